@@ -1,0 +1,54 @@
+"""The central log archive: stack file → settings → providers → archive → subscriptions → outputs."""
+
+import os
+
+import pulumi
+
+from components import archive_stack, settings
+from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
+from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
+from components.providers import Providers
+
+namespace = f"{pulumi.get_project()}:"
+config = {key.removeprefix(namespace): text for key, text in pulumi.runtime.get_config_env().items()
+          if key.startswith(namespace)}  # fmt: skip
+try:
+    stack = settings.load(config, pulumi.get_stack())
+except settings.SettingsError as error:
+    raise pulumi.RunError(str(error)) from None
+# On the sandbox everything goes away with the machine's session: nothing there is worth keeping.
+retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
+providers = Providers(pulumi.get_stack())
+
+if stack.archive is not None:
+    archive = CentralLogArchive(
+        "archive",
+        CentralLogArchiveArgs(
+            account=stack.archive.account,
+            region=stack.archive.region,
+            destination_regions=stack.destination_regions,
+            sender_accounts=stack.sender_accounts,
+            sender_role_name=stack.archive.sender_role_name,
+            retain=retain,
+            providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
+        ),
+    )
+    destinations = archive.destinations
+    pulumi.export("bucket", archive.bucket)
+    pulumi.export("stream", archive.stream)
+    pulumi.export("destinations", destinations)
+    pulumi.export("admittedAccounts", stack.sender_accounts)
+    pulumi.export("admittedOrganization", None)
+elif stack.archive_stack is not None:
+    destinations = archive_stack.destinations(stack.archive_stack, stack.applications)
+
+for application in stack.applications:
+    AppAccountSubscription(
+        application.label,
+        AppAccountSubscriptionArgs(
+            log_groups={region: groups.log_groups for region, groups in application.regions.items()},
+            destinations=destinations,
+            retain=retain,
+            providers=providers.of(application, application.regions),
+        ),
+    )

@@ -1,0 +1,261 @@
+"""CentralLogArchive: destinations in many regions, one stream and one bucket, in the central account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import documents
+
+# The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
+# Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
+# would hold gzip inside gzip.
+_PROCESSORS = (
+    ("Decompression", "CompressionFormat", "GZIP"),
+    ("AppendDelimiterToRecord", "Delimiter", "\\n"),  # two characters: the service reads the escape
+)
+_PREFIX = "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
+_ERROR_PREFIX = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
+_BUFFER_MIB = 64
+_BUFFER_SECONDS = 300
+_ERROR_RETENTION_DAYS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class CentralLogArchiveArgs:
+    """What CentralLogArchive is made from.
+
+    Attributes:
+        account: id of the central account.
+        region: home region, where stream and bucket are.
+        destination_regions: regions that events come from; each gets a destination.
+        sender_accounts: ids of the accounts that may subscribe log groups.
+        sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
+        retain: keep the bucket and what is in it when it leaves the stack.
+        providers: region → provider of the central account, for the home region and each destination region.
+    """
+
+    account: str
+    region: str
+    destination_regions: Sequence[str]
+    sender_accounts: Sequence[str]
+    sender_role_name: str
+    retain: bool
+    providers: Mapping[str, aws.Provider]
+
+
+class CentralLogArchive(pulumi.ComponentResource):
+    """The central side of the topology.
+
+    Attributes:
+        bucket: name of the bucket that events arrive in.
+        stream: name of the Firehose stream.
+        destinations: region → ARN of the destination; known only once its policy admits the senders.
+    """
+
+    bucket: pulumi.Output[str]
+    stream: pulumi.Output[str]
+    destinations: dict[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
+        self._name, self._args = name, args
+        bucket = self._make_bucket()
+        stream = self._make_stream(bucket)
+        sender_role, sender_policy = self._make_sender_role(stream)
+        self.bucket = bucket.bucket
+        self.stream = stream.name
+        self.destinations = {
+            region: self._make_destination(region, stream, sender_role, sender_policy)
+            for region in args.destination_regions
+        }
+        self.register_outputs({"bucket": self.bucket, "stream": self.stream, "destinations": self.destinations})
+
+    def _child(
+        self,
+        region: str,
+        *,
+        protect: bool = False,
+        retain_on_delete: bool = False,
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self._args.providers[region],
+            protect=protect,
+            retain_on_delete=retain_on_delete,
+            depends_on=list(depends_on),
+        )
+
+    def _make_bucket(self) -> aws.s3.Bucket:
+        """Private, encrypted, versioned, TLS only. A bucket that is kept keeps these settings too."""
+        name, region, retain = f"{self._name}-bucket", self._args.region, self._args.retain
+        bucket = aws.s3.Bucket(
+            name, force_destroy=not retain, opts=self._child(region, protect=retain, retain_on_delete=retain)
+        )
+        ownership = aws.s3.BucketOwnershipControls(
+            f"{name}-ownership",
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=self._child(region, retain_on_delete=retain),
+        )
+        public_access_block = aws.s3.BucketPublicAccessBlock(
+            f"{name}-public-access-block",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            # One after the other: S3 answers "conflicting operation" to changes of access that come together.
+            opts=self._child(region, retain_on_delete=retain, depends_on=[ownership]),
+        )
+        aws.s3.BucketPolicy(
+            f"{name}-policy",
+            bucket=bucket.bucket,
+            policy=bucket.arn.apply(lambda arn: documents.bucket_policy(bucket_arn=arn)),
+            opts=self._child(region, retain_on_delete=retain, depends_on=[public_access_block]),
+        )
+        aws.s3.BucketVersioning(
+            f"{name}-versioning",
+            bucket=bucket.bucket,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=self._child(region, retain_on_delete=retain),
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=bucket.bucket,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="AES256"
+                        )
+                    )
+                )
+            ],
+            opts=self._child(region, retain_on_delete=retain),
+        )
+        return bucket
+
+    def _make_stream(self, bucket: aws.s3.Bucket) -> aws.kinesis.FirehoseDeliveryStream:
+        """Direct PUT into the bucket, through a role that may do just that."""
+        home = self._args.region
+        # Firehose reports only into a group and stream that are there already.
+        error_group = aws.cloudwatch.LogGroup(
+            f"{self._name}-delivery-errors", retention_in_days=_ERROR_RETENTION_DAYS, opts=self._child(home)
+        )
+        error_stream = aws.cloudwatch.LogStream(
+            f"{self._name}-delivery-errors-s3",
+            name="S3Delivery",
+            log_group_name=error_group.name,
+            opts=self._child(home),
+        )
+        role = aws.iam.Role(
+            f"{self._name}-delivery-role",
+            description="Amazon Data Firehose writes the central log archive",
+            assume_role_policy=documents.delivery_role_trust(account=self._args.account),
+            opts=self._child(home),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{self._name}-delivery-policy",
+            role=role.name,
+            policy=pulumi.Output.all(bucket=bucket.arn, errors=error_stream.arn).apply(
+                lambda arns: documents.delivery_role_policy(
+                    bucket_arn=arns["bucket"], error_log_stream_arn=arns["errors"]
+                )
+            ),
+            opts=self._child(home),
+        )
+        return aws.kinesis.FirehoseDeliveryStream(
+            f"{self._name}-stream",
+            destination="extended_s3",
+            extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
+                bucket_arn=bucket.arn,
+                role_arn=role.arn,
+                prefix=_PREFIX,
+                error_output_prefix=_ERROR_PREFIX,
+                buffering_size=_BUFFER_MIB,
+                buffering_interval=_BUFFER_SECONDS,
+                compression_format="GZIP",
+                processing_configuration=(
+                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs(
+                        enabled=True, processors=[_processor(*processor) for processor in _PROCESSORS]
+                    )
+                ),
+                cloudwatch_logging_options=(
+                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationCloudwatchLoggingOptionsArgs(
+                        enabled=True, log_group_name=error_group.name, log_stream_name=error_stream.name
+                    )
+                ),
+            ),
+            server_side_encryption=aws.kinesis.FirehoseDeliveryStreamServerSideEncryptionArgs(
+                enabled=True, key_type="AWS_OWNED_CMK"
+            ),
+            opts=self._child(home, depends_on=[policy]),
+        )
+
+    def _make_sender_role(self, stream: aws.kinesis.FirehoseDeliveryStream) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        """The role that CloudWatch Logs assumes, for every region: IAM knows none."""
+        home = self._args.region
+        role = aws.iam.Role(
+            f"{self._name}-sender-role",
+            name=self._args.sender_role_name,
+            description="CloudWatch Logs puts events of the sender accounts into the central log archive",
+            assume_role_policy=documents.sender_role_trust(
+                home_region=home, account=self._args.account, sender_accounts=self._args.sender_accounts
+            ),
+            opts=self._child(home),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{self._name}-sender-policy",
+            role=role.name,
+            policy=stream.arn.apply(lambda arn: documents.sender_role_policy(stream_arn=arn)),
+            opts=self._child(home),
+        )
+        return role, policy
+
+    def _make_destination(
+        self,
+        region: str,
+        stream: aws.kinesis.FirehoseDeliveryStream,
+        sender_role: aws.iam.Role,
+        sender_policy: aws.iam.RolePolicy,
+    ) -> pulumi.Output[str]:
+        """Return the destination's ARN, known only once its policy is there.
+
+        So whatever uses the ARN waits for the policy, and is deleted before it.
+        """
+        destination = aws.cloudwatch.LogDestination(
+            f"{self._name}-destination-{region}",
+            role_arn=sender_role.arn,
+            target_arn=stream.arn,
+            # CloudWatch Logs sends a test message through the role at once.
+            opts=self._child(region, depends_on=[sender_policy]),
+        )
+        policy = aws.cloudwatch.LogDestinationPolicy(
+            f"{self._name}-destination-policy-{region}",
+            destination_name=destination.name,
+            access_policy=destination.arn.apply(
+                lambda arn: documents.destination_policy(
+                    destination_arn=arn, sender_accounts=self._args.sender_accounts
+                )
+            ),
+            opts=self._child(region),
+        )
+        return pulumi.Output.all(destination.arn, policy.id).apply(lambda made: str(made[0]))
+
+
+def _processor(
+    kind: str, parameter: str, value: str
+) -> aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs:
+    return aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs(
+        type=kind,
+        parameters=[
+            aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs(
+                parameter_name=parameter, parameter_value=value
+            )
+        ],
+    )

@@ -1,0 +1,122 @@
+"""IAM, bucket and destination policy documents, as plain functions of plain values. Each returns compact JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from components.regions import PARTITIONS
+
+
+def bucket_policy(*, bucket_arn: str) -> str:
+    """Refuse every request that does not come over TLS.
+
+    Within the archive's account, access is granted by the policies of roles, so nothing is allowed here.
+    """
+    return _document(
+        {
+            "Sid": "DenyInsecureTransport",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket_arn, f"{bucket_arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    )
+
+
+def delivery_role_trust(*, account: str) -> str:
+    """Let Amazon Data Firehose assume the delivery role, for streams of ``account`` only.
+
+    Firehose passes the account of the stream as external id (Firehose Developer Guide, "Controlling access with Amazon
+    Data Firehose", 2023; later editions of the page show no condition).
+    """
+    return _document(
+        _trust("FirehoseOfThisAccount", "firehose.amazonaws.com", {"StringEquals": {"sts:ExternalId": account}})
+    )
+
+
+def delivery_role_policy(*, bucket_arn: str, error_log_stream_arn: str) -> str:
+    """Let the delivery role write objects and its own errors, and nothing else.
+
+    The S3 actions are those that Firehose needs for its multipart uploads (Firehose Developer Guide, "Controlling
+    access with Amazon Data Firehose").
+    """
+    return _document(
+        {
+            "Sid": "FindTheBucket",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": bucket_arn,
+        },
+        {
+            "Sid": "WriteObjects",
+            "Effect": "Allow",
+            "Action": ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            "Resource": f"{bucket_arn}/*",
+        },
+        {
+            "Sid": "ReportErrors",
+            "Effect": "Allow",
+            "Action": "logs:PutLogEvents",
+            "Resource": error_log_stream_arn,
+        },
+    )
+
+
+def sender_role_trust(*, home_region: str, account: str, sender_accounts: Iterable[str]) -> str:
+    """Let CloudWatch Logs assume the sender role, on behalf of the senders and of the archive itself.
+
+    The archive's own account is there because the test message, which CloudWatch Logs sends when a destination is
+    made, is sent on its behalf (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
+    The region is a wildcard: it is the account that must not be confused, and one ARN for each account and region
+    would soon fill the 2,048 characters that a trust policy may have ("IAM and STS quotas").
+    """
+    partition = PARTITIONS[home_region]
+    sources = [f"arn:{partition}:logs:*:{source}:*" for source in sorted({account, *sender_accounts})]
+    return _document(
+        _trust("LogsOfSendersAndArchive", "logs.amazonaws.com", {"StringLike": {"aws:SourceArn": sources}})
+    )
+
+
+def sender_role_policy(*, stream_arn: str) -> str:
+    """Let the sender role put records into the stream, and nothing else."""
+    return _document(
+        {
+            "Sid": "PutRecords",
+            "Effect": "Allow",
+            "Action": ["firehose:PutRecord", "firehose:PutRecordBatch"],
+            "Resource": stream_arn,
+        }
+    )
+
+
+def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str]) -> str:
+    """Let the sender accounts subscribe log groups to the destination.
+
+    Principals are bare account ids: PutDestinationPolicy refuses ARNs.
+    """
+    return _document(
+        {
+            "Sid": "SubscribeFromSenders",
+            "Effect": "Allow",
+            "Principal": {"AWS": sorted(sender_accounts)},
+            "Action": "logs:PutSubscriptionFilter",
+            "Resource": destination_arn,
+        }
+    )
+
+
+def _trust(sid: str, service: str, condition: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+
+
+def _document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))

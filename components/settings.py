@@ -1,0 +1,383 @@
+"""A stack's config as frozen, validated settings. Every problem of a stack file comes in one message.
+
+Validation is done here and not by the config schema of Pulumi.yaml, which does not look into nested objects.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Self, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from components.regions import PARTITIONS
+
+RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
+                  3653)  # fmt: skip
+"""What CloudWatch Logs takes as the retention of a log group, in days (API operation PutRetentionPolicy)."""
+
+
+_Model = TypeVar("_Model", bound="_Section")
+
+
+class SettingsError(Exception):
+    """A stack's config cannot be used. The text lists every problem: where, what was given, how to mend it."""
+
+
+def _problem(text: str) -> PydanticCustomError:
+    return PydanticCustomError("problem", "{text}", {"text": text})
+
+
+def _account(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise _problem(
+            "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: "
+            f'put it in quotes, like "{int(value):012d}"'
+        )
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{12}", value):
+        raise _problem(f'{json.dumps(value)} is not an account id; write 12 digits in quotes, like "111111111111"')
+    return value
+
+
+def _region(value: str) -> str:
+    if value not in PARTITIONS:
+        near = difflib.get_close_matches(value, PARTITIONS, n=3) or sorted(PARTITIONS)
+        raise _problem(f'"{value}" is not a region of AWS; did you mean {" or ".join(near)}?')
+    return value
+
+
+def _matching(what: str, pattern: str, allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise _problem(f'"{value}" is not {what}; allowed: {allowed}')
+        return value
+
+    return AfterValidator(check)
+
+
+def _retention(value: int) -> int:
+    if value not in RETENTION_DAYS:
+        raise _problem(f"{value} is not a retention of CloudWatch Logs; allowed: {_listed(RETENTION_DAYS)}")
+    return value
+
+
+def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if repeated := _repeated(value.name if isinstance(value, LogGroup) else value for value in values):
+        raise _problem(f"{_listed(repeated)} stands here more than once; keep one of them")
+    return values
+
+
+AccountId = Annotated[str, BeforeValidator(_account)]
+Region = Annotated[str, AfterValidator(_region)]
+Alias = Annotated[str, _matching("an alias", r"[a-z][a-z0-9-]{0,39}",
+                                 "up to 40 lower case letters, digits and hyphens, a letter first")]  # fmt: skip
+RoleName = Annotated[str, _matching("the name of an IAM role", r"[\w+=,.@-]{1,64}",
+                                    "up to 64 letters, digits and _+=,.@-, no path, no ARN")]  # fmt: skip
+LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
+                                        "1 to 512 letters, digits and _-/.#")]  # fmt: skip
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+
+class LogGroup(_Section):
+    """A log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
+
+    name: LogGroupName = Field(description="the log group")
+    create: bool = Field(default=False, description="make the log group; an existing one is never touched")
+    retention_days: Annotated[int, AfterValidator(_retention)] | None = Field(
+        default=None, description="days that a log group made here keeps its events"
+    )
+    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+
+    @model_validator(mode="after")
+    def _retention_goes_with_create(self) -> Self:
+        if self.create and self.retention_days is None:
+            raise _problem("create: true needs retentionDays; say how many days the log group itself keeps its events")
+        if not self.create and self.retention_days is not None:
+            raise _problem("the retention of an existing log group is left alone; remove retentionDays, or set create")
+        return self
+
+
+class RegionLogGroups(_Section):
+    """What is archived from one region of one account."""
+
+    log_groups: Annotated[
+        tuple[Annotated[LogGroup, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
+              ...],
+        Field(min_length=1), AfterValidator(_without_duplicates),
+    ] = Field(description="the log groups to subscribe: names, or objects with a name")  # fmt: skip
+
+
+class _Account(_Section):
+    account: AccountId = Field(description="the account's id, in quotes")
+    alias: Alias | None = Field(default=None, description="a short name for people; default: the account's id")
+    deployer_role: RoleName = Field(
+        default="central-log-archive-deployer", description="the role that Pulumi assumes in the account"
+    )
+
+    @property
+    def label(self) -> str:
+        """What people call the account: its alias, or else its id."""
+        return self.alias or self.account
+
+
+class Application(_Account):
+    """An application account, and what is archived from it."""
+
+    regions: dict[Region, RegionLogGroups] = Field(min_length=1, description="region → what is archived from it")
+
+
+class Senders(_Section):
+    """Who may send events to the archive."""
+
+    accounts: Annotated[tuple[AccountId, ...], Field(min_length=1), AfterValidator(_without_duplicates)] = Field(
+        description="ids of the application accounts, in quotes"
+    )
+
+
+class Archive(_Account):
+    """The central account: stream, bucket and destinations."""
+
+    region: Region = Field(description="home region: where the stream and the bucket are")
+    destination_regions: (
+        Annotated[tuple[Region, ...], Field(min_length=1), AfterValidator(_without_duplicates)] | None
+    ) = Field(default=None, description="regions that events may come from; default: those that applications use")
+    senders: Senders | None = Field(default=None, description="who may send events; default: the applications")
+    sender_role_name: RoleName = Field(
+        default="CWLtoKinesisFirehoseRole",
+        description="the role that CloudWatch Logs assumes to put events into the stream",
+    )
+
+
+class Settings(_Section):
+    """All that a stack file says: an archive, applications, or both."""
+
+    archive: Archive | None = Field(default=None, description="the central account")
+    archive_stack: str | None = Field(
+        default=None, min_length=1, description="the archive's stack, for a stack without an archive"
+    )
+    applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
+    retain: bool = Field(default=True, description="keep stateful resources when they leave the stack")
+
+    @property
+    def destination_regions(self) -> tuple[str, ...]:
+        """Regions that the archive of this stack serves: as told, or else those that its applications use."""
+        if self.archive is None:
+            return ()
+        used = {region for application in self.applications for region in application.regions}
+        return self.archive.destination_regions or tuple(sorted(used))
+
+    @property
+    def sender_accounts(self) -> tuple[str, ...]:
+        """Accounts that the archive of this stack admits: as told, or else those of its applications."""
+        if self.archive is None:
+            return ()
+        senders = self.archive.senders
+        return senders.accounts if senders else tuple(sorted(application.account for application in self.applications))
+
+
+def load(config: Mapping[str, str], stack: str) -> Settings:
+    """Turn the config of a stack into settings.
+
+    Args:
+        config: key → value of the project's namespace, as the engine gives them: objects, lists and booleans as JSON.
+            An empty value counts as not given.
+        stack: the stack's name; errors name its file.
+
+    Raises:
+        SettingsError: with every problem of the file.
+    """
+    file = f"Pulumi.{stack}.yaml"
+    parsed = {key: text if key == "archiveStack" else _parsed(text) for key, text in config.items()}
+    given = {key: value for key, value in parsed.items() if value not in ("", {}, [])}
+    problems: list[str] = []
+    try:
+        # As JSON, so that lists become tuples while everything else stays strict.
+        settings = Settings.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        problems += [_described(detail) for detail in error.errors()]
+        settings = _sound_parts(given)
+    problems += _inconsistencies(given, settings)
+    if settings.archive is not None:
+        problems += unserved(
+            settings.applications, regions=settings.destination_regions, accounts=settings.sender_accounts, file=file
+        )
+    if problems:
+        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise SettingsError(f"{file} has {count}:" + "".join(f"\n  {problem}" for problem in problems))
+    return settings
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether an endpoint of AWS is on this machine: then it is the sandbox, and never AWS itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def unserved(
+    applications: Iterable[Application], *, regions: Iterable[str], accounts: Iterable[str], file: str
+) -> list[str]:
+    """Say what the archive does not serve, a line for each account and region.
+
+    Args:
+        applications: the application accounts of a stack.
+        regions: regions in which the archive has a destination.
+        accounts: ids of the accounts that the archive admits.
+        file: the archive's stack file, to be named as the place to mend.
+    """
+    regions, accounts = sorted(regions), sorted(accounts)
+    problems = []
+    for application in applications:
+        if application.account not in accounts:
+            problems.append(
+                f"applications, account {application.account}: the archive does not admit it; it admits "
+                f'{_listed(accounts)}; add "{application.account}" to archive.senders.accounts in {file}'
+            )
+        problems += [
+            f"applications, account {application.account}, region {region}: the archive does not serve the region; it "
+            f"serves {_listed(regions)}; add {region} to archive.destinationRegions in {file}"
+            for region in application.regions
+            if region not in regions
+        ]
+    return problems
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text  # a text where something else is wanted: validation says so
+
+
+def _sound_parts(given: Mapping[str, object]) -> Settings:
+    """Keep the parts that are sound by themselves, so that they can still be compared with each other."""
+
+    def sound(model: type[_Model], value: object) -> _Model | None:
+        try:
+            return model.model_validate_json(json.dumps(value))
+        except ValidationError:
+            return None
+
+    applications = given.get("applications")
+    return Settings(
+        archive=sound(Archive, given.get("archive")),
+        applications=tuple(
+            application
+            for value in (applications if isinstance(applications, list) else [])
+            if (application := sound(Application, value)) is not None
+        ),
+    )
+
+
+def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterable[str]:
+    """Problems that no key has by itself. ``given`` says which sections there are, be they sound or not."""
+    if "archive" not in given and "applications" not in given:
+        yield "the stack describes nothing; add an archive section, an applications section, or both"
+    if "archive" not in given and "applications" in given and "archiveStack" not in given:
+        yield (
+            "archiveStack: is required in a stack without an archive section; name the stack that builds the archive, "
+            "like archiveStack: archive"
+        )
+    if "archive" in given and "archiveStack" in given:
+        yield "archiveStack: this stack has an archive section of its own; remove one of the two"
+    archive = settings.archive
+    if archive is not None and "applications" not in given:
+        for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
+            if value is None:
+                yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
+    yield from _clashes(settings)
+    yield from _border_crossings(settings)
+
+
+def _clashes(settings: Settings) -> Iterable[str]:
+    archive, applications = settings.archive, settings.applications
+    for account in _repeated(application.account for application in applications):
+        yield f"applications: account {account} stands in more than one entry; make them one"
+    everyone = [*applications] if archive is None else [archive, *applications]
+    for label in _repeated(account.label for account in everyone):
+        yield f'applications: the alias "{label}" is used more than once; give each account its own'
+    if archive is None:
+        return
+    senders = archive.senders.accounts if archive.senders else ()
+    for key, accounts in (("applications", [a.account for a in applications]), ("archive.senders.accounts", senders)):
+        if archive.account in accounts:
+            yield (
+                f"{key}: account {archive.account} is the archive itself, and a destination takes events of other "
+                "accounts only; remove it"
+            )
+
+
+def _border_crossings(settings: Settings) -> Iterable[str]:
+    """Nothing crosses from one partition of AWS into another: neither roles nor destinations."""
+    archive, applications = settings.archive, settings.applications
+    places = [] if archive is None else [("archive.region", archive.region)]
+    places += [("archive.destinationRegions", region) for region in settings.destination_regions]
+    places += [(f"applications, account {a.account}", region) for a in applications for region in a.regions]
+    for where, region in places:
+        home, first = places[0]
+        if PARTITIONS[region] != PARTITIONS[first]:
+            yield (
+                f"{where}: {region} is in partition {PARTITIONS[region]}, but {first} ({home}) is in "
+                f"{PARTITIONS[first]}, and logs cannot cross; use a stack of its own for each partition"
+            )
+
+
+def _described(detail: ErrorDetails) -> str:
+    """Turn an error of pydantic into one line: where, what was given, what is allowed."""
+    *parents, last = location = [part for part in detail["loc"] if part != "[key]"]
+    where = _path(location)
+    match detail["type"]:
+        case "problem":
+            return f"{where}: {detail['msg']}"
+        case "missing":
+            return f"{where}: is required: {_keys(parents)[str(last)]}"
+        case "extra_forbidden":
+            allowed = list(_keys(parents))
+            near = difflib.get_close_matches(str(last), allowed, n=1)
+            return f"{where}: unknown key; " + (f"did you mean {near[0]}?" if near else f"allowed: {_listed(allowed)}")
+        case "too_short":
+            return f"{where}: is empty; give at least one"
+        case _:
+            return f"{where}: {json.dumps(detail['input'])} does not fit; {detail['msg'].lower()}"
+
+
+def _keys(location: Iterable[int | str]) -> dict[str, str]:
+    """Key → description, for every key that is allowed at a place of the stack file."""
+    section: type[_Section] = Settings
+    for part in location:
+        fields = {field.alias: field for field in section.model_fields.values()}
+        if part in fields:
+            section = next(_sections(fields[str(part)].annotation), section)
+    return {str(field.alias): str(field.description) for field in section.model_fields.values()}
+
+
+def _sections(annotation: object) -> Iterator[type[_Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, _Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _path(location: Iterable[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values)) or "nothing"
