@@ -10,7 +10,7 @@ import ipaddress
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Annotated, Any, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
@@ -25,7 +25,9 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 """What CloudWatch Logs takes as the retention of a log group, in days (API operation PutRetentionPolicy)."""
 
 
+_Item = TypeVar("_Item")
 _Model = TypeVar("_Model", bound="_Section")
+_Sized = TypeVar("_Sized", bound=Sized)
 
 
 class SettingsError(Exception):
@@ -63,9 +65,19 @@ def _matching(what: str, pattern: str, allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
 def _retention(value: int) -> int:
     if value not in RETENTION_DAYS:
         raise _problem(f"{value} is not a retention of CloudWatch Logs; allowed: {_listed(RETENTION_DAYS)}")
+    return value
+
+
+def _not_empty(value: _Sized) -> _Sized:
+    if not value:
+        raise _problem("is empty; give at least one")
     return value
 
 
@@ -75,6 +87,7 @@ def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+Distinct = Annotated[tuple[_Item, ...], AfterValidator(_not_empty), AfterValidator(_without_duplicates)]
 AccountId = Annotated[str, BeforeValidator(_account)]
 Region = Annotated[str, AfterValidator(_region)]
 Alias = Annotated[str, _matching("an alias", r"[a-z][a-z0-9-]{0,39}",
@@ -111,11 +124,9 @@ class LogGroup(_Section):
 class RegionLogGroups(_Section):
     """What is archived from one region of one account."""
 
-    log_groups: Annotated[
-        tuple[Annotated[LogGroup, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
-              ...],
-        Field(min_length=1), AfterValidator(_without_duplicates),
-    ] = Field(description="the log groups to subscribe: names, or objects with a name")  # fmt: skip
+    log_groups: Distinct[Annotated[LogGroup, BeforeValidator(_named)]] = Field(
+        description="the log groups to subscribe: names, or objects with a name"
+    )
 
 
 class _Account(_Section):
@@ -134,24 +145,24 @@ class _Account(_Section):
 class Application(_Account):
     """An application account, and what is archived from it."""
 
-    regions: dict[Region, RegionLogGroups] = Field(min_length=1, description="region → what is archived from it")
+    regions: Annotated[dict[Region, RegionLogGroups], AfterValidator(_not_empty)] = Field(
+        description="region → what is archived from it"
+    )
 
 
 class Senders(_Section):
     """Who may send events to the archive."""
 
-    accounts: Annotated[tuple[AccountId, ...], Field(min_length=1), AfterValidator(_without_duplicates)] = Field(
-        description="ids of the application accounts, in quotes"
-    )
+    accounts: Distinct[AccountId] = Field(description="ids of the application accounts, in quotes")
 
 
 class Archive(_Account):
     """The central account: stream, bucket and destinations."""
 
     region: Region = Field(description="home region: where the stream and the bucket are")
-    destination_regions: (
-        Annotated[tuple[Region, ...], Field(min_length=1), AfterValidator(_without_duplicates)] | None
-    ) = Field(default=None, description="regions that events may come from; default: those that applications use")
+    destination_regions: Distinct[Region] | None = Field(
+        default=None, description="regions that events may come from; default: those that applications use"
+    )
     senders: Senders | None = Field(default=None, description="who may send events; default: the applications")
     sender_role_name: RoleName = Field(
         default="CWLtoKinesisFirehoseRole",
@@ -348,8 +359,6 @@ def _described(detail: ErrorDetails) -> str:
             allowed = list(_keys(parents))
             near = difflib.get_close_matches(str(last), allowed, n=1)
             return f"{where}: unknown key; " + (f"did you mean {near[0]}?" if near else f"allowed: {_listed(allowed)}")
-        case "too_short":
-            return f"{where}: is empty; give at least one"
         case _:
             return f"{where}: {json.dumps(detail['input'])} does not fit; {detail['msg'].lower()}"
 

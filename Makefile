@@ -1,0 +1,35 @@
+# Every command of the project. `make help` lists them.
+.DELETE_ON_ERROR:
+.PHONY: help setup check test lock record
+
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed  ## make the virtual environment, from hashed requirements
+
+.venv/installed: requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+check: setup  ## lint, format, types, who imports whom, YAML
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+
+test: check  ## everything that CI runs
+	$(BIN)/pytest --numprocesses auto
+
+lock: setup  ## write both requirement files anew from pyproject.toml
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
+
+record: setup  ## record the graphs of the example stacks, when a rename is meant
+	$(BIN)/python -m tests.graph.record_examples

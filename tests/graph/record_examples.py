@@ -1,0 +1,13 @@
+"""Write the graphs of the example stacks to ``recorded/``: run it when a rename is meant, and read the difference."""
+
+from __future__ import annotations
+
+from tests.graph.recorder import ROOT, config_of, record
+from tests.graph.test_program import RECORDED, lines_of
+
+if __name__ == "__main__":
+    archive = record(config_of("archive"), stack="archive")
+    for path in sorted(ROOT.glob("Pulumi.*.yaml")):
+        stack = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        graph = record(config_of(stack), stack=stack, referenced=archive.outputs)
+        (RECORDED / f"{stack}.txt").write_text("\n".join(lines_of(graph)) + "\n", encoding="utf-8")

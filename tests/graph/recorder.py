@@ -1,0 +1,209 @@
+"""Runs the program against a monitor that records every registration as the engine would see it.
+
+It sees parent, provider and options of each resource, which plain mocks do not. It decides nothing that AWS or the
+engine decides: values that AWS computes are made up in AWS's form, and dependencies are recorded, not obeyed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import runpy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import yaml
+from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
+from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
+from pulumi.runtime.settings import Settings, configure
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "central-log-archive"
+
+# How AWS writes the ARN of what it makes; {account} and {region} are those of the resource's provider.
+_ARNS = {
+    "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
+    "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
+    "aws:cloudwatch/logGroup:LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}",
+    "aws:cloudwatch/logStream:LogStream": "arn:aws:logs:{region}:{account}:log-group:group:log-stream:{name}",
+    "aws:cloudwatch/logDestination:LogDestination": "arn:aws:logs:{region}:{account}:destination:{name}",
+    "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": (
+        "arn:aws:firehose:{region}:{account}:deliverystream/{name}"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A registered resource."""
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    provider: str
+    inputs: dict[str, Any]
+    dependencies: frozenset[str]
+    protect: bool
+    retain_on_delete: bool
+    delete_before_replace: bool
+
+
+@dataclass
+class Graph:
+    """All that a program registered, and the outputs of its stack."""
+
+    resources: list[Resource] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of_type(self, suffix: str) -> list[Resource]:
+        """Return the resources whose type token ends with ``:suffix``."""
+        return [resource for resource in self.resources if resource.type.endswith(f":{suffix}")]
+
+    def one(self, suffix: str) -> Resource:
+        """Return the only resource of a type."""
+        (resource,) = self.of_type(suffix)
+        return resource
+
+    def provider_of(self, resource: Resource) -> Resource:
+        """Return the explicit provider of a resource."""
+        (provider,) = [p for p in self.of_type("aws") if p.urn == resource.provider]
+        return provider
+
+    def place_of(self, resource: Resource) -> tuple[str, str]:
+        """Return account and region of a resource's provider."""
+        return _place(self.provider_of(resource))
+
+
+class _Computed(Mocks):
+    """Gives resources the values that AWS would compute."""
+
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+        self._graph = graph
+        self._referenced = referenced
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            return args.name, {"name": args.name, "outputs": dict(self._referenced), "secretOutputNames": []}
+        state = {"name": f"{args.name}-1234567", **args.inputs}
+        if args.typ == "aws:s3/bucket:Bucket":
+            state = {"bucket": state["name"], **state}
+        if args.typ in _ARNS:
+            (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
+            account, region = _place(provider)
+            state["arn"] = _ARNS[args.typ].format(account=account, region=region, name=state["name"])
+        return f"{args.name}-id", state
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program called {args.token}")
+
+
+class _Recorder(MockMonitor):
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+        super().__init__(_Computed(graph, referenced))
+        self._graph = graph
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
+        with _event_loop():
+            return super().ReadResource(request)  # type: ignore[no-untyped-call] # not typed in the SDK
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
+        with _event_loop():
+            response = super().RegisterResource(request)  # type: ignore[no-untyped-call] # as above
+        if request.type != "pulumi:pulumi:Stack":
+            self._graph.resources.append(
+                Resource(
+                    type=request.type,
+                    name=request.name,
+                    urn=response.urn,
+                    parent=request.parent,
+                    provider=request.provider.rpartition("::")[0],
+                    inputs=rpc.deserialize_properties(request.object),
+                    dependencies=frozenset(request.dependencies),
+                    protect=request.protect,
+                    retain_on_delete=request.retainOnDelete,
+                    delete_before_replace=request.deleteBeforeReplace,
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
+            self._graph.outputs = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call] # as above
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Give a worker thread the loop that the SDK would otherwise make there, and never close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def record(
+    config: Mapping[str, Any],
+    *,
+    stack: str = "test",
+    referenced: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    into: Graph | None = None,
+) -> Graph:
+    """Run ``__main__.py`` with a stack's config, and return what it registered.
+
+    Args:
+        config: values by the keys of the project's namespace, as plain data.
+        stack: name of the stack.
+        referenced: outputs of whatever stack the program refers to.
+        environment: variables that the program sees beside its config.
+        into: where to record, for who wants to see what a refused program had registered.
+
+    Raises:
+        pulumi.RunError: the program refused the config.
+    """
+    graph = into or Graph()
+    texts = {
+        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+    }
+    variables = {"PULUMI_CONFIG": json.dumps(texts), **(environment or {})}
+
+    def run() -> None:
+        configure(
+            Settings(
+                project=PROJECT,
+                stack=stack,
+                organization="organization",
+                monitor=_Recorder(graph, referenced or {}),
+                engine=MockEngine(None),
+                dry_run=True,
+            )
+        )
+        asyncio.run(run_in_stack(_program))
+
+    with mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}):
+        contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
+    return graph
+
+
+def _program() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"))
+
+
+def config_of(stack: str) -> dict[str, Any]:
+    """Return the config of a committed stack file."""
+    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    return {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items()}
+
+
+def _place(provider: Resource) -> tuple[str, str]:
+    return json.loads(provider.inputs["allowedAccountIds"])[0], provider.inputs["region"]

@@ -1,0 +1,130 @@
+"""The program on its example stacks: recorded graphs, options of stateful resources, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.graph.recorder import ROOT, Graph, config_of, record
+
+RECORDED = Path(__file__).parent / "recorded"
+STATEFUL = {"archive-bucket"}
+KEPT_WITH_THE_BUCKET = {
+    "archive-bucket-encryption",
+    "archive-bucket-ownership",
+    "archive-bucket-policy",
+    "archive-bucket-public-access-block",
+    "archive-bucket-versioning",
+}
+
+
+@pytest.fixture(scope="module")
+def archive() -> Graph:
+    return record(config_of("archive"), stack="archive")
+
+
+def lines_of(graph: Graph) -> list[str]:
+    """A line for each resource: type, name, parent, provider."""
+    return sorted(
+        f"{r.type} {r.name} parent={r.parent.split('::')[-1]} provider={r.provider.split('::')[-1] or '-'}"
+        for r in graph.resources
+    )
+
+
+@pytest.mark.parametrize("stack", ["archive", "app-dev", "app-prod"])
+def test_the_graph_of_an_example_stack_is_the_recorded_one(stack: str, archive: Graph) -> None:
+    """A changed name or parent is a replaced resource: whoever means it records it (`make record`)."""
+    graph = record(config_of(stack), stack=stack, referenced=archive.outputs)
+    assert lines_of(graph) == (RECORDED / f"{stack}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_stack_file_of_the_repository_has_a_recorded_graph() -> None:
+    stacks = {path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in ROOT.glob("Pulumi.*.yaml")}
+    assert stacks == {path.stem for path in RECORDED.glob("*.txt")}
+
+
+def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: Graph) -> None:
+    assert archive.outputs == {
+        "admittedAccounts": ["222222222222", "333333333333", "444444444444"],
+        "bucket": "archive-bucket-1234567",
+        "destinations": {
+            region: f"arn:aws:logs:{region}:111111111111:destination:archive-destination-{region}-1234567"
+            for region in ("eu-west-1", "us-east-1")
+        },
+        "stream": "archive-stream-1234567",
+    }
+
+
+def test_the_bucket_is_protected_and_kept_with_its_settings(archive: Graph) -> None:
+    assert {r.name for r in archive.resources if r.protect} == STATEFUL
+    assert {r.name for r in archive.resources if r.retain_on_delete} == STATEFUL | KEPT_WITH_THE_BUCKET
+    assert archive.one("Bucket").inputs["forceDestroy"] is False
+
+
+@pytest.mark.parametrize(
+    ("config", "environment"),
+    [({"retain": False}, {}), ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})],
+    ids=["the stack says so", "on the sandbox"],
+)
+def test_nothing_is_kept_when(config: dict[str, Any], environment: dict[str, str]) -> None:
+    graph = record({**config_of("archive"), **config}, environment=environment)
+    assert not [r.name for r in graph.resources if r.protect or r.retain_on_delete]
+    assert graph.one("Bucket").inputs["forceDestroy"] is True
+
+
+def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:
+    graph = record(config_of("app-dev"), referenced=archive.outputs)
+    assert graph.one("LogGroup").retain_on_delete
+
+
+def test_a_filter_is_replaced_by_deleting_it_first(archive: Graph) -> None:
+    graph = record(config_of("app-dev"), referenced=archive.outputs)
+    assert all(f.delete_before_replace for f in graph.of_type("LogSubscriptionFilter"))
+
+
+def test_the_stream_unpacks_records_keeps_them_whole_and_compresses_once(archive: Graph) -> None:
+    stream = archive.one("FirehoseDeliveryStream").inputs
+    s3 = stream["extendedS3Configuration"]
+    assert s3["processingConfiguration"] == {
+        "enabled": True,
+        "processors": [
+            {
+                "type": "Decompression",
+                "parameters": [{"parameterName": "CompressionFormat", "parameterValue": "GZIP"}],
+            },
+            {
+                "type": "AppendDelimiterToRecord",
+                "parameters": [{"parameterName": "Delimiter", "parameterValue": r"\n"}],
+            },
+        ],
+    }
+    assert s3["compressionFormat"] == "GZIP"
+    assert s3["prefix"].startswith("logs/")
+    assert s3["errorOutputPrefix"].startswith("errors/")
+    assert "!{firehose:error-output-type}" in s3["errorOutputPrefix"]
+    assert stream["serverSideEncryption"] == {"enabled": True, "keyType": "AWS_OWNED_CMK"}
+    assert s3["cloudwatchLoggingOptions"]["enabled"] is True
+
+
+def test_a_provider_names_the_stack_in_its_session_and_tags(archive: Graph) -> None:
+    for provider in archive.of_type("aws"):
+        (role,) = json.loads(provider.inputs["assumeRoles"])
+        assert role["sessionName"] == "central-log-archive-archive"
+        tags = json.loads(provider.inputs["defaultTags"])["tags"]
+        assert tags == {"central-log-archive:stack": "archive", "managed-by": "central-log-archive"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"archive": {"account": "1"}}, {**config_of("archive"), "archiveStack": "archive"}],
+    ids=["nothing", "a bad account", "two archives"],
+)
+def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> None:
+    graph = Graph()
+    with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has .*problem"):
+        record(config, into=graph)
+    assert graph.resources == []

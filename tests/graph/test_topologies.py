@@ -1,0 +1,171 @@
+"""What holds for the graph of every topology.
+
+Mocks can decide what is registered, with which parent, provider and inputs. What AWS makes of it is decided on the
+sandbox, and in the end by AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given, settings
+
+from tests.graph.recorder import Graph, record
+from tests.graph.topologies import one_graph_stacks, split
+
+topologies = given(one_graph_stacks())
+settings.register_profile("graph", max_examples=40, deadline=None)
+settings.load_profile("graph")
+
+
+def region_of_arn(arn: str) -> str:
+    return arn.split(":")[3]
+
+
+def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Account, region and log group, for all that a config wants archived."""
+    return {
+        (application["account"], region, group if isinstance(group, str) else group["name"])
+        for application in config["applications"]
+        for region, groups in application["regions"].items()
+        for group in groups["logGroups"]
+    }
+
+
+def filters(graph: Graph) -> set[tuple[str, str, str]]:
+    return {(*graph.place_of(f), f.inputs["logGroup"]) for f in graph.of_type("LogSubscriptionFilter")}
+
+
+def admitted(document: str) -> set[str]:
+    (statement,) = json.loads(document)["Statement"]
+    return set(statement["Principal"]["AWS"])
+
+
+@topologies
+def test_each_log_group_has_one_filter_to_the_destination_of_its_own_region(config: dict[str, Any]) -> None:
+    graph = record(config)
+    assert filters(graph) == subscribed(config)
+    assert len(graph.of_type("LogSubscriptionFilter")) == len(subscribed(config))
+    for subscription in graph.of_type("LogSubscriptionFilter"):
+        _, region = graph.place_of(subscription)
+        assert region_of_arn(subscription.inputs["destinationArn"]) == region
+        assert subscription.inputs["name"].endswith(f".{region}")
+
+
+@topologies
+def test_every_aws_resource_has_an_explicit_provider_and_every_provider_has_a_resource(config: dict[str, Any]) -> None:
+    graph = record(config)
+    resources = [r for r in graph.resources if r.type.startswith("aws:")]
+    assert {r.provider for r in resources} == {p.urn for p in graph.of_type("aws")}
+
+
+@topologies
+def test_there_is_one_provider_for_each_account_and_region_in_use(config: dict[str, Any]) -> None:
+    graph = record(config)
+    archive = config["archive"]
+    used = {(account, region) for account, region, _ in subscribed(config)}
+    served = {region for _, region in used}
+    expected = used | {(archive["account"], region) for region in served | {archive["region"]}}
+    providers = graph.of_type("aws")
+    assert Counter((json.loads(p.inputs["allowedAccountIds"])[0], p.inputs["region"]) for p in providers) == Counter(
+        expected
+    )
+    for provider in providers:
+        (account,) = json.loads(provider.inputs["allowedAccountIds"])
+        (role,) = json.loads(provider.inputs["assumeRoles"])
+        assert role["roleArn"] == f"arn:aws:iam::{account}:role/central-log-archive-deployer"
+
+
+@topologies
+def test_names_are_unique_and_every_part_belongs_to_a_component(config: dict[str, Any]) -> None:
+    graph = record(config)
+    assert max(Counter((r.type, r.name) for r in graph.resources).values()) == 1
+    components = {r.urn for r in graph.resources if r.type.startswith("central-log-archive:")}
+    assert {r.parent for r in graph.resources if r.type.startswith("aws:")} <= components
+
+
+@topologies
+def test_the_admitted_accounts_are_the_subscribed_accounts(config: dict[str, Any]) -> None:
+    graph = record(config)
+    accounts = {application["account"] for application in config["applications"]}
+    assert set(graph.outputs["admittedAccounts"]) == accounts
+    for policy in graph.of_type("LogDestinationPolicy"):
+        assert admitted(policy.inputs["accessPolicy"]) == accounts
+    (trust,) = (r for r in graph.of_type("Role") if r.inputs.get("name") == "CWLtoKinesisFirehoseRole")
+    (statement,) = json.loads(trust.inputs["assumeRolePolicy"])["Statement"]
+    sources = {arn.split(":")[4] for arn in statement["Condition"]["StringLike"]["aws:SourceArn"]}
+    assert sources == accounts | {config["archive"]["account"]}
+
+
+@topologies
+def test_all_destinations_are_in_the_archive_account_and_target_the_one_stream(config: dict[str, Any]) -> None:
+    graph = record(config)
+    stream, archive = graph.one("FirehoseDeliveryStream"), config["archive"]
+    assert graph.place_of(stream) == (archive["account"], archive["region"])
+    destinations = graph.of_type("LogDestination")
+    assert {graph.place_of(d) for d in destinations} == {
+        (archive["account"], region) for _, region, _ in subscribed(config)
+    }
+    assert {d.inputs["targetArn"].split(":")[3:5] == [archive["region"], archive["account"]] for d in destinations} == {
+        True
+    }
+    assert {region: region_of_arn(arn) for region, arn in graph.outputs["destinations"].items()} == {
+        region: region for region in graph.outputs["destinations"]
+    }
+
+
+@topologies
+def test_a_filter_waits_for_the_policy_of_its_destination(config: dict[str, Any]) -> None:
+    graph = record(config)
+    policies = {graph.place_of(p)[1]: p.urn for p in graph.of_type("LogDestinationPolicy")}
+    for subscription in graph.of_type("LogSubscriptionFilter"):
+        assert policies[graph.place_of(subscription)[1]] in subscription.dependencies
+
+
+@topologies
+def test_two_stacks_subscribe_what_one_graph_subscribes(config: dict[str, Any]) -> None:
+    archive_config, applications_config = split(config)
+    archive = record(archive_config, stack="archive")
+    applications = record(applications_config, referenced=archive.outputs)
+    one_graph = record(config)
+    assert filters(applications) == filters(one_graph)
+    apart = {(r.type, r.name) for graph in (archive, applications) for r in graph.resources}
+    assert apart == {(r.type, r.name) for r in one_graph.resources}
+
+
+@topologies
+def test_an_archive_that_serves_less_fails_the_preview_of_its_applications(config: dict[str, Any]) -> None:
+    archive_config, applications_config = split(config)
+    served = record(archive_config, stack="archive").outputs
+    region, account = min(served["destinations"]), min(served["admittedAccounts"])
+    less = {
+        "destinations": {key: arn for key, arn in served["destinations"].items() if key != region},
+        "admittedAccounts": [sender for sender in served["admittedAccounts"] if sender != account],
+    }
+    with pytest.raises(pulumi.RunError) as error:
+        record(applications_config, referenced=less)
+    assert f"account {account}: the archive does not admit it" in str(error.value)
+    assert f"add {region} to archive.destinationRegions in Pulumi.archive.yaml" in str(error.value)
+
+
+@topologies
+def test_only_log_groups_that_are_to_be_created_are_created(config: dict[str, Any]) -> None:
+    graph = record(config)
+    created = {
+        (application["account"], region, group["name"], group["retentionDays"])
+        for application in config["applications"]
+        for region, groups in application["regions"].items()
+        for group in groups["logGroups"]
+        if isinstance(group, dict) and group.get("create")
+    }
+    archive = config["archive"]["account"]
+    made = {
+        (*graph.place_of(g), g.inputs["name"], g.inputs["retentionInDays"])
+        for g in graph.of_type("LogGroup")
+        if graph.place_of(g)[0] != archive
+    }
+    assert made == created

@@ -1,0 +1,57 @@
+"""Random topologies, as the config of a stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+REGIONS = ("ap-southeast-2", "eu-central-1", "eu-west-1", "us-east-1", "us-west-2")
+
+_accounts = st.integers(min_value=0, max_value=10**12 - 1).map("{:012d}".format)
+_log_group_names = st.text("abcXYZ019_./#-", min_size=1, max_size=20)
+_created = st.fixed_dictionaries(
+    {"name": _log_group_names, "create": st.just(value=True), "retentionDays": st.sampled_from([1, 30, 3653])}
+)
+_log_groups = st.one_of(
+    _log_group_names,
+    st.fixed_dictionaries({"name": _log_group_names, "filterPattern": st.sampled_from(["", "ERROR", "{ $.a = 1 }"])}),
+    _created,
+)
+
+
+def _name(group: str | dict[str, Any]) -> str:
+    return group if isinstance(group, str) else str(group["name"])
+
+
+_regions = st.dictionaries(
+    st.sampled_from(REGIONS),
+    st.lists(_log_groups, min_size=1, max_size=3, unique_by=_name).map(lambda groups: {"logGroups": groups}),
+    min_size=1,
+    max_size=3,
+)
+
+
+@st.composite
+def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
+    """Config of a stack with an archive and one to four applications."""
+    archive, *accounts = draw(st.lists(_accounts, min_size=2, max_size=5, unique=True))
+    applications = [
+        {"account": account, **({"alias": f"app-{index}"} if draw(st.booleans()) else {}), "regions": draw(_regions)}
+        for index, account in enumerate(accounts)
+    ]
+    return {
+        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS))},
+        "applications": applications,
+    }
+
+
+def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the same topology as the config of two stacks: the archive's, and that of its applications."""
+    applications = config["applications"]
+    archive = {
+        **config["archive"],
+        "destinationRegions": sorted({region for application in applications for region in application["regions"]}),
+        "senders": {"accounts": [application["account"] for application in applications]},
+    }
+    return {"archive": archive}, {"archiveStack": "archive", "applications": applications}

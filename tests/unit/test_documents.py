@@ -1,0 +1,121 @@
+"""Each policy document, to the letter: a right more or less is a change that someone has to read here."""
+
+from __future__ import annotations
+
+import json
+
+from components import documents
+
+
+def statements(document: str) -> list[dict[str, object]]:
+    parsed = json.loads(document)
+    assert parsed.pop("Version") == "2012-10-17"
+    listed = parsed.pop("Statement")
+    assert parsed == {}
+    assert isinstance(listed, list)
+    return listed
+
+
+def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
+    assert statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs")) == [
+        {
+            "Sid": "DenyInsecureTransport",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    ]
+
+
+def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -> None:
+    assert statements(documents.delivery_role_trust(account="111111111111")) == [
+        {
+            "Sid": "FirehoseOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "firehose.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": "111111111111"}},
+        }
+    ]
+
+
+def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> None:
+    policy = documents.delivery_role_policy(
+        bucket_arn="arn:aws:s3:::logs", error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*"
+    )
+    assert statements(policy) == [
+        {
+            "Sid": "FindTheBucket",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": "arn:aws:s3:::logs",
+        },
+        {
+            "Sid": "WriteObjects",
+            "Effect": "Allow",
+            "Action": ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::logs/*",
+        },
+        {
+            "Sid": "ReportErrors",
+            "Effect": "Allow",
+            "Action": "logs:PutLogEvents",
+            "Resource": "arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
+        },
+    ]
+
+
+def test_cloudwatch_logs_may_assume_the_sender_role_for_senders_and_the_archive_only() -> None:
+    trust = documents.sender_role_trust(
+        home_region="eu-west-1", account="111111111111", sender_accounts=["333333333333", "222222222222"]
+    )
+    assert statements(trust) == [
+        {
+            "Sid": "LogsOfSendersAndArchive",
+            "Effect": "Allow",
+            "Principal": {"Service": "logs.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "StringLike": {
+                    "aws:SourceArn": [
+                        "arn:aws:logs:*:111111111111:*",
+                        "arn:aws:logs:*:222222222222:*",
+                        "arn:aws:logs:*:333333333333:*",
+                    ]
+                }
+            },
+        }
+    ]
+
+
+def test_the_sources_of_the_sender_role_are_in_the_partition_of_the_home_region() -> None:
+    trust = documents.sender_role_trust(home_region="us-gov-west-1", account="111111111111", sender_accounts=[])
+    assert '"arn:aws-us-gov:logs:*:111111111111:*"' in trust
+
+
+def test_the_sender_role_puts_records_into_the_stream_and_nothing_else() -> None:
+    stream = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
+    assert statements(documents.sender_role_policy(stream_arn=stream)) == [
+        {
+            "Sid": "PutRecords",
+            "Effect": "Allow",
+            "Action": ["firehose:PutRecord", "firehose:PutRecordBatch"],
+            "Resource": stream,
+        }
+    ]
+
+
+def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
+    destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
+    policy = documents.destination_policy(destination_arn=destination, sender_accounts=["333333333333", "222222222222"])
+    assert statements(policy) == [
+        {
+            "Sid": "SubscribeFromSenders",
+            "Effect": "Allow",
+            "Principal": {"AWS": ["222222222222", "333333333333"]},
+            "Action": "logs:PutSubscriptionFilter",
+            "Resource": destination,
+        }
+    ]

@@ -1,0 +1,303 @@
+"""Every mistake of a stack file gets a line that says where, what was given and how to mend it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components.settings import Settings, SettingsError, load, unserved
+
+ARCHIVE: dict[str, Any] = {
+    "account": "111111111111",
+    "region": "eu-west-1",
+    "destinationRegions": ["eu-west-1"],
+    "senders": {"accounts": ["222222222222"]},
+}
+SHOP: dict[str, Any] = {
+    "account": "222222222222",
+    "alias": "shop",
+    "regions": {"eu-west-1": {"logGroups": ["aws-waf-logs-shop"]}},
+}
+
+
+def loaded(**config: object) -> Settings:
+    return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, "test")
+
+
+def problems(**config: object) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        loaded(**config)
+    first, *lines = str(error.value).splitlines()
+    count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
+    assert first == f"Pulumi.test.yaml has {count}:"
+    return [line.removeprefix("  ") for line in lines]
+
+
+def with_group(group: object) -> dict[str, object]:
+    return {
+        "archiveStack": "archive",
+        "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": [group]}}}],
+    }
+
+
+CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
+UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
+
+MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "an empty stack": (
+        {"archive": {}, "applications": [], "archiveStack": ""},
+        "the stack describes nothing; add an archive section, an applications section, or both",
+    ),
+    "an unknown section": (
+        {"archive": ARCHIVE, "aplications": [SHOP]},
+        "aplications: unknown key; did you mean applications?",
+    ),
+    "an unknown key with no near one": (
+        {"archive": {**ARCHIVE, "zzz": 1}},
+        "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
+        "senderRoleName",
+    ),
+    "an unquoted account": (
+        {"archive": {**ARCHIVE, "account": 111111111111}},
+        f'archive.account: {UNQUOTED}quotes, like "111111111111"',
+    ),
+    "an unquoted account that lost its zero": (
+        {"archive": ARCHIVE, "applications": [SHOP, {**SHOP, "account": 33333333333, "alias": "b"}]},
+        f'applications[1].account: {UNQUOTED}quotes, like "033333333333"',
+    ),
+    "an account of 11 digits": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": ["22222222222"]}}},
+        'archive.senders.accounts[0]: "22222222222" is not an account id; write 12 digits in quotes, like '
+        '"111111111111"',
+    ),
+    "an account that is no text": (
+        {"archive": {**ARCHIVE, "account": True}},
+        'archive.account: true is not an account id; write 12 digits in quotes, like "111111111111"',
+    ),
+    "a missing account": (
+        {"archive": {key: value for key, value in ARCHIVE.items() if key != "account"}},
+        "archive.account: is required: the account's id, in quotes",
+    ),
+    "an unknown region": (
+        {"archive": {**ARCHIVE, "region": "eu-west-9"}},
+        'archive.region: "eu-west-9" is not a region of AWS; did you mean eu-west-3 or eu-west-2 or eu-west-1?',
+    ),
+    "an unknown region as a key": (
+        {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"us-east1": {"logGroups": ["a"]}}}]},
+        'applications[0].regions.us-east1: "us-east1" is not a region of AWS; did you mean us-east-1 or us-west-1 or '
+        "us-east-2?",
+    ),
+    "a destination region twice": (
+        {"archive": {**ARCHIVE, "destinationRegions": ["eu-west-1", "us-east-1", "eu-west-1"]}},
+        "archive.destinationRegions: eu-west-1 stands here more than once; keep one of them",
+    ),
+    "no destination region": (
+        {"archive": {**ARCHIVE, "destinationRegions": []}},
+        "archive.destinationRegions: is empty; give at least one",
+    ),
+    "a sender twice": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": ["222222222222", "222222222222"]}}},
+        "archive.senders.accounts: 222222222222 stands here more than once; keep one of them",
+    ),
+    "an alias with a space": (
+        {"archive": {**ARCHIVE, "alias": "the archive"}},
+        'archive.alias: "the archive" is not an alias; allowed: up to 40 lower case letters, digits and hyphens, a '
+        "letter first",
+    ),
+    "a role given as an ARN": (
+        {"archive": {**ARCHIVE, "deployerRole": "arn:aws:iam::111111111111:role/deployer"}},
+        'archive.deployerRole: "arn:aws:iam::111111111111:role/deployer" is not the name of an IAM role; allowed: up '
+        "to 64 letters, digits and _+=,.@-, no path, no ARN",
+    ),
+    "a text for a section": (
+        {"archive": "archive"},
+        'archive: "archive" does not fit; input should be an object',
+    ),
+    "a text for a truth": (
+        {"archive": ARCHIVE, "retain": "never"},
+        'retain: "never" does not fit; input should be a valid boolean',
+    ),
+    "a log group with a space": (
+        with_group("my group"),
+        'applications[0].regions.eu-west-1.logGroups[0].name: "my group" is not the name of a log group; allowed: 1 '
+        "to 512 letters, digits and _-/.#",
+    ),
+    "a log group that is a number": (
+        with_group(5),
+        "applications[0].regions.eu-west-1.logGroups[0]: 5 does not fit; input should be an object",
+    ),
+    "a log group without a name": (
+        with_group({"create": True, "retentionDays": 30}),
+        "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group",
+    ),
+    "a misspelt key of a log group": (
+        with_group({"name": "a", "retentionInDays": 30}),
+        "applications[0].regions.eu-west-1.logGroups[0].retentionInDays: unknown key; did you mean retentionDays?",
+    ),
+    "a log group twice": (
+        {
+            "archiveStack": "archive",
+            "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": ["a", {"name": "a"}]}}}],
+        },
+        "applications[0].regions.eu-west-1.logGroups: a stands here more than once; keep one of them",
+    ),
+    "no log group": (
+        {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": []}}}]},
+        "applications[0].regions.eu-west-1.logGroups: is empty; give at least one",
+    ),
+    "no region": (
+        {"archiveStack": "archive", "applications": [{**SHOP, "regions": {}}]},
+        "applications[0].regions: is empty; give at least one",
+    ),
+    "a group to create without retention": (
+        with_group({"name": "a", "create": True}),
+        "applications[0].regions.eu-west-1.logGroups[0]: create: true needs retentionDays; say how many days the log "
+        "group itself keeps its events",
+    ),
+    "a retention for an existing group": (
+        with_group({"name": "a", "retentionDays": 30}),
+        "applications[0].regions.eu-west-1.logGroups[0]: the retention of an existing log group is left alone; remove "
+        "retentionDays, or set create",
+    ),
+    "a retention that AWS does not know": (
+        with_group({"name": "a", "create": True, "retentionDays": 31}),
+        "applications[0].regions.eu-west-1.logGroups[0].retentionDays: 31 is not a retention of CloudWatch Logs; "
+        "allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, "
+        "3653",
+    ),
+    "an account in two entries": (
+        {"archiveStack": "archive", "applications": [SHOP, {**SHOP, "alias": "other"}]},
+        "applications: account 222222222222 stands in more than one entry; make them one",
+    ),
+    "an alias of two accounts": (
+        {"archiveStack": "archive", "applications": [SHOP, {**SHOP, "account": "333333333333"}]},
+        'applications: the alias "shop" is used more than once; give each account its own',
+    ),
+    "the alias of the archive": (
+        {"archive": {**ARCHIVE, "alias": "shop"}, "applications": [SHOP]},
+        'applications: the alias "shop" is used more than once; give each account its own',
+    ),
+    "the archive among its senders": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": ["111111111111"]}}},
+        "archive.senders.accounts: account 111111111111 is the archive itself, and a destination takes events of other "
+        "accounts only; remove it",
+    ),
+    "the archive among the applications": (
+        {"archive": {"account": "222222222222", "region": "eu-west-1"}, "applications": [SHOP]},
+        "applications: account 222222222222 is the archive itself, and a destination takes events of other accounts "
+        "only; remove it",
+    ),
+    "applications without an archive": (
+        {"applications": [SHOP]},
+        "archiveStack: is required in a stack without an archive section; name the stack that builds the archive, like "
+        "archiveStack: archive",
+    ),
+    "two archives": (
+        {"archive": ARCHIVE, "archiveStack": "archive"},
+        "archiveStack: this stack has an archive section of its own; remove one of the two",
+    ),
+    "an archive that serves nothing": (
+        {"archive": {"account": "111111111111", "region": "eu-west-1", "senders": ARCHIVE["senders"]}},
+        "archive.destinationRegions: is required in a stack without applications, which it could be taken from",
+    ),
+    "an archive that admits nobody": (
+        {"archive": {"account": "111111111111", "region": "eu-west-1", "destinationRegions": ["eu-west-1"]}},
+        "archive.senders: is required in a stack without applications, which it could be taken from",
+    ),
+    "a region of another partition": (
+        {"archiveStack": "archive", "applications": [SHOP, CHINA]},
+        "applications, account 333333333333: cn-north-1 is in partition aws-cn, but eu-west-1 (applications, account "
+        "222222222222) is in aws, and logs cannot cross; use a stack of its own for each partition",
+    ),
+    "a destination in another partition": (
+        {"archive": {**ARCHIVE, "destinationRegions": ["us-gov-west-1"]}},
+        "archive.destinationRegions: us-gov-west-1 is in partition aws-us-gov, but eu-west-1 (archive.region) is in "
+        "aws, and logs cannot cross; use a stack of its own for each partition",
+    ),
+    "an application that is not admitted": (
+        {"archive": ARCHIVE, "applications": [{**SHOP, "account": "333333333333"}]},
+        "applications, account 333333333333: the archive does not admit it; it admits 222222222222; add "
+        '"333333333333" to archive.senders.accounts in Pulumi.test.yaml',
+    ),
+    "a region that is not served": (
+        {
+            "archive": ARCHIVE,
+            "applications": [{**SHOP, "regions": {"us-east-1": {"logGroups": ["a"]}}}],
+        },
+        "applications, account 222222222222, region us-east-1: the archive does not serve the region; it serves "
+        "eu-west-1; add us-east-1 to archive.destinationRegions in Pulumi.test.yaml",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "line"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_place_and_remedy(config: dict[str, object], line: str) -> None:
+    assert problems(**config) == [line]
+
+
+def test_all_mistakes_of_a_file_come_in_one_message() -> None:
+    lines = problems(
+        archive={**ARCHIVE, "account": 111111111111, "foo": 1},
+        archiveStack="archive",
+        applications=[SHOP, {**SHOP, "acount": "x"}, {**SHOP, "alias": "b"}, CHINA],
+    )
+    assert [line.split(";")[0].split(": ")[0] for line in lines] == [
+        "archive.account",
+        "archive.foo",
+        "applications[1].acount",
+        "archiveStack",
+        "applications",
+        "applications, account 333333333333",
+    ]
+
+
+def test_a_bare_name_stands_for_an_existing_log_group_of_which_everything_is_taken() -> None:
+    bare, full = (loaded(**with_group(group)) for group in ("a", {"name": "a", "create": False, "filterPattern": ""}))
+    assert bare == full
+
+
+def test_an_account_without_an_alias_is_called_by_its_id() -> None:
+    settings = loaded(
+        archiveStack="archive", applications=[{key: value for key, value in SHOP.items() if key != "alias"}]
+    )
+    assert [application.label for application in settings.applications] == ["222222222222"]
+
+
+def test_an_archive_with_applications_serves_and_admits_what_they_use() -> None:
+    payments = {
+        "account": "333333333333",
+        "regions": {"us-east-1": {"logGroups": ["a"]}, "eu-west-1": {"logGroups": ["a"]}},
+    }
+    settings = loaded(archive={"account": "111111111111", "region": "eu-north-1"}, applications=[payments, SHOP])
+    assert settings.destination_regions == ("eu-west-1", "us-east-1")
+    assert settings.sender_accounts == ("222222222222", "333333333333")
+
+
+def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -> None:
+    archive = {
+        **ARCHIVE,
+        "destinationRegions": ["us-east-1", "eu-west-1"],
+        "senders": {"accounts": ["444444444444", "222222222222"]},
+    }
+    settings = loaded(archive=archive, applications=[SHOP])
+    assert settings.destination_regions == ("us-east-1", "eu-west-1")
+    assert settings.sender_accounts == ("444444444444", "222222222222")
+
+
+def test_stateful_resources_are_retained_unless_the_stack_says_otherwise() -> None:
+    assert loaded(archive=ARCHIVE).retain
+    assert not loaded(archive=ARCHIVE, retain=False).retain
+
+
+def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_region() -> None:
+    settings = loaded(archiveStack="archive", applications=[SHOP, {**SHOP, "account": "333333333333", "alias": "b"}])
+    assert unserved(settings.applications, regions=["us-east-1"], accounts=["333333333333"], file="Pulumi.a.yaml") == [
+        "applications, account 222222222222: the archive does not admit it; it admits 333333333333; add "
+        '"222222222222" to archive.senders.accounts in Pulumi.a.yaml',
+        "applications, account 222222222222, region eu-west-1: the archive does not serve the region; it serves "
+        "us-east-1; add eu-west-1 to archive.destinationRegions in Pulumi.a.yaml",
+        "applications, account 333333333333, region eu-west-1: the archive does not serve the region; it serves "
+        "us-east-1; add eu-west-1 to archive.destinationRegions in Pulumi.a.yaml",
+    ]
