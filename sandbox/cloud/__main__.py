@@ -1,0 +1,105 @@
+"""Run the sandbox's AWS: ``python -m sandbox.cloud --ready FILE``.
+
+It listens on one free port of the loopback interface, keeps everything in memory, and enforces IAM. A 12-digit access
+key id is the root of that account, with any secret.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from sandbox.server import announce, end_with_parent
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.cloud", description=__doc__)
+    parser.add_argument("--ready", type=Path, required=True, help="file that is written once the cloud listens")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it is gone")
+    arguments = parser.parse_args()
+    if arguments.end_with_parent:
+        end_with_parent()
+    folder = tempfile.mkdtemp(prefix="central-log-archive-cloud-")
+    try:
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        os.environ.update(_environment(port, folder))
+        asyncio.run(_serve(listener, lambda: announce(arguments.ready, port)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(port: int, folder: str) -> dict[str, str]:
+    """What the emulator reads when it is imported."""
+    return {
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",  # would listen on every interface
+        "LOG_LEVEL": "WARNING",
+        "SFTP_ENABLED": "0",
+        "TMPDIR": folder,
+    }
+
+
+async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
+    server = asyncio.create_task(serve(_app(), config, shutdown_trigger=end.wait))
+    ready()  # the socket has been listening since it was made: early callers wait, none is refused
+    await server
+
+
+def _app() -> Callable[..., Awaitable[None]]:
+    """The emulator, extended, with what operators and tests ask of the cloud itself in front."""
+    from ministack.app import app
+    from ministack.core import iam_evaluator
+
+    from sandbox.cloud import delivery, destinations, firehose, rights
+    from sandbox.cloud.patch import replace
+
+    for part in (firehose, destinations, delivery):
+        part.install()
+    enforce = replace(
+        iam_evaluator,
+        "enforce",
+        "access_key_id iam_action service region resource_arn service_context",
+        lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
+    )
+    answers: dict[str, Callable[[], object]] = {
+        "/_sandbox/calls": lambda: rights.CALLS,
+        "/_sandbox/idle": lambda: {"idle": firehose.idle()},
+    }
+
+    async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        answer = answers.get(scope.get("path", ""))
+        if answer is None:
+            await app(scope, receive, send)
+            return
+        body = json.dumps(answer()).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return extended
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""From a log group through its subscription filters and their destinations into a stream.
+
+At delivery AWS asks again what it asked when the filter was put. What is denied or gone then is lost, not kept
+(CloudWatch Logs User Guide, "Real-time processing of log data with subscriptions"), and counted as DeliveryErrors in
+the sender's own account and region.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from ministack.core.arn import Arn, ArnParseError
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import cloudwatch_logs as logs
+
+from sandbox.cloud import destinations, filter_pattern, firehose, rights
+from sandbox.cloud.metrics import count
+from sandbox.cloud.patch import replace
+
+_EVENTS_BYTES = 900 * 1024  # of the events in one record, uncompressed: far below a record's 1,000 KiB once gzipped
+
+
+def install() -> None:
+    """Put the extension's behaviour in the place of the emulator's."""
+
+    def fan_out(group_name: str, stream_name: str, events: list[dict[str, Any]]) -> None:
+        original(group_name, stream_name, events)  # to functions
+        _fan_out(group_name, stream_name, events)
+
+    original = replace(logs, "_fanout_to_subscription_filters", "group_name stream_name events", fan_out)
+
+
+def _fan_out(group_name: str, log_stream: str, events: list[dict[str, Any]]) -> None:
+    group = logs._log_groups.get(group_name) or {}
+    for subscription in list(group.get("subscriptionFilters", {}).values()):
+        if ":function:" in subscription["destinationArn"]:
+            continue  # the emulator's own
+        matches = filter_pattern.matcher(subscription["filterPattern"])
+        selected = [event for event in events if matches(event["message"])]
+        if selected:
+            _deliver(group_name, log_stream, subscription, selected)
+
+
+def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    dimensions = {
+        "LogGroupName": group_name, "DestinationType": "Firehose", "FilterName": subscription["filterName"],
+    }  # fmt: skip
+    target = _target(group_name, subscription)
+    if target is None:
+        count("AWS/Logs", dimensions, {"DeliveryErrors": len(events)})
+        return
+    parsed, stream = target
+    size = 0
+    for chunk in _chunks(events):
+        document = {
+            "messageType": "DATA_MESSAGE",
+            "owner": get_account_id(),
+            "logGroup": group_name,
+            "logStream": log_stream,
+            "subscriptionFilters": [subscription["filterName"]],
+            "logEvents": [
+                {
+                    "id": uuid4().hex,
+                    "timestamp": event.get("timestamp", int(time.time() * 1000)),
+                    "message": event["message"],
+                }
+                for event in chunk
+            ],
+        }
+        record = gzip.compress(json.dumps(document).encode(), compresslevel=1)
+        size += len(record)
+        firehose.ingest(parsed.account_id, parsed.region, stream, [record])
+    count("AWS/Logs", dimensions, {"ForwardedLogEvents": len(events), "ForwardedBytes": size})
+
+
+def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[str, Any]] | None:
+    """Return the stream that a filter leads to, or None when something on the way is gone or forbidden."""
+    account, arn, role = get_account_id(), subscription["destinationArn"], subscription["roleArn"]
+    try:
+        if ":destination:" in arn:
+            _, destination = destinations.find(arn)
+            if destination is None or not rights.destination_admits(
+                destination["accessPolicy"], account, "logs:PutSubscriptionFilter", arn
+            ):
+                return None
+            arn, role = destination["targetArn"], destination["roleArn"]
+        parsed, stream = destinations.stream_of(arn)
+    except ArnParseError:
+        return None
+    source = f"arn:aws:logs:{get_region()}:{account}:log-group:{group_name}:*"
+    if stream is None or not destinations.may_put(role, arn, source_arn=source, source_account=account):
+        return None
+    return parsed, stream
+
+
+def _chunks(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    size = 0
+    for event in events:
+        length = len(event["message"].encode())
+        if chunk and size + length > _EVENTS_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(event)
+        size += length
+    yield chunk

@@ -1,0 +1,183 @@
+"""Logs destinations and subscription filters, with the checks that AWS makes when they are put.
+
+Sources: API operations PutDestination, PutDestinationPolicy and PutSubscriptionFilter, and the CloudWatch Logs User
+Guide, "Cross-account cross-Region subscriptions".
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from typing import Any
+
+from ministack.core.arn import Arn, ArnParseError, parse_arn
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import cloudwatch_logs as logs
+from ministack.services import firehose as streams
+
+from sandbox.cloud import filter_pattern, firehose, rights
+from sandbox.cloud.patch import replace
+
+_MAX_POLICY_BYTES = 5120
+_MAX_FILTERS = 2  # of a log group; AWS's pages disagree between 2 and 5, so the sandbox takes the lower
+_SERVICE = "logs.amazonaws.com"
+Response = Any
+
+
+def install() -> None:
+    """Put the extension's behaviour in the place of the emulator's."""
+    put_destination = replace(logs, "_put_destination", "data", lambda data: _put_destination(data, put_destination))
+    put_policy = replace(logs, "_put_destination_policy", "data", lambda data: _put_policy(data, put_policy))
+    put_filter = replace(logs, "_put_subscription_filter", "data", lambda data: _put_filter(data, put_filter))
+    identity = replace(
+        logs,
+        "_tag_resource_identity",
+        "arn account_id region",
+        lambda arn, account, region: _tag_identity(arn, account, region) or identity(arn, account, region),
+    )
+
+
+def find(arn: str) -> tuple[Arn, dict[str, Any] | None]:
+    """Return the parsed ARN of a destination, and the destination or None.
+
+    Raises:
+        ArnParseError: it is not the ARN of a destination.
+    """
+    parsed = parse_arn(arn)
+    kind, _, name = parsed.resource.partition(":")
+    if parsed.service != "logs" or kind != "destination":
+        raise ArnParseError(f"{arn} is not a destination")
+    return parsed, logs._destinations.get_scoped(parsed.account_id, parsed.region, name)
+
+
+def stream_of(arn: str) -> tuple[Arn, dict[str, Any] | None]:
+    """Return the parsed ARN of a Firehose stream, and the stream or None.
+
+    Raises:
+        ArnParseError: it is not the ARN of a stream.
+    """
+    parsed = parse_arn(arn)
+    kind, _, name = parsed.resource.partition("/")
+    if parsed.service != "firehose" or kind != "deliverystream":
+        raise ArnParseError(f"{arn} is not a Firehose stream")
+    return parsed, streams._streams.get_scoped(parsed.account_id, parsed.region, name)
+
+
+def may_put(role_arn: str, target_arn: str, *, source_arn: str, source_account: str) -> bool:
+    """Say whether CloudWatch Logs, on behalf of a source, may put records into a stream through a role."""
+    context = {"aws:SourceArn": source_arn, "aws:SourceAccount": source_account}
+    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(
+        role_arn, "firehose:PutRecord", target_arn
+    )
+
+
+def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - the emulator's function
+    name, role, target = (data.get(key, "") for key in ("destinationName", "roleArn", "targetArn"))
+    arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:destination:{name}"
+    if not rights.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+        return _denied("iam:PassRole", role)
+    try:
+        parsed, stream = stream_of(target)
+    except ArnParseError:
+        return _invalid("targetArn: the sandbox delivers to Firehose streams only.")
+    if stream is None or not may_put(role, target, source_arn=arn, source_account=get_account_id()):
+        return _invalid("Could not deliver test message to specified destination. Check if the destination is valid.")
+    before = dict(logs._destinations.get(name) or {})
+    response = original(data)
+    kept = {key: before[key] for key in ("accessPolicy", "creationTime", "tags") if key in before}
+    logs._destinations[name].update(kept or {"tags": dict(data.get("tags") or {})})
+    firehose.ingest(parsed.account_id, parsed.region, stream, [_control_message()])
+    return response
+
+
+def _control_message() -> bytes:
+    """The test message, as CloudWatch Logs sends it: an owner of its own, no log group."""
+    text = "CWL CONTROL MESSAGE: Checking health of destination Firehose."
+    event = {"id": "", "timestamp": 0, "message": text}
+    document = {
+        "messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logGroup": "", "logStream": "",
+        "subscriptionFilters": [], "logEvents": [event],
+    }  # fmt: skip
+    return gzip.compress(json.dumps(document).encode())
+
+
+def _put_policy(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - as above
+    policy = data.get("accessPolicy", "")
+    if len(policy.encode()) > _MAX_POLICY_BYTES:
+        return _invalid(f"accessPolicy is longer than {_MAX_POLICY_BYTES} bytes.")
+    try:
+        statements = json.loads(policy)["Statement"]
+    except (ValueError, KeyError, TypeError):
+        return _invalid("accessPolicy is not a policy document.")
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal")
+        if not isinstance(principal, dict):
+            return _invalid("Principal section of policy has to name AWS account IDs.")
+        accounts = principal.get("AWS", [])
+        for account in accounts if isinstance(accounts, list) else [accounts]:
+            if account != "*" and not re.fullmatch(r"\d{12}", account):
+                return _invalid("Principal section of policy contains ARN instead of account ID.")
+    return original(data)
+
+
+def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - as above
+    group = logs._log_groups.get(data.get("logGroupName"))
+    if group is None:
+        return original(data)  # which says that there is no such group
+    if group.get("logGroupClass", "STANDARD") != "STANDARD":
+        return _invalid("Subscription filters are supported by log groups of the Standard class only.")
+    try:
+        filter_pattern.matcher(data.get("filterPattern", ""))
+    except filter_pattern.PatternError as error:
+        return _invalid(f"Invalid filter pattern: {error}")
+    others = set(group["subscriptionFilters"]) - {data.get("filterName")}
+    if len(others) >= _MAX_FILTERS:
+        return error_response_json("LimitExceededException", "Resource limit exceeded.", 400)
+    return _refused_target(data) or original(data)
+
+
+def _refused_target(data: dict[str, Any]) -> Response | None:
+    target, role = data.get("destinationArn", ""), data.get("roleArn", "")
+    unreachable = "Could not deliver message to specified destination. Check if the destination is valid."
+    if role and not rights.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+        return _denied("iam:PassRole", role)
+    if ":function:" in target:
+        return None  # the emulator's own
+    if ":firehose:" in target:
+        source = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{data['logGroupName']}:*"
+        _, stream = stream_of(target)
+        reachable = stream and may_put(role, target, source_arn=source, source_account=get_account_id())
+        return None if reachable else _invalid(unreachable)
+    try:
+        parsed, destination = find(target)
+    except ArnParseError:
+        return _invalid("destinationArn is neither a destination nor a stream nor a function.")
+    if parsed.region != get_region():
+        return _invalid("destinationArn cannot be in a different region than the log group.")
+    if destination is None:
+        return _invalid(unreachable)
+    action = "logs:PutSubscriptionFilter"
+    admitted = rights.destination_admits(destination["accessPolicy"], get_account_id(), action, target)
+    if not admitted or not rights.caller_may(action, target, {}):
+        return _denied(action, target)
+    return None
+
+
+def _tag_identity(arn: str, account: str, region: str) -> tuple[Any, str, str] | None:
+    try:
+        parsed, _ = find(arn)
+    except ArnParseError:
+        return None
+    if (parsed.account_id, parsed.region) != (account, region):
+        return None
+    return logs._destinations, "destination", parsed.resource.partition(":")[2]
+
+
+def _invalid(message: str) -> Response:
+    return error_response_json("InvalidParameterException", message, 400)
+
+
+def _denied(action: str, resource: str) -> Response:
+    message = f"User with accountId: {get_account_id()} is not authorized to perform: {action} on resource: {resource}"
+    return error_response_json("AccessDeniedException", message, 400)

@@ -1,0 +1,333 @@
+"""Firehose streams: what they accept, how long they hold it, and what they write where.
+
+Imitated: Decompression, CloudWatchLogProcessing, AppendDelimiterToRecord, compression, the error prefix, buffering by
+size, the rights of the delivery role, retries, errors in the stream's own log group. Simulated: a buffer is written
+after SANDBOX_BUFFER_SECONDS (1 by default), not after the stream's own interval, which is minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.services import cloudwatch_logs as logs
+from ministack.services import firehose, s3
+
+from sandbox.cloud import rights
+from sandbox.cloud.metrics import count
+from sandbox.cloud.patch import replace
+
+_BUFFER_SECONDS = float(os.environ.get("SANDBOX_BUFFER_SECONDS", "1"))
+_BUFFERING_HINTS = {"SizeInMBs": range(1, 129), "IntervalInSeconds": range(901)}
+_ATTEMPTS = 5
+_MAX_BATCH = 500
+_MAX_RECORD_BYTES = 1000 * 1024
+_GZIP = b"\x1f\x8b"
+_HANDLERS = {
+    "CreateDeliveryStream": "_create_delivery_stream",
+    "UpdateDestination": "_update_destination",
+    "DeleteDeliveryStream": "_delete_delivery_stream",
+    "PutRecord": "_put_record",
+    "PutRecordBatch": "_put_record_batch",
+}
+Key = tuple[str, str, str]  # account, region, stream
+Record = tuple[str, bytes]  # record id, data
+
+
+@dataclass
+class _Buffer:
+    records: list[Record] = field(default_factory=list)
+    size: int = 0
+    since: float = 0.0
+    attempts: int = 0
+
+
+_lock = threading.Lock()
+_buffers: dict[Key, _Buffer] = {}
+_writing = 0
+
+
+class _FailedError(Exception):
+    """A record goes to the error prefix, under this output type."""
+
+    def __init__(self, output_type: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.output_type, self.code = output_type, code
+
+
+def ingest(account: str, region: str, stream: dict[str, Any], records: Iterable[bytes]) -> list[str]:
+    """Put records into a stream's buffer; return their ids."""
+    accepted = [(firehose._record_id(), data) for data in records]
+    size = sum(len(data) for _, data in accepted)
+    with _lock:
+        buffer = _buffers.setdefault((account, region, stream["name"]), _Buffer())
+        buffer.since = buffer.since or time.monotonic()
+        buffer.records += accepted
+        buffer.size += size
+    with request_scope(account, region):
+        _count(stream, {"IncomingRecords": len(accepted), "IncomingBytes": size})
+    return [record_id for record_id, _ in accepted]
+
+
+def idle() -> bool:
+    """Say whether nothing waits to be written."""
+    with _lock:
+        return not _writing and not any(buffer.records for buffer in _buffers.values())
+
+
+def install() -> None:
+    """Put the extension's behaviour in the place of the emulator's."""
+    create = replace(firehose, "_create_delivery_stream", "data", lambda data: _checked(data, create))
+    update = replace(firehose, "_update_destination", "data", lambda data: _checked(data, update))
+    delete = replace(firehose, "_delete_delivery_stream", "data", lambda data: _delete(data, delete))
+    describe = replace(firehose, "_dest_description", "dest", lambda dest: _description(dest, describe))
+    replace(firehose, "_put_record", "data", _put_record)
+    replace(firehose, "_put_record_batch", "data", _put_record_batch)
+    for action, name in _HANDLERS.items():
+        firehose._HANDLERS[action] = getattr(firehose, name)
+    threading.Thread(target=_flush_forever, daemon=True, name="firehose-buffers").start()
+
+
+def _checked(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa: ANN401 - the emulator's response
+    config = data.get("ExtendedS3DestinationConfiguration") or data.get("ExtendedS3DestinationUpdate") or {}
+    problem = _problem(data, config)
+    if problem:
+        return error_response_json("InvalidArgumentException", problem, 400)
+    role_arn = config.get("RoleARN")
+    if role_arn and not rights.caller_may("iam:PassRole", role_arn, {"iam:PassedToService": "firehose.amazonaws.com"}):
+        message = f"User is not authorized to perform: iam:PassRole on resource: {role_arn}"
+        return error_response_json("AccessDeniedException", message, 400)
+    return original(data)
+
+
+def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
+    """What Firehose refuses when a stream is made or changed (CreateDeliveryStream; "Custom prefixes")."""
+    prefix, error_prefix = config.get("Prefix", ""), config.get("ErrorOutputPrefix", "")
+    hints = config.get("BufferingHints") or {}
+    kinds = [processor["Type"] for processor in _processors(config)]
+    stream_arn = f"arn:aws:firehose:{get_region()}:{get_account_id()}:deliverystream/{data['DeliveryStreamName']}"
+    context = {
+        "aws:SourceAccount": get_account_id(), "aws:SourceArn": stream_arn, "sts:ExternalId": get_account_id(),
+    }  # fmt: skip
+    if "!{" in prefix and not error_prefix:
+        return "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions."
+    if "!{firehose:error-output-type}" in prefix:
+        return "Prefix cannot contain the expression error-output-type."
+    if "!{" in error_prefix and "!{firehose:error-output-type}" not in error_prefix:
+        return "ErrorOutputPrefix must contain the expression !{firehose:error-output-type}."
+    for hint, allowed in _BUFFERING_HINTS.items():
+        if hints.get(hint, allowed[0]) not in allowed:
+            return f"BufferingHints.{hint} must be between {allowed[0]} and {allowed[-1]}."
+    if "CloudWatchLogProcessing" in kinds and "Decompression" not in kinds:
+        return "CloudWatchLogProcessing requires the Decompression processor."
+    if config.get("CompressionFormat", "UNCOMPRESSED") not in ("UNCOMPRESSED", "GZIP"):
+        return "The sandbox writes objects uncompressed or with GZIP only."
+    if "RoleARN" in config and not rights.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
+        return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
+    return None
+
+
+def _delete(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa: ANN401 - as above
+    with _lock:  # what is buffered goes with the stream, as on AWS (DeleteDeliveryStream)
+        _buffers.pop((get_account_id(), get_region(), data.get("DeliveryStreamName", "")), None)
+    return original(data)
+
+
+def _description(dest: dict[str, Any], original: Callable[..., Any]) -> dict[str, Any]:
+    described: dict[str, Any] = original(dest)
+    extended = described.get("ExtendedS3DestinationDescription", {})
+    extended.update({key: dest["config"][key] for key in ("FileExtension", "CustomTimeZone") if key in dest["config"]})
+    return described
+
+
+def _put_record(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+    stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
+    if stream is None:
+        return firehose._not_found(data.get("DeliveryStreamName", ""))
+    raw = base64.b64decode(data["Record"]["Data"])
+    if refused := _refused(stream, raw):
+        return refused
+    (record_id,) = ingest(get_account_id(), get_region(), stream, [raw])
+    return json_response({"RecordId": record_id, "Encrypted": False})
+
+
+def _put_record_batch(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+    stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
+    if stream is None:
+        return firehose._not_found(data.get("DeliveryStreamName", ""))
+    raw = [base64.b64decode(record["Data"]) for record in data.get("Records", [])]
+    if not 1 <= len(raw) <= _MAX_BATCH:
+        return error_response_json("InvalidArgumentException", "A batch has 1 to 500 records.", 400)
+    if refused := next(filter(None, (_refused(stream, record) for record in raw)), None):
+        return refused
+    ids = ingest(get_account_id(), get_region(), stream, raw)
+    responses = [{"RecordId": record_id} for record_id in ids]
+    return json_response({"FailedPutCount": 0, "Encrypted": False, "RequestResponses": responses})
+
+
+def _refused(stream: dict[str, Any], raw: bytes) -> Any:  # noqa: ANN401 - as above
+    if len(raw) > _MAX_RECORD_BYTES:
+        return error_response_json("InvalidArgumentException", "Record size exceeds 1,000 KiB limit.", 400)
+    config = stream["destinations"][0]["config"]
+    if any(processor["Type"] == "Decompression" for processor in _processors(config)) and raw[:2] != _GZIP:
+        message = "A stream with decompression takes records of CloudWatch Logs subscriptions only."
+        return error_response_json("InvalidSourceException", message, 400)
+    return None
+
+
+def _flush_forever() -> None:
+    global _writing  # noqa: PLW0603 - one writer for all streams
+    while True:
+        time.sleep(0.05)
+        with _lock:
+            due = {key: buffer for key, buffer in _buffers.items() if buffer.records and _is_due(key, buffer)}
+            for key in due:
+                del _buffers[key]
+            _writing += len(due)
+        for key, buffer in due.items():
+            try:
+                _flush(key, buffer)
+            finally:
+                with _lock:
+                    _writing -= 1
+
+
+def _is_due(key: Key, buffer: _Buffer) -> bool:
+    stream = firehose._streams.get_scoped(*key)
+    if stream is None:
+        return True
+    limit = (stream["destinations"][0]["config"].get("BufferingHints") or {}).get("SizeInMBs", 5) * 2**20
+    return buffer.size >= limit or time.monotonic() - buffer.since >= _BUFFER_SECONDS
+
+
+def _flush(key: Key, buffer: _Buffer) -> None:
+    account, region, _ = key
+    stream = firehose._streams.get_scoped(*key)
+    if stream is None:
+        return
+    config = stream["destinations"][0]["config"]
+    with request_scope(account, region):
+        problem = _cannot_write(stream, config)
+        written = 0
+        if problem is None:
+            written = _write(stream, config, buffer.records)
+        else:
+            buffer.attempts += 1
+            _report(config, stream, problem)
+            if buffer.attempts < _ATTEMPTS:
+                buffer.since = time.monotonic()
+                with _lock:
+                    later = _buffers.get(key, _Buffer())
+                    buffer.records += later.records
+                    buffer.size += later.size
+                    _buffers[key] = buffer
+        _count(
+            stream,
+            {
+                "DeliveryToS3.Records": written,
+                "DeliveryToS3.Success": float(problem is None),
+                "DeliveryToS3.DataFreshness": time.monotonic() - buffer.since,
+            },
+        )
+
+
+def _count(stream: dict[str, Any], values: dict[str, float]) -> None:
+    count("AWS/Firehose", {"DeliveryStreamName": stream["name"]}, values)
+
+
+def _cannot_write(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
+    role, bucket_arn = config["RoleARN"], config["BucketARN"]
+    account = get_account_id()
+    context = {"aws:SourceAccount": account, "aws:SourceArn": stream["arn"], "sts:ExternalId": account}
+    bucket, object_arn = bucket_arn.rsplit(":", 1)[-1], f"{bucket_arn}/object"
+    session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/firehose"
+    policy = s3._bucket_policies.get_scoped(account, None, bucket)
+    if not s3._buckets.contains_scoped(account, None, bucket):
+        return f"The specified bucket {bucket} does not exist."
+    if not rights.service_may_assume(role, "firehose.amazonaws.com", context):
+        return f"Firehose is not authorized to assume the role {role}."
+    if not rights.role_may(role, "s3:PutObject", object_arn) or rights.resource_policy_denies(
+        policy, session, "s3:PutObject", object_arn
+    ):
+        return f"Access was denied to {bucket}. Ensure that the role {role} may put objects there."
+    return None
+
+
+def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]) -> int:
+    """Write one object for what could be processed and one for each kind of failure; return how many were good."""
+    failed: dict[str, list[bytes]] = {}
+    processed = firehose._apply_lambda_processors(
+        stream, stream["destinations"][0], list(_decompressed(config, records, failed))
+    )
+    delimiter = _parameters(config, "AppendDelimiterToRecord")
+    ending = b"" if delimiter is None else delimiter.get("Delimiter", "\\n").replace("\\n", "\n").encode()
+    good = [data + ending for _, data in processed]
+    now = firehose._arrival_time(config)
+    stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", now)
+    for output_type, lines in [("", good), *failed.items()]:
+        if not lines:
+            continue
+        template = config.get("ErrorOutputPrefix") if output_type else config.get("Prefix")
+        prefix = firehose._evaluate_prefix(template, now, error_type=output_type)
+        name = f"{prefix}{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}"
+        body = b"".join(lines)
+        if not output_type:
+            if config.get("CompressionFormat") == "GZIP":
+                body, name = gzip.compress(body), name + config.get("FileExtension", ".gz")
+            else:
+                name += config.get("FileExtension", "")
+        firehose._put_s3_object(config["BucketARN"].rsplit(":", 1)[-1], name, body)
+    return len(good)
+
+
+def _decompressed(config: dict[str, Any], records: list[Record], failed: dict[str, list[bytes]]) -> Iterable[Record]:
+    extract = (_parameters(config, "CloudWatchLogProcessing") or {}).get("DataMessageExtraction") == "true"
+    if _parameters(config, "Decompression") is None:
+        yield from records
+        return
+    for record_id, raw in records:
+        try:
+            data = gzip.decompress(raw)
+        except (OSError, EOFError) as error:
+            now = int(time.time() * 1000)
+            line = {
+                "attemptsMade": 1, "arrivalTimestamp": now, "errorCode": "Decompression.Failed",
+                "errorMessage": str(error), "attemptEndingTimestamp": now, "rawData": base64.b64encode(raw).decode(),
+            }  # fmt: skip
+            failed.setdefault("decompression-failed", []).append(json.dumps(line).encode() + b"\n")
+            continue
+        if extract:
+            data = b"\n".join(event["message"].encode() for event in json.loads(data)["logEvents"])
+        yield record_id, data
+
+
+def _report(config: dict[str, Any], stream: dict[str, Any], problem: str) -> None:
+    """Write an error line where the stream is told to, if its role may."""
+    options = config.get("CloudWatchLoggingOptions") or {}
+    group, log_stream = options.get("LogGroupName", ""), options.get("LogStreamName", "")
+    arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:{log_stream}"
+    if not options.get("Enabled") or not rights.role_may(config["RoleARN"], "logs:PutLogEvents", arn):
+        return
+    message = json.dumps({"deliveryStreamARN": stream["arn"], "message": problem, "errorCode": "S3.AccessDenied"})
+    event = {"timestamp": int(time.time() * 1000), "message": message}
+    logs._put_log_events({"logGroupName": group, "logStreamName": log_stream, "logEvents": [event]})
+
+
+def _processors(config: dict[str, Any]) -> list[dict[str, Any]]:
+    processing = config.get("ProcessingConfiguration") or {}
+    return list(processing.get("Processors") or []) if processing.get("Enabled") else []
+
+
+def _parameters(config: dict[str, Any], kind: str) -> dict[str, str] | None:
+    for processor in _processors(config):
+        if processor["Type"] == kind:
+            return {p["ParameterName"]: p["ParameterValue"] for p in processor.get("Parameters") or []}
+    return None

@@ -1,0 +1,141 @@
+"""Who may do what, asked of the emulator's own IAM evaluator.
+
+The emulator's services write wherever they are told, so the extension asks before it delivers anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ministack.core import iam_evaluator as iam
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import get_region
+from ministack.services import iam as iam_service
+
+Context = Mapping[str, str]
+
+
+def service_may_assume(role_arn: str, service: str, context: Context) -> bool:
+    """Say whether a role's trust policy lets an AWS service assume it, with the context that the service passes.
+
+    Args:
+        role_arn: the role.
+        service: the service principal, like ``logs.amazonaws.com``.
+        context: condition keys, like ``aws:SourceArn``.
+    """
+    role = _role(role_arn)
+    if role is None:
+        return False
+    request = _request(f"arn:aws:iam::aws:{service}", "", "sts:AssumeRole", "*", context)
+    statements = [
+        {**statement, "Resource": "*"}
+        for statement in _statements(role["AssumeRolePolicyDocument"])
+        if service in _listed(_principal(statement, "Service"))
+    ]
+    return _decides(request, [{"Statement": statements}])
+
+
+def role_may(role_arn: str, action: str, resource: str) -> bool:
+    """Say whether a role's own policies allow an action on a resource."""
+    account, name = _account_and_name(role_arn)
+    policies = iam._gather_role_policies(name, account)
+    request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, {})
+    return bool(iam.evaluate(request, policies).decision == "Allow")
+
+
+def resource_policy_denies(policy: str | None, principal_arn: str, action: str, resource: str) -> bool:
+    """Say whether a resource policy forbids an action that comes over TLS, as AWS services' own calls do."""
+    if not policy:
+        return False
+    account = parse_arn(principal_arn).account_id
+    request = _request(principal_arn, account, action, resource, {})
+    request.secure_transport = True
+    return bool(iam.evaluate_resource_policy(policy, request).decision == "Deny")
+
+
+def destination_admits(policy: str | None, account: str, action: str, destination_arn: str) -> bool:
+    """Say whether the policy of a Logs destination lets an account do ``action`` on it."""
+    request = _request(f"arn:aws:iam::{account}:root", account, action, destination_arn, {})
+    return bool(policy and iam.evaluate_resource_policy(policy, request).decision == "Allow")
+
+
+def caller_may(action: str, resource: str, context: Context) -> bool:
+    """Say whether the principal behind the current request may do ``action``, beyond what the emulator checked."""
+    caller = iam.caller_arn()
+    if caller.endswith(":root"):
+        return True
+    account = parse_arn(caller).account_id
+    name = caller.rsplit("/", 2)[-2] if ":assumed-role/" in caller else caller.rsplit("/", 1)[-1]
+    gather = iam._gather_role_policies if ":assumed-role/" in caller else iam._gather_user_policies
+    request = _request(caller, account, action, resource, context)
+    allowed = bool(iam.evaluate(request, gather(name, account)).decision == "Allow")
+    CALLS.append({"principal": caller, "action": action, "resource": resource, "allowed": allowed})
+    return allowed
+
+
+CALLS: list[dict[str, object]] = []
+"""Every decision on a call of a principal that is not root: principal, action, resource, allowed."""
+
+
+def recorded(
+    enforce: Callable[..., Any],
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:  # noqa: ANN401 - the emulator's own result: None when allowed
+    """Let the emulator decide on a call, and keep the decision."""
+    denied = enforce(access_key, action, service, region, resource_arn, service_context)
+    if not iam.is_root_access_key(access_key):
+        caller = iam.caller_arn()
+        CALLS.append({"principal": caller, "action": action, "resource": resource_arn, "allowed": denied is None})
+    return denied
+
+
+def _request(principal: str, account: str, action: str, resource: str, context: Context) -> iam.EvalContext:
+    return iam.EvalContext(
+        principal_arn=principal,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=get_region(),
+        service_context={key.lower(): value for key, value in context.items()},
+    )
+
+
+def _decides(request: iam.EvalContext, documents: list[dict[str, Any]]) -> bool:
+    parsed = [iam.parse_policy_document(document) for document in documents]
+    return bool(iam.evaluate(request, parsed).decision == "Allow")
+
+
+def _role(role_arn: str) -> dict[str, Any] | None:
+    try:
+        account, name = _account_and_name(role_arn)
+    except ArnParseError:
+        return None
+    role: dict[str, Any] | None = iam_service._roles.get_scoped(account, None, name)
+    return role
+
+
+def _account_and_name(role_arn: str) -> tuple[str, str]:
+    parsed = parse_arn(role_arn)
+    return parsed.account_id, parsed.resource.rsplit("/", 1)[-1]
+
+
+def _statements(document: str | dict[str, Any]) -> list[dict[str, Any]]:
+    parsed = json.loads(document) if isinstance(document, str) else document
+    return _listed(parsed.get("Statement", []))
+
+
+def _principal(statement: dict[str, Any], kind: str) -> Any:  # noqa: ANN401 - a text or a list of texts
+    principal = statement.get("Principal", {})
+    return principal.get(kind, []) if isinstance(principal, dict) else []
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - as above
+    return value if isinstance(value, list) else [value]

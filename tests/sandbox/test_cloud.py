@@ -1,0 +1,280 @@
+"""The sandbox's cloud delivers, and refuses, by AWS's documented rules."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.sandbox.by_hand import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
+from tests.sandbox.conftest import Cloud
+
+UNREACHABLE = "Could not deliver test message to specified destination"
+
+
+def refusal(call: Any, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - any call of boto3
+    with pytest.raises(ClientError) as error:
+        call(*args, **kwargs)
+    return str(error.value)
+
+
+def test_events_of_two_accounts_and_regions_arrive_in_one_bucket_as_one_document_a_line(cloud: Cloud) -> None:
+    one, two = new_account(), new_account()
+    archive = Archive(cloud, [one, two])
+    for account, region in ((one, HOME), (one, "us-east-1"), (two, "us-east-1")):
+        sender = Sender(cloud, account, region)
+        sender.subscribe(archive.destination(region), name=f"archive.{region}")
+        sender.write(f"{account} {region} a", f"{account} {region} b")
+    assert eventually(lambda: len(archive.messages()) == 6)
+    assert {(r["owner"], r["logGroup"], r["logStream"], r["subscriptionFilters"][0]) for r in archive.records()} == {
+        (one, "group", "stream", f"archive.{HOME}"),
+        (one, "group", "stream", "archive.us-east-1"),
+        (two, "group", "stream", "archive.us-east-1"),
+    }
+    assert all(key.endswith(".gz") for key in archive.objects())
+
+
+def test_a_filter_pattern_selects_what_is_delivered(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination(), pattern='{ $.action = "BLOCK" }')
+    sender.write('{"action": "ALLOW"}', '{"action": "BLOCK"}', "no JSON")
+    assert eventually(lambda: archive.messages() == ['{"action": "BLOCK"}'])
+    assert sender.metric("ForwardedLogEvents") == 1
+
+
+def test_many_events_become_records_that_a_stream_accepts(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    messages = [f"{number:04d}" + "x" * 10_000 for number in range(300)]
+    sender.write(*messages)
+    assert eventually(lambda: archive.messages() == messages)
+    assert len(archive.records()) == 4
+
+
+def test_an_account_that_the_policy_does_not_name_may_not_subscribe(cloud: Cloud) -> None:
+    archive = Archive(cloud, [new_account()])
+    stranger = Sender(cloud, new_account())
+    assert "AccessDeniedException" in refusal(stranger.subscribe, archive.destination())
+
+
+def test_a_destination_of_another_region_is_refused(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account, "us-east-1")
+    assert "different region" in refusal(sender.subscribe, archive.destination(HOME))
+
+
+def test_a_destination_that_does_not_exist_is_refused(cloud: Cloud) -> None:
+    sender = Sender(cloud, new_account())
+    arn = f"arn:aws:logs:{HOME}:{new_account()}:destination:none"
+    assert "Could not deliver message" in refusal(sender.subscribe, arn)
+
+
+def test_a_log_group_of_the_infrequent_access_class_cannot_be_subscribed(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account, log_class="INFREQUENT_ACCESS")
+    assert "Standard class" in refusal(sender.subscribe, archive.destination())
+
+
+def test_a_third_filter_is_refused_and_a_known_one_can_be_put_again(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    for name in ("one", "two", "two"):
+        sender.subscribe(arn, name=name)
+    assert "LimitExceededException" in refusal(sender.subscribe, arn, name="three")
+
+
+def test_a_pattern_that_cannot_be_read_is_refused(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    assert "Invalid filter pattern" in refusal(
+        Sender(cloud, account).subscribe, archive.destination(), pattern="{ $.a = "
+    )
+
+
+@pytest.mark.parametrize("missing", ["trust", "rights", "stream", "role"])
+def test_a_destination_needs_a_role_that_logs_may_assume_and_that_may_put(cloud: Cloud, missing: str) -> None:
+    archive = Archive(cloud, [])
+    role, target = "sender", archive.stream_arn
+    if missing == "trust":
+        archive.role(role := "untrusted", '{"Statement": []}')
+    elif missing == "rights":
+        archive.client("iam").delete_role_policy(RoleName=role, PolicyName="only")
+    elif missing == "stream":
+        target += "-gone"
+    else:
+        role = "nobody"
+    put = archive.client("logs").put_destination
+    assert UNREACHABLE in refusal(put, destinationName="d", targetArn=target, roleArn=archive.role_arn(role))
+
+
+def test_a_trust_that_forgets_the_archives_own_account_fails_the_test_message(cloud: Cloud) -> None:
+    archive = Archive(cloud, [sender := new_account()])
+    trust = archive.client("iam").get_role(RoleName="sender")["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"]["StringLike"]["aws:SourceArn"] = [f"arn:aws:logs:*:{sender}:*"]
+    archive.client("iam").update_assume_role_policy(RoleName="sender", PolicyDocument=json.dumps(trust))
+    assert UNREACHABLE in refusal(archive.destination)
+
+
+def test_a_destination_that_is_put_again_keeps_its_policy_and_tags(cloud: Cloud) -> None:
+    archive = Archive(cloud, [new_account()])
+    arn = archive.destination()
+    logs = archive.client("logs")
+    logs.tag_resource(resourceArn=arn, tags={"stack": "archive"})
+    logs.put_destination(destinationName="archive", targetArn=archive.stream_arn, roleArn=archive.role_arn("sender"))
+    (described,) = logs.describe_destinations(DestinationNamePrefix="archive")["destinations"]
+    assert archive.senders[0] in described["accessPolicy"]
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"stack": "archive"}
+    logs.untag_resource(resourceArn=arn, tagKeys=["stack"])
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {}
+
+
+@pytest.mark.parametrize(
+    ("principal", "message"),
+    [
+        ({"AWS": "arn:aws:iam::222222222222:root"}, "contains ARN instead of account ID"),
+        ("*", "has to name AWS account IDs"),
+        ({"AWS": ["222222222222"] * 400}, "longer than 5120 bytes"),
+    ],
+)
+def test_a_destination_policy_is_refused(cloud: Cloud, principal: object, message: str) -> None:
+    archive = Archive(cloud, [])
+    archive.destination(admit=[new_account()])
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "logs:PutSubscriptionFilter", "Resource": "*"}
+    put = archive.client("logs").put_destination_policy
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert message in refusal(put, destinationName="archive", accessPolicy=policy)
+
+
+@pytest.mark.parametrize("broken", ["policy", "trust", "rights", "destination", "stream"])
+def test_what_may_not_be_delivered_is_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    sender.write("before")
+    assert eventually(lambda: archive.messages() == ["before"])
+    match broken:
+        case "policy":
+            archive.destination(admit=[new_account()])
+        case "trust":
+            archive.client("iam").update_assume_role_policy(RoleName="sender", PolicyDocument='{"Statement": []}')
+        case "rights":
+            archive.client("iam").delete_role_policy(RoleName="sender", PolicyName="only")
+        case "destination":
+            archive.client("logs").delete_destination(destinationName="archive")
+        case "stream":
+            archive.client("firehose").delete_delivery_stream(DeliveryStreamName="archive")
+    sender.write("lost", "lost too")
+    assert sender.metric("DeliveryErrors") == 2
+    assert sender.metric("ForwardedLogEvents") == 1
+    assert archive.messages() == ["before"]
+
+
+def test_a_delivery_role_without_rights_is_reported_in_the_streams_log_group(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    report = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+    archive.allow("delivery", json.dumps({"Version": "2012-10-17", "Statement": [report]}))
+    sender.write("lost")
+
+    def reported() -> bool:
+        events = archive.client("logs").get_log_events(logGroupName="errors", logStreamName="S3Delivery")["events"]
+        return any("Access was denied" in event["message"] for event in events)
+
+    assert eventually(reported)
+    assert archive.objects() == {}
+
+
+def test_a_delivery_that_is_allowed_again_in_time_loses_nothing(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    iam = archive.client("iam")
+    policy = iam.get_role_policy(RoleName="delivery", PolicyName="only")["PolicyDocument"]
+    iam.delete_role_policy(RoleName="delivery", PolicyName="only")
+    sender.write("late")
+    archive.allow("delivery", json.dumps(policy))
+    assert eventually(lambda: archive.messages() == ["late"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"ErrorOutputPrefix": ""}, "ErrorOutputPrefix cannot be null"),
+        ({"ErrorOutputPrefix": "e/!{timestamp:yyyy}/"}, "must contain the expression"),
+        ({"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 60}}, "between 1 and 128"),
+        ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "between 0 and 900"),
+        ({"CompressionFormat": "Snappy"}, "uncompressed or with GZIP only"),
+        ({"RoleARN": "arn:aws:iam::111111111111:role/nobody"}, "unable to assume role"),
+        (
+            {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "CloudWatchLogProcessing"}]}},
+            "requires the Decompression processor",
+        ),
+    ],
+)  # fmt: skip
+def test_a_stream_that_aws_would_refuse_is_refused(cloud: Cloud, extra: dict[str, Any], message: str) -> None:
+    assert message in refusal(Archive, cloud, [], extra=extra)
+
+
+def test_a_stream_that_unpacks_takes_records_of_subscriptions_only(cloud: Cloud) -> None:
+    put = Archive(cloud, []).client("firehose").put_record
+    assert "InvalidSourceException" in refusal(put, DeliveryStreamName="archive", Record={"Data": b"plain"})
+
+
+def test_a_record_that_cannot_be_unpacked_goes_to_the_error_prefix(cloud: Cloud) -> None:
+    archive = Archive(cloud, [])
+    archive.client("firehose").put_record(DeliveryStreamName="archive", Record={"Data": b"\x1f\x8bbroken"})
+    assert eventually(lambda: bool(archive.objects("errors/decompression-failed/")))
+    (line,) = archive.objects("errors/").values()
+    assert json.loads(line)["errorCode"] == "Decompression.Failed"
+
+
+def test_a_stream_that_does_not_unpack_keeps_gzip_inside_gzip(cloud: Cloud) -> None:
+    """The mistake that the archive's own stream avoids shows here too."""
+    archive = Archive(cloud, [account := new_account()], extra={"ProcessingConfiguration": {"Enabled": False}})
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    sender.write("twice")
+    assert eventually(lambda: bool(archive.objects()))
+    assert all(gzip.decompress(body)[:2] == b"\x1f\x8b" for body in archive.objects().values())
+
+
+def test_events_can_be_taken_out_of_their_records(cloud: Cloud) -> None:
+    extract = {
+        "Type": "CloudWatchLogProcessing",
+        "Parameters": [{"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}],
+    }
+    processing = {"Enabled": True, "Processors": [DECOMPRESSION, extract, DELIMITER]}
+    archive = Archive(cloud, [account := new_account()], extra={"ProcessingConfiguration": processing})
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    sender.write("a", "b")
+
+    def lines() -> set[bytes]:
+        return {line for body in archive.objects().values() for line in gzip.decompress(body).splitlines()}
+
+    assert eventually(lambda: {b"a", b"b"} <= lines())
+
+
+def test_the_decision_on_every_call_of_a_role_can_be_asked(cloud: Cloud) -> None:
+    account = new_account()
+    iam = cloud.client("iam", account=account)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    credentials = cloud.client("sts", account=account).assume_role(
+        RoleArn=f"arn:aws:iam::{account}:role/reader", RoleSessionName="test"
+    )["Credentials"]
+    logs = cloud.client("logs", account=credentials["AccessKeyId"])
+    logs._request_signer._credentials.secret_key = credentials["SecretAccessKey"]
+    logs._request_signer._credentials.token = credentials["SessionToken"]
+    assert "AccessDenied" in refusal(logs.describe_log_groups)
+    assert {
+        "principal": f"arn:aws:sts::{account}:assumed-role/reader/test",
+        "action": "logs:DescribeLogGroups",
+        "resource": "*",
+        "allowed": False,
+    } in cloud.ask("calls")
