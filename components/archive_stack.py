@@ -32,9 +32,14 @@ def destinations(archive_stack: str, applications: Sequence[Application]) -> dic
 
 
 def _checked(outputs: dict[str, Any], archive_stack: str, applications: Sequence[Application]) -> dict[str, str]:
-    by_region: dict[str, str] = outputs["destinations"] or {}
+    by_region: dict[str, str] | None = outputs["destinations"]
+    if by_region is None:
+        raise pulumi.RunError(
+            f"stack {archive_stack} has no destinations: bring it up first (pulumi up -s {archive_stack}), or name the "
+            "stack that builds the archive as archiveStack"
+        )
     file = f"Pulumi.{archive_stack.rsplit('/', maxsplit=1)[-1]}.yaml"
-    problems = unserved(applications, regions=by_region, accounts=outputs["accounts"] or (), file=file)
+    problems = unserved(applications, regions=by_region, accounts=outputs["accounts"], file=file)
     if problems:
         raise pulumi.RunError("\n  ".join([f"stack {archive_stack} does not serve this stack:", *problems]))
     return by_region

@@ -1,0 +1,142 @@
+"""One running sandbox: a cloud, a plugin host, and the Pulumi state that belongs to them, in a folder of a checkout."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox import engine, server
+
+MANAGEMENT_ACCOUNT = "999999999999"
+REGION = "eu-west-1"
+PASSPHRASE = "sandbox"  # noqa: S105 - of state that holds no secret and goes away with the cloud
+_LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
+_VENV_BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A sandbox in a folder of its own, so that two checkouts, or two tests, do not disturb each other.
+
+    Attributes:
+        folder: where its files are.
+        outlive: whether its servers go on when the process that started them ends.
+    """
+
+    folder: Path
+    outlive: bool = True
+
+    @property
+    def state(self) -> Path:
+        """The folder of Pulumi's state."""
+        return self.folder / "state"
+
+    def up(self) -> None:
+        """Start what is not running. A new cloud is empty, so the state of an old one goes.
+
+        Raises:
+            server.ServerError: a server did not start.
+        """
+        with self._alone():
+            if server.find(self._cloud) is None:
+                shutil.rmtree(self.state, ignore_errors=True)
+                server.start("sandbox.cloud", self._cloud, environment=os.environ, outlive=self.outlive)
+            if server.find(self._plugin) is None:
+                server.start("sandbox.plugin", self._plugin, environment=os.environ, outlive=self.outlive)
+            self.state.mkdir(exist_ok=True)
+
+    def down(self) -> bool:
+        """End the servers and remove the folder; return whether anything was running."""
+        with self._alone():
+            ended = [server.stop(file) for file in (self._plugin, self._cloud)]
+        shutil.rmtree(self.folder)
+        return any(ended)
+
+    def cloud(self) -> server.Server | None:
+        """Return the running cloud, or None."""
+        return server.find(self._cloud)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which any AWS client talks to the cloud, as the management account.
+
+        Raises:
+            server.ServerError: the sandbox is not running.
+        """
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port(self._cloud)}",
+            "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def pulumi_environment(self, inherited: Mapping[str, str], console: Console) -> dict[str, str]:
+        """Return all variables for the engine, with nothing of AWS or Pulumi taken over from outside.
+
+        Args:
+            inherited: the variables of this process.
+            console: where the progress of a build of the engine is shown.
+        """
+        binaries = engine.folder(console)
+        foreign = ("AWS_", "PULUMI_")
+        environment = {
+            **{key: value for key, value in inherited.items() if not key.startswith(foreign)},
+            **self.environment(),
+            "PATH": os.pathsep.join([str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_HOME": str(self.folder / "pulumi-home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
+        }
+        environment.pop("PYTHONPATH", None)
+        self._install_plugin(environment)
+        return environment
+
+    def _install_plugin(self, environment: Mapping[str, str]) -> None:
+        """Install the sandbox's own aws plugin into the sandbox's own PULUMI_HOME, where it shadows no other."""
+        sdk = version("pulumi-aws")
+        installed = Path(environment["PULUMI_HOME"]) / "plugins" / f"resource-aws-v{sdk}"
+        if os.environ.get("SANDBOX_PLUGIN") == "official":
+            return
+        with self._alone():
+            if not installed.is_dir():
+                command = ["pulumi", "plugin", "install", "resource", "aws", sdk, "--file", str(_LAUNCHER)]
+                subprocess.run(command, env=dict(environment), check=True, capture_output=True)
+
+    @property
+    def _cloud(self) -> Path:
+        return self.folder / "cloud.json"
+
+    @property
+    def _plugin(self) -> Path:
+        return self.folder / "plugin.json"
+
+    @staticmethod
+    def _port(file: Path) -> int:
+        running = server.find(file)
+        if running is None:
+            raise server.ServerError("the sandbox is not running; start it with: python -m sandbox up")
+        return running.port
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def of_checkout() -> Instance:
+    """Return the sandbox of this checkout, or the one that SANDBOX_HOME names."""
+    return Instance(Path(os.environ.get("SANDBOX_HOME") or server.ROOT / ".sandbox").resolve())

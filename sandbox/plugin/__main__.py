@@ -1,0 +1,95 @@
+"""Host any number of providers in one process: ``python -m sandbox.plugin --ready FILE``.
+
+The engine starts an executable for each provider of a stack. With a Python process each, 150 providers would be 10 GB.
+So the executable is a thin launcher: it asks this host for a provider, passes its port on to the engine, and the
+provider lives as long as the launcher's connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from sandbox.server import announce, end_with_parent
+
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")  # the SDK warns of its old names
+
+from sandbox.plugin.aws import AwsError  # noqa: E402 - after the filter, which they need
+from sandbox.plugin.provider import AwsProvider  # noqa: E402 - as above
+
+_MAX_MESSAGE_BYTES = 400 * 2**20  # what the engine itself allows
+_OPTIONS = (("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.plugin", description=__doc__)
+    parser.add_argument("--ready", type=Path, required=True, help="file that is written once the host listens")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it is gone")
+    arguments = parser.parse_args()
+    if arguments.end_with_parent:
+        end_with_parent()
+    asyncio.run(_serve(arguments.ready))
+
+
+async def _serve(ready: Path) -> None:
+    end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
+    host = await asyncio.start_server(_host_provider, "127.0.0.1", 0)
+    announce(ready, host.sockets[0].getsockname()[1])
+    await end.wait()
+    host.close()
+
+
+class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no types
+    """Hands errors that are meant for the operator to the engine as they are, without a class name in front."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401 - grpc
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
+            try:
+                return await handler.unary_unary(request, context)
+            except AwsError as error:
+                await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+        return grpc.unary_unary_rpc_method_handler(
+            guarded, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+        )
+
+
+async def _host_provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Run a provider for one launcher: a line of JSON in, a line of JSON out, and then until it hangs up."""
+    asked = json.loads(await reader.readline())
+    server = grpc.aio.server(interceptors=[_Errors()], options=_OPTIONS)
+    servicer = ProviderServicer([], version("pulumi-aws"), AwsProvider(asked["environment"]), asked["engine"])
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        writer.write(json.dumps({"port": port}).encode() + b"\n")
+        await writer.drain()
+        await reader.read()
+    except ConnectionError:
+        pass  # the launcher is gone, and so is its provider
+    finally:
+        await server.stop(grace=None)
+        writer.close()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    main()

@@ -1,0 +1,107 @@
+"""The AWS that one provider speaks to: an account and region of the sandbox's cloud, through a role."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from components.regions import PARTITIONS
+from components.settings import is_loopback
+
+# What AWS answers when a thing, or a part of its configuration, is not there.
+_ABSENT = {
+    "404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
+    "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet",
+    "NoSuchWebsiteConfiguration", "ObjectLockConfigurationNotFoundError", "OwnershipControlsNotFoundError",
+    "ReplicationConfigurationNotFoundError", "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}  # fmt: skip
+_session = boto3.session.Session()  # shared: its loader keeps the service models, the costly part of a client
+_session_lock = threading.Lock()
+
+
+class AwsError(Exception):
+    """A call failed, or the provider's arguments cannot work. The text is for the operator."""
+
+
+class Aws:
+    """Clients of one account and region, made when first asked for."""
+
+    def __init__(self, region: str, credentials: Mapping[str, str], endpoint: str, account: str) -> None:
+        self.region, self.account, self.partition = region, account, PARTITIONS[region]
+        self._credentials, self._endpoint = credentials, endpoint
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types
+        """Return the client of a service."""
+        with _session_lock:
+            if service not in self._clients:
+                self._clients[service] = _client(service, self.region, self._credentials, self._endpoint)
+            return self._clients[service]
+
+
+def connect(
+    environment: Mapping[str, str],
+    region: str,
+    assume_roles: Sequence[Mapping[str, Any]],
+    allowed_account_ids: Sequence[str],
+) -> Aws:
+    """Assume the roles in order, and make sure that the account is one that is allowed.
+
+    Args:
+        environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+        region: the provider's region.
+        assume_roles: role ARN and session name of each role, as the provider's arguments have them.
+        allowed_account_ids: accounts that the provider may work in; empty: any.
+
+    Raises:
+        AwsError: the endpoint is not on this machine, a role cannot be assumed, or the account is another.
+    """
+    endpoint = environment.get("AWS_ENDPOINT_URL", "")
+    if not is_loopback(endpoint):
+        raise AwsError(
+            f"AWS_ENDPOINT_URL is {endpoint!r}: the sandbox's plugin speaks to a cloud on this machine only; run "
+            "Pulumi through sandbox/pulumi, or install the official aws plugin"
+        )
+    credentials: Mapping[str, str] = {
+        "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID", ""),
+        "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY", ""),
+    }
+    for role in assume_roles:
+        with _session_lock:
+            sts = _client("sts", region, credentials, endpoint)
+        try:
+            assumed = sts.assume_role(RoleArn=role["roleArn"], RoleSessionName=role.get("sessionName", "pulumi"))
+        except ClientError as error:
+            raise AwsError(f"cannot assume the role {role['roleArn']}: {error}") from None
+        credentials = {
+            "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+            "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+            "aws_session_token": assumed["Credentials"]["SessionToken"],
+        }
+    with _session_lock:
+        sts = _client("sts", region, credentials, endpoint)
+    account = sts.get_caller_identity()["Account"]
+    if allowed_account_ids and account not in allowed_account_ids:
+        raise AwsError(f"the credentials are of account {account}; allowed: {', '.join(allowed_account_ids)}")
+    return Aws(region, credentials, endpoint, account)
+
+
+def present(call: Callable[..., Any], **arguments: Any) -> Any | None:  # noqa: ANN401 - boto3 has no types
+    """Call AWS; return None when what is asked for is not there."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
+
+
+def _client(service: str, region: str, credentials: Mapping[str, str], endpoint: str) -> Any:  # noqa: ANN401
+    config = Config(retries={"mode": "standard"}, s3={"addressing_style": "path"}, max_pool_connections=32)
+    return _session.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)

@@ -1,0 +1,151 @@
+"""Make in the cloud what stack files presume: each account's deployer role, and the log groups that they name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.exceptions import ClientError
+
+from components.settings import Application, Archive, Settings, SettingsError, load
+from sandbox.instance import MANAGEMENT_ACCOUNT
+from sandbox.server import ROOT
+
+_NAMESPACE = "central-log-archive:"
+_STACK = "central-log-archive"
+
+
+class PrepareError(Exception):
+    """A stack file cannot be read. The text says which, and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What there is now in one account and region: the role, and how many log groups were made or there before."""
+
+    account: str
+    role: str
+    region: str
+    made: int
+    present: int
+
+
+def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared]:
+    """Make roles and log groups for all accounts of stack files; what is there already stays as it is.
+
+    Args:
+        files: stack files. The archive of a file with applications only is looked for in the other files, and then in
+            ``Pulumi.<archiveStack>.yaml`` beside it.
+        environment: the sandbox's, with AWS_ENDPOINT_URL.
+
+    Raises:
+        PrepareError: a file cannot be read, or its archive cannot be found.
+    """
+    cloud = _Cloud(environment["AWS_ENDPOINT_URL"])
+    stacks = {file: read(file) for file in files}
+    archives = [settings.archive for settings in stacks.values() if settings.archive is not None]
+    prepared = [cloud.archive_account(archive) for archive in archives]
+    for file, settings in stacks.items():
+        if not settings.applications:
+            continue
+        archive = settings.archive or _archive_of(file, settings, archives)
+        for application in settings.applications:
+            prepared += cloud.application_account(application, archive)
+    return prepared
+
+
+def read(file: Path) -> Settings:
+    """Read a stack file as the program would.
+
+    Raises:
+        PrepareError: it is no stack file, or its settings are refused.
+    """
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise PrepareError(f"{file} is not a stack file with a config section: {error}") from None
+    texts = {
+        key.removeprefix(_NAMESPACE): value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+        if key.startswith(_NAMESPACE)
+    }
+    try:
+        return load(texts, file.name.removeprefix("Pulumi.").removesuffix(".yaml"))
+    except SettingsError as error:
+        raise PrepareError(str(error)) from None
+
+
+def _archive_of(file: Path, settings: Settings, archives: list[Archive]) -> Archive:
+    if archives:
+        return archives[0]
+    beside = file.parent / f"Pulumi.{str(settings.archive_stack).rsplit('/', maxsplit=1)[-1]}.yaml"
+    archive = read(beside).archive if beside.is_file() else None
+    if archive is None:
+        raise PrepareError(f"{file} needs the archive of stack {settings.archive_stack}; give {beside.name} too")
+    return archive
+
+
+class _Cloud:
+    """The cloud, as the root of each account in turn."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def archive_account(self, archive: Archive) -> Prepared:
+        parameters = {"SenderRoleName": archive.sender_role_name}
+        self._deployer("archive-account.yaml", archive, archive.region, parameters)
+        return Prepared(archive.account, archive.deployer_role, archive.region, 0, 0)
+
+    def application_account(self, application: Application, archive: Archive) -> list[Prepared]:
+        parameters = {"ArchiveAccount": archive.account}
+        self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
+        prepared = []
+        for region, groups in application.regions.items():
+            logs = self._client("logs", application.account, region)
+            made = [_made(logs, group.name) for group in groups.log_groups if not group.create]
+            prepared.append(
+                Prepared(application.account, application.deployer_role, region, sum(made), len(made) - sum(made))
+            )
+        return prepared
+
+    def _deployer(self, template: str, account: Archive | Application, region: str, more: dict[str, str]) -> None:
+        """Deploy a bootstrap template, as an administrator of the account does it once."""
+        formation = self._client("cloudformation", account.account, region)
+        trusted = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
+        parameters = {"RoleName": account.deployer_role, "TrustedPrincipals": trusted, **more}
+        wanted = {
+            "StackName": _STACK,
+            "TemplateBody": (ROOT / "bootstrap" / template).read_text(encoding="utf-8"),
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        }
+        try:
+            formation.create_stack(**wanted)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AlreadyExistsException":
+                raise
+            return
+        formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
+
+    def _client(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
+        return boto3.client(
+            service,
+            endpoint_url=self._endpoint,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="sandbox",  # noqa: S106 - any secret is a root's in the sandbox
+        )
+
+
+def _made(logs: Any, name: str) -> bool:  # noqa: ANN401 - as above
+    """Make a log group; return whether it was not there before."""
+    try:
+        logs.create_log_group(logGroupName=name)
+    except logs.exceptions.ResourceAlreadyExistsException:
+        return False
+    return True
