@@ -1,0 +1,99 @@
+"""The sandbox's command line: ``python -m sandbox --help``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.command import CommandError, arguments_for
+from sandbox.engine import EngineError
+from sandbox.instance import of_checkout
+from sandbox.prepare import PrepareError
+from sandbox.prepare import prepare as prepare_accounts
+from sandbox.server import ServerError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+output = Console()
+progress = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def up(*, as_json: AsJson = False) -> None:
+    """Start the cloud in the background, if it is not running."""
+    of_checkout().up()
+    status(as_json=as_json)
+
+
+@app.command()
+def down() -> None:
+    """End the cloud, and remove all that was in it."""
+    output.print("The sandbox is down." if of_checkout().down() else "The sandbox was not running.")
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Show whether the cloud is running, where, and which stacks there are."""
+    instance = of_checkout()
+    cloud = instance.cloud()
+    stacks = sorted(file.stem for file in instance.state.glob(".pulumi/stacks/*/*.json"))
+    if as_json:
+        output.print_json(data={"running": cloud is not None, "stacks": stacks, **(asdict(cloud) if cloud else {})})
+    elif cloud is None:
+        output.print("The sandbox is not running. Start it with: python -m sandbox up")
+    else:
+        output.print(f"The cloud listens on http://127.0.0.1:{cloud.port} (process {cloud.pid}).", highlight=False)
+        output.print(f"Stacks: {', '.join(stacks) or 'none'}", highlight=False)
+
+
+@app.command()
+def env() -> None:
+    """Print the variables with which the AWS CLI or boto3 talk to the cloud, for a shell's eval."""
+    for key, value in of_checkout().environment().items():
+        print(f"export {key}={shlex.quote(value)}")  # noqa: T201 - for a shell, not for a person
+
+
+@app.command()
+def prepare(files: list[Path], *, as_json: AsJson = False) -> None:
+    """Make what stack files presume: each account's deployer role, and the log groups that they name."""
+    instance = of_checkout()
+    instance.up()
+    prepared = prepare_accounts(files, instance.environment())
+    if as_json:
+        output.print_json(data=[asdict(line) for line in prepared])
+        return
+    table = Table("account", "deployer role", "region", "log groups made", "there before")
+    for line in prepared:
+        table.add_row(line.account, line.role, line.region, str(line.made), str(line.present))
+    output.print(table)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def pulumi(context: typer.Context) -> None:
+    """Run any Pulumi command against the sandbox; also as sandbox/pulumi."""
+    instance = of_checkout()
+    instance.up()
+    environment = instance.pulumi_environment(os.environ, progress)
+    arguments = arguments_for(instance, context.args, environment)
+    os.execvpe("pulumi", ["pulumi", *arguments], environment)  # noqa: S606 - signals and exit status are the engine's
+
+
+def main() -> None:
+    """Run a command; what an operator can mend comes as a text, without a traceback."""
+    try:
+        app()
+    except (CommandError, EngineError, PrepareError, ServerError) as error:
+        progress.print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
