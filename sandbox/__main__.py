@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.command import CommandError, arguments_for
+from sandbox.demo import DemoError
+from sandbox.demo import run as run_demo
 from sandbox.engine import EngineError
 from sandbox.instance import of_checkout
 from sandbox.prepare import PrepareError
@@ -76,6 +78,27 @@ def prepare(files: list[Path], *, as_json: AsJson = False) -> None:
     output.print(table)
 
 
+@app.command()
+def demo(*, as_json: AsJson = False) -> None:
+    """Show the main job on a fresh cloud: events of every account and region arrive in one bucket."""
+    result = run_demo(of_checkout(), progress)
+    places = sorted(result.sent | result.archived)
+    if as_json:
+        keys = ("account", "region", "logGroup", "sent", "archived")
+        events = [dict(zip(keys, (*p, result.sent[p], result.archived[p]), strict=True)) for p in places]
+        output.print_json(data={"complete": result.complete, "events": events, "blocked": result.blocked})
+    else:
+        arrived = Table("account", "region", "log group", "sent", "archived", title="Events")
+        for place in places:
+            arrived.add_row(*place, str(result.sent[place]), str(result.archived[place]))
+        blocked = Table("country", "rule", "blocked", "accounts", title="Blocked requests, over all accounts")
+        for row in result.blocked:
+            blocked.add_row(*row)
+        output.print(arrived, blocked)
+        output.print("The sandbox is still up. Try: sandbox/pulumi stack output -s archive; make sandbox-down ends it.")
+    sys.exit(0 if result.complete else 1)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def pulumi(context: typer.Context) -> None:
     """Run any Pulumi command against the sandbox; also as sandbox/pulumi."""
@@ -90,7 +113,7 @@ def main() -> None:
     """Run a command; what an operator can mend comes as a text, without a traceback."""
     try:
         app()
-    except (CommandError, EngineError, PrepareError, ServerError) as error:
+    except (CommandError, DemoError, EngineError, PrepareError, ServerError) as error:
         progress.print(f"error: {error}", markup=False, highlight=False)
         sys.exit(1)
 
