@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them.
 .DELETE_ON_ERROR:
-.PHONY: help setup check test lock record
+.PHONY: help setup demo sandbox sandbox-down check test lock record
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,15 +17,26 @@ setup: .venv/installed  ## make the virtual environment, from hashed requirement
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-check: setup  ## lint, format, types, who imports whom, YAML
+demo: setup  ## show the main job on the sandbox: three stacks, four accounts, one bucket
+	$(BIN)/python -m sandbox demo
+
+sandbox: setup  ## start the sandbox's cloud in the background
+	$(BIN)/python -m sandbox up
+
+sandbox-down: setup  ## end the sandbox, and remove all that was in it
+	$(BIN)/python -m sandbox down
+
+check: setup  ## lint, format, types, who imports whom, YAML, workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lock: setup  ## write both requirement files anew from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml

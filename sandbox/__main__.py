@@ -114,7 +114,7 @@ def main() -> None:
     try:
         app()
     except (CommandError, DemoError, EngineError, PrepareError, ServerError) as error:
-        progress.print(f"error: {error}", markup=False, highlight=False)
+        progress.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

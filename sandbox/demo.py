@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 from rich.console import Console
 
 from components.settings import Archive
 from sandbox.command import arguments_for
 from sandbox.events import application_events, waf_events
-from sandbox.instance import Instance
+from sandbox.instance import Instance, root_client
 from sandbox.prepare import prepare, read
 from sandbox.server import ROOT
 
@@ -133,7 +132,7 @@ class _Cloud:
 
     def write(self, account: str, region: str, group: str, chance: random.Random) -> int:
         """Write realistic events into a log group; return how many."""
-        logs = self._client("logs", account, region)
+        logs = root_client(self._endpoint, "logs", account=account, region=region)
         events = waf_events if group.startswith("aws-waf-logs-") else application_events
         messages = list(events(account, region, group, chance))
         logs.create_log_stream(logGroupName=group, logStreamName="demo")
@@ -154,8 +153,8 @@ class _Cloud:
 
     def query(self, archive: Archive, bucket: str) -> list[list[str]]:
         """Return the rows of the query over the whole bucket."""
-        glue = self._client("glue", archive.account, archive.region)
-        athena = self._client("athena", archive.account, archive.region)
+        glue = root_client(self._endpoint, "glue", account=archive.account, region=archive.region)
+        athena = root_client(self._endpoint, "athena", account=archive.account, region=archive.region)
         glue.create_database(DatabaseInput={"Name": "archive"})
         storage = {
             "Location": f"s3://{bucket}/logs/",
@@ -183,17 +182,8 @@ class _Cloud:
         return [[cell.get("VarCharValue", "") for cell in row["Data"]] for row in rows]
 
     def _records(self, archive: Archive, bucket: str) -> Iterator[dict[str, Any]]:
-        s3 = self._client("s3", archive.account, archive.region)
+        s3 = root_client(self._endpoint, "s3", account=archive.account, region=archive.region)
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="logs/"):
             for item in page.get("Contents", []):
                 body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
                 yield from map(json.loads, gzip.decompress(body).splitlines())
-
-    def _client(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
-        return boto3.client(
-            service,
-            endpoint_url=self._endpoint,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="sandbox",  # noqa: S106 - any secret is a root's in the sandbox
-        )

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import boto3
 from rich.console import Console
 
 from sandbox import engine, server
@@ -135,6 +137,17 @@ class Instance:
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def root_client(endpoint: str, service: str, *, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
+    """Return a boto3 client of the cloud that is the root of ``account``."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=account,
+        aws_secret_access_key="sandbox",  # noqa: S106 - any secret is a root's in the sandbox
+    )
 
 
 def of_checkout() -> Instance:

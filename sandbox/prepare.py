@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 from botocore.exceptions import ClientError
 
 from components.settings import Application, Archive, Settings, SettingsError, load
-from sandbox.instance import MANAGEMENT_ACCOUNT
+from sandbox.instance import MANAGEMENT_ACCOUNT, root_client
 from sandbox.server import ROOT
 
 _NAMESPACE = "central-log-archive:"
@@ -106,7 +105,7 @@ class _Cloud:
         self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
         prepared = []
         for region, groups in application.regions.items():
-            logs = self._client("logs", application.account, region)
+            logs = root_client(self._endpoint, "logs", account=application.account, region=region)
             made = [_made(logs, group.name) for group in groups.log_groups if not group.create]
             prepared.append(
                 Prepared(application.account, application.deployer_role, region, sum(made), len(made) - sum(made))
@@ -115,7 +114,7 @@ class _Cloud:
 
     def _deployer(self, template: str, account: Archive | Application, region: str, more: dict[str, str]) -> None:
         """Deploy a bootstrap template, as an administrator of the account does it once."""
-        formation = self._client("cloudformation", account.account, region)
+        formation = root_client(self._endpoint, "cloudformation", account=account.account, region=region)
         trusted = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
         parameters = {"RoleName": account.deployer_role, "TrustedPrincipals": trusted, **more}
         wanted = {
@@ -131,15 +130,6 @@ class _Cloud:
                 raise
             return
         formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
-
-    def _client(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
-        return boto3.client(
-            service,
-            endpoint_url=self._endpoint,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="sandbox",  # noqa: S106 - any secret is a root's in the sandbox
-        )
 
 
 def _made(logs: Any, name: str) -> bool:  # noqa: ANN401 - as above

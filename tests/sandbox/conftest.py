@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import http.client
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox import server
+from sandbox.instance import Instance, root_client
+from tests.sandbox.stacks import Stacks, ask
 
 
 @dataclass(frozen=True)
@@ -27,20 +25,11 @@ class Cloud:
     @functools.cache  # noqa: B019 - one for the session
     def client(self, service: str, *, account: str, region: str = "eu-west-1") -> Any:  # noqa: ANN401 - boto3
         """Return a client that is the root of ``account``."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="any",
-        )
+        return root_client(self.endpoint, service, account=account, region=region)
 
     def ask(self, question: str) -> Any:  # noqa: ANN401 - JSON
         """Return what the cloud says of itself: ``calls`` or ``idle``."""
-        connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"))
-        with contextlib.closing(connection):
-            connection.request("GET", f"/_sandbox/{question}")
-            return json.loads(connection.getresponse().read())
+        return ask(self.endpoint, question)
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +39,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     running = server.start("sandbox.cloud", ready, environment=environment, outlive=False)
     yield Cloud(f"http://127.0.0.1:{running.port}")
     server.stop(ready)
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+    """A sandbox of this test module's own, with accounts prepared for the example stacks and nothing deployed."""
+    running = Stacks(Instance(tmp_path_factory.mktemp("sandbox"), outlive=False))
+    yield running
+    running.instance.down()

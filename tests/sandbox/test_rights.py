@@ -1,0 +1,129 @@
+"""The deployer roles of ``bootstrap/``: what they hold is what a deployment asks for, no more and no less."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.server import ROOT
+from tests.graph.recorder import config_of
+from tests.sandbox.stacks import EXAMPLES, Stacks
+
+# Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
+FOR_LATER_VERSIONS = {
+    "firehose:UntagDeliveryStream", "firehose:UpdateDestination", "iam:UntagRole", "logs:UntagResource",
+}  # fmt: skip
+# Rights that AWS asks for when something is created with tags, and the emulator does not.
+FOR_TAGS_AT_CREATION = {"firehose:TagDeliveryStream", "iam:TagRole", "logs:TagResource"}
+ACCOUNTS = {
+    "archive-account.yaml": {"111111111111"},
+    "application-account.yaml": {"222222222222", "333333333333", "444444444444"},
+}
+Call = tuple[str, str, bool]  # account, action, allowed
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's short forms, read as the texts that they stand before."""
+
+
+_Template.add_multi_constructor("!", lambda loader, _, node: loader.construct_scalar(node))
+
+
+def actions(template: str) -> set[str]:
+    """Every action that a template allows."""
+    document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
+    (policy,) = document["Resources"]["Deployer"]["Properties"]["Policies"]
+    allowed: set[str] = set()
+    for statement in policy["PolicyDocument"]["Statement"]:
+        listed = statement["Action"]
+        allowed |= {listed} if isinstance(listed, str) else set(listed)
+    return allowed
+
+
+@pytest.fixture(scope="module")
+def calls(stacks: Stacks) -> set[Call]:
+    """Every decision on the calls of the deployer roles in the life of the example stacks: up, change, down."""
+    for stack in EXAMPLES:
+        stacks.up(stack)
+    archive = config_of("archive")["archive"]
+    senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
+    stacks.up("archive", {"archive": {**archive, "senders": senders}})
+    stacks.up("archive")
+    stacks.client("s3", account="111111111111").put_object(
+        Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b""
+    )
+    for stack in EXAMPLES:
+        stacks.pulumi("refresh", "--yes", "--skip-preview", "-s", stack)
+    for stack in reversed(EXAMPLES):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    return {
+        (call["principal"].split(":")[4], call["action"], call["allowed"])
+        for call in stacks.ask("calls")
+        if ":assumed-role/central-log-archive-deployer/" in call["principal"]
+    }
+
+
+@pytest.mark.parametrize("template", ACCOUNTS)
+def test_a_deployer_role_holds_no_right_that_a_deployment_does_not_ask_for(calls: set[Call], template: str) -> None:
+    asked = {action for account, action, _ in calls if account in ACCOUNTS[template]}
+    assert actions(template) - asked <= FOR_LATER_VERSIONS | FOR_TAGS_AT_CREATION
+
+
+def test_every_right_that_is_excused_from_being_asked_for_is_held() -> None:
+    held = actions("archive-account.yaml") | actions("application-account.yaml")
+    assert held >= FOR_LATER_VERSIONS | FOR_TAGS_AT_CREATION
+
+
+def test_a_deployment_is_refused_nothing(calls: set[Call]) -> None:
+    assert [(account, action) for account, action, allowed in sorted(calls) if not allowed] == []
+
+
+@pytest.mark.parametrize(
+    ("account", "policy", "action", "stack"),
+    [
+        ("111111111111", "deploy-archive", "iam:PassRole", "archive"),
+        ("111111111111", "deploy-archive", "logs:PutDestinationPolicy", "archive"),
+        ("111111111111", "deploy-archive", "s3:PutBucketPolicy", "archive"),
+        ("222222222222", "subscribe-log-groups", "logs:CreateLogGroup", "app-dev"),
+        ("222222222222", "subscribe-log-groups", "logs:PutSubscriptionFilter", "app-dev"),
+    ],
+)
+def test_a_deployment_fails_when_a_right_is_taken_away(
+    stacks: Stacks, calls: set[Call], account: str, policy: str, action: str, stack: str
+) -> None:
+    assert (account, action, True) in calls
+    if stack == "app-dev":
+        stacks.up("archive")
+    iam = stacks.client("iam", account=account)
+    role = {"RoleName": "central-log-archive-deployer", "PolicyName": policy}
+    document = iam.get_role_policy(**role)["PolicyDocument"]
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(without(document, action)))
+    try:
+        printed = stacks.up(stack, ok=False)
+    finally:
+        iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
+        for each in reversed(EXAMPLES):
+            stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", each)
+    assert action in printed
+
+
+def without(document: dict[str, Any], action: str) -> dict[str, Any]:
+    """The policy document without one action."""
+    statements = []
+    for statement in document["Statement"]:
+        listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        kept = [each for each in listed if each != action]
+        if kept:
+            statements.append({**statement, "Action": kept})
+    return {**document, "Statement": statements}
+
+
+def test_a_stranger_may_not_assume_a_deployer_role(stacks: Stacks) -> None:
+    sts = stacks.client("sts", account="777777777777")
+    with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
+        sts.assume_role(
+            RoleArn="arn:aws:iam::111111111111:role/central-log-archive-deployer", RoleSessionName="stranger"
+        )

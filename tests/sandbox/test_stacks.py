@@ -1,0 +1,162 @@
+"""The committed stacks on the real engine: up, no drift, refresh, refusals, destroy. The tests run in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.server import ROOT
+from tests.graph.recorder import config_of
+from tests.sandbox.by_hand import eventually
+from tests.sandbox.stacks import EXAMPLES, Stacks
+
+SHOP = {
+    "account": "222222222222",
+    "alias": "shop-dev",
+    "regions": {"eu-west-1": {"logGroups": ["aws-waf-logs-shop"]}},
+}
+
+
+@pytest.fixture(scope="module")
+def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    """The example stacks, up; destroying them has to leave nothing behind."""
+    files = {stack: (ROOT / f"Pulumi.{stack}.yaml").read_bytes() for stack in EXAMPLES}
+    for stack in EXAMPLES:
+        stacks.up(stack)
+    yield stacks
+    for stack in reversed(EXAMPLES):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert {stack: (ROOT / f"Pulumi.{stack}.yaml").read_bytes() for stack in EXAMPLES} == files
+    assert left_behind(stacks) == []
+
+
+def left_behind(stacks: Stacks) -> list[str]:
+    """What is in the accounts beside the deployer roles and the log groups that were there before."""
+    archive = "111111111111"
+    roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
+    left = [role for role in roles if role != "central-log-archive-deployer"]
+    left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
+    left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]
+    for region in ("eu-west-1", "us-east-1"):
+        logs = stacks.client("logs", account=archive, region=region)
+        left += [destination["arn"] for destination in logs.describe_destinations()["destinations"]]
+        left += [group["arn"] for group in logs.describe_log_groups()["logGroups"]]
+        for account in ("222222222222", "333333333333", "444444444444"):
+            logs = stacks.client("logs", account=account, region=region)
+            for group in logs.describe_log_groups()["logGroups"]:
+                filters = logs.describe_subscription_filters(logGroupName=group["logGroupName"])
+                left += [each["filterName"] for each in filters["subscriptionFilters"]]
+    return left
+
+
+@pytest.mark.parametrize("stack", EXAMPLES)
+def test_a_second_preview_changes_nothing(deployed: Stacks, stack: str) -> None:
+    deployed.pulumi("preview", "--expect-no-changes", "-s", stack)
+
+
+@pytest.mark.parametrize("stack", EXAMPLES)
+def test_a_refresh_finds_no_drift(deployed: Stacks, stack: str) -> None:
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack)
+    deployed.pulumi("preview", "--expect-no-changes", "-s", stack)
+
+
+def test_a_setting_that_someone_changed_by_hand_is_found_and_mended(deployed: Stacks) -> None:
+    bucket = deployed.outputs("archive")["bucket"]
+    s3 = deployed.client("s3", account="111111111111")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "-s", "archive")
+    changed = [step for step in deployed.preview("archive") if step["op"] != "same"]
+    assert [step["urn"].rsplit("::", 1)[-1] for step in changed] == ["archive-bucket-versioning"]
+    deployed.up("archive")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
+def test_a_filter_that_someone_deleted_by_hand_is_made_again(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    logs.delete_subscription_filter(logGroupName="aws-waf-logs-shop", filterName="central-log-archive.eu-west-1")
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "-s", "app-dev")
+    deployed.up("app-dev")
+    filters = logs.describe_subscription_filters(logGroupName="aws-waf-logs-shop")["subscriptionFilters"]
+    assert [each["filterName"] for each in filters] == ["central-log-archive.eu-west-1"]
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_refuses_plain_http(deployed: Stacks) -> None:
+    s3, bucket = deployed.client("s3", account="111111111111"), deployed.outputs("archive")["bucket"]
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True}
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_an_account_that_the_archive_does_not_admit_fails_at_preview(deployed: Stacks) -> None:
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "account": "555555555555"}]}
+    printed = deployed.pulumi("preview", "-s", "stranger", config=config, ok=False)
+    assert "account 555555555555: the archive does not admit it" in printed
+    assert 'add "555555555555" to archive.senders.accounts in Pulumi.archive.yaml' in printed
+
+
+def test_a_region_that_the_archive_does_not_serve_fails_at_preview(deployed: Stacks) -> None:
+    regions = {"ap-south-1": {"logGroups": ["a"]}}
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    printed = deployed.pulumi("preview", "-s", "elsewhere", config=config, ok=False)
+    assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in printed
+    assert "Traceback" not in printed
+
+
+def test_an_archive_stack_that_is_not_up_is_named(deployed: Stacks) -> None:
+    config = {"archiveStack": "app-dev", "applications": [SHOP]}
+    printed = deployed.pulumi("preview", "-s", "lost", config=config, ok=False)
+    assert "stack app-dev has no destinations: bring it up first (pulumi up -s app-dev)" in printed
+
+
+def test_every_problem_of_a_stack_file_is_told_without_a_traceback(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "account": 111111111111, "region": "eu-west-9"}
+    printed = stacks.pulumi("preview", "-s", "wrong", config={"archive": archive}, ok=False)
+    assert "Pulumi.wrong.yaml has 2 problems:" in printed
+    assert "archive.account: is an unquoted number" in printed
+    assert '"eu-west-9" is not a region of AWS' in printed
+    assert "Traceback" not in printed
+
+
+def test_a_deployer_role_that_is_missing_fails_at_preview_with_its_name(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "deployerRole": "nobody"}
+    printed = stacks.pulumi("preview", "-s", "nobody", config={"archive": archive}, ok=False)
+    assert "cannot assume the role arn:aws:iam::111111111111:role/nobody" in printed
+
+
+def test_a_preview_of_new_resources_knows_their_names_and_not_their_arns(deployed: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "senderRoleName": "other", "alias": "other"}
+    steps = {step["urn"].rsplit("::", 1)[-1]: step for step in deployed.preview("other", {"archive": archive})}
+    assert steps["archive-stream"]["newState"]["inputs"]["name"].startswith("archive-stream-")
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    assert steps["archive-destination-eu-west-1"]["newState"]["inputs"]["targetArn"] == unknown
+
+
+def test_one_stack_with_both_sections_admits_and_serves_what_it_uses(stacks: Stacks) -> None:
+    payments = {
+        "account": "444444444444",
+        "regions": {"us-east-1": {"logGroups": [{"name": "/made/here", "create": True, "retentionDays": 7}]}},
+    }
+    config: dict[str, Any] = {
+        "archive": {"account": "111111111111", "region": "eu-west-1", "senderRoleName": "CWLtoKinesisFirehoseRole"},
+        "applications": [payments],
+    }
+    for stack in EXAMPLES:  # one graph would take the sender role's name
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    stacks.up("one", config)
+    outputs = stacks.outputs("one")
+    assert outputs["admittedAccounts"] == ["444444444444"]
+    assert list(outputs["destinations"]) == ["us-east-1"]
+    logs = stacks.client("logs", account="444444444444", region="us-east-1")
+    logs.create_log_stream(logGroupName="/made/here", logStreamName="s")
+    logs.put_log_events(logGroupName="/made/here", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
+    s3 = stacks.client("s3", account="111111111111")
+    assert eventually(lambda: s3.list_objects_v2(Bucket=outputs["bucket"], Prefix="logs/")["KeyCount"] > 0)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "one", config=config)
+    assert "/made/here" not in [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
