@@ -56,8 +56,13 @@ def _unknown(name: str, fields: dict[str, Any]) -> str:
 
 
 def _item(kind: Any) -> type | None:  # noqa: ANN401 - a type of any form
-    """The argument class of a list's items, when it is a list of objects."""
-    return next((item for item in get_args(kind) if inspect.isclass(item) and sdk_types.is_input_type(item)), None)
+    """The argument class of a list's items, under the unions that the SDK wraps it in, when they are objects."""
+    for part in get_args(kind):
+        if inspect.isclass(part) and sdk_types.is_input_type(part):
+            return part
+        if (found := _item(part)) is not None:
+            return found
+    return None
 
 
 @cache

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sandbox.command import arguments_for
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
 from tests.sandbox.by_hand import eventually
@@ -160,3 +163,21 @@ def test_one_stack_with_both_sections_admits_and_serves_what_it_uses(stacks: Sta
     assert eventually(lambda: s3.list_objects_v2(Bucket=outputs["bucket"], Prefix="logs/")["KeyCount"] > 0)
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "one", config=config)
     assert "/made/here" not in [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+
+
+def test_a_resource_that_forgets_its_provider_fails_at_preview(stacks: Stacks, tmp_path: Path) -> None:
+    """Pulumi.yaml is the committed one; only the program is another."""
+    (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
+    (tmp_path / "__main__.py").write_text("import pulumi_aws as aws\naws.s3.Bucket('forgotten')\n")
+    arguments = arguments_for(stacks.instance, ["stack", "ls", "-s", "forgetful"], stacks.environment)
+    assert arguments[0] == "stack"
+    done = subprocess.run(
+        ["pulumi", "preview", "-s", "forgetful"],
+        cwd=tmp_path,
+        env=stacks.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Default provider for 'aws' disabled" in done.stdout + done.stderr
