@@ -6,6 +6,7 @@ run leaves nothing behind that could be taken for a running server, and no other
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 import os
@@ -49,8 +50,18 @@ def announce(file: Path, port: int) -> None:
     _announced.append(handle)
 
 
-def end_with_parent() -> None:
-    """End this process, from a thread of its own, when the process that started it is gone."""
+def ready_file(module: str, about: str | None) -> Path:
+    """Read the command line that ``start`` gives a server, and return the file for ``announce``."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    parser.add_argument("--ready", type=Path, required=True, help="file that is written once the server listens")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it is gone")
+    arguments = parser.parse_args()
+    if arguments.end_with_parent:
+        _end_with_parent()
+    return Path(arguments.ready)
+
+
+def _end_with_parent() -> None:
     parent = os.getppid()
 
     def watch() -> None:

@@ -6,7 +6,6 @@ key id is the root of that account, with any secret.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -15,26 +14,20 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
-from sandbox.server import announce, end_with_parent
+from sandbox.server import announce, ready_file
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.cloud", description=__doc__)
-    parser.add_argument("--ready", type=Path, required=True, help="file that is written once the cloud listens")
-    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it is gone")
-    arguments = parser.parse_args()
-    if arguments.end_with_parent:
-        end_with_parent()
+    ready = ready_file("sandbox.cloud", __doc__)
     folder = tempfile.mkdtemp(prefix="central-log-archive-cloud-")
     try:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         os.environ.update(_environment(port, folder))
-        asyncio.run(_serve(listener, lambda: announce(arguments.ready, port)))
+        asyncio.run(_serve(listener, lambda: announce(ready, port)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

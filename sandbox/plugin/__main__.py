@@ -7,7 +7,6 @@ provider lives as long as the launcher's connection.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -21,7 +20,7 @@ import grpc.aio
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from sandbox.server import announce, end_with_parent
+from sandbox.server import announce, ready_file
 
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")  # the SDK warns of its old names
 
@@ -34,13 +33,7 @@ _OPTIONS = (("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),)
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.plugin", description=__doc__)
-    parser.add_argument("--ready", type=Path, required=True, help="file that is written once the host listens")
-    parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started it is gone")
-    arguments = parser.parse_args()
-    if arguments.end_with_parent:
-        end_with_parent()
-    asyncio.run(_serve(arguments.ready))
+    asyncio.run(_serve(ready_file("sandbox.plugin", __doc__)))
 
 
 async def _serve(ready: Path) -> None:

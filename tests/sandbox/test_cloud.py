@@ -6,9 +6,11 @@ import gzip
 import json
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from components import documents
 from tests.sandbox.by_hand import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from tests.sandbox.conftest import Cloud
 
@@ -19,6 +21,27 @@ def refusal(call: Any, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - any 
     with pytest.raises(ClientError) as error:
         call(*args, **kwargs)
     return str(error.value)
+
+
+def trust_of(account: str) -> str:
+    """A trust policy for the root of an account."""
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    return json.dumps({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]})
+
+
+def assumed(cloud: Cloud, account: str, role: str, service: str) -> Any:  # noqa: ANN401 - boto3
+    """A client with the rights of a role."""
+    credentials = cloud.client("sts", account=account).assume_role(
+        RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName="test"
+    )["Credentials"]
+    return boto3.client(
+        service,
+        endpoint_url=cloud.endpoint,
+        region_name=HOME,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 def test_events_of_two_accounts_and_regions_arrive_in_one_bucket_as_one_document_a_line(cloud: Cloud) -> None:
@@ -220,6 +243,27 @@ def test_a_stream_that_aws_would_refuse_is_refused(cloud: Cloud, extra: dict[str
     assert message in refusal(Archive, cloud, [], extra=extra)
 
 
+def test_a_policy_that_demands_tls_refuses_a_request_that_says_it_is_plain_http(cloud: Cloud) -> None:
+    archive = Archive(cloud, [])
+    policy = documents.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}")
+    archive.client("s3").put_bucket_policy(Bucket=archive.bucket, Policy=policy)
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{archive.account}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    archive.role("reader", json.dumps({"Statement": [trust]}))
+    archive.allow("reader", json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+    s3 = assumed(cloud, archive.account, "reader", "s3")
+    assert s3.list_objects_v2(Bucket=archive.bucket)["KeyCount"] == 0
+
+    def plain(request: Any, **_: object) -> None:  # noqa: ANN401 - boto3
+        request.headers["x-forwarded-proto"] = "http"
+
+    s3.meta.events.register("before-send.s3", plain)
+    assert "explicit deny" in refusal(s3.list_objects_v2, Bucket=archive.bucket)
+
+
 def test_a_stream_that_unpacks_takes_records_of_subscriptions_only(cloud: Cloud) -> None:
     put = Archive(cloud, []).client("firehose").put_record
     assert "InvalidSourceException" in refusal(put, DeliveryStreamName="archive", Record={"Data": b"plain"})
@@ -263,14 +307,8 @@ def test_events_can_be_taken_out_of_their_records(cloud: Cloud) -> None:
 def test_the_decision_on_every_call_of_a_role_can_be_asked(cloud: Cloud) -> None:
     account = new_account()
     iam = cloud.client("iam", account=account)
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
-    credentials = cloud.client("sts", account=account).assume_role(
-        RoleArn=f"arn:aws:iam::{account}:role/reader", RoleSessionName="test"
-    )["Credentials"]
-    logs = cloud.client("logs", account=credentials["AccessKeyId"])
-    logs._request_signer._credentials.secret_key = credentials["SecretAccessKey"]
-    logs._request_signer._credentials.token = credentials["SessionToken"]
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust_of(account))
+    logs = assumed(cloud, account, "reader", "logs")
     assert "AccessDenied" in refusal(logs.describe_log_groups)
     assert {
         "principal": f"arn:aws:sts::{account}:assumed-role/reader/test",
