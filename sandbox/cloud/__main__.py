@@ -77,7 +77,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
     )
     answers: dict[str, Callable[[], object]] = {
-        "/_sandbox/calls": lambda: rights.CALLS,
+        "/_sandbox/calls": rights.calls,
         "/_sandbox/idle": lambda: {"idle": firehose.idle()},
     }
 

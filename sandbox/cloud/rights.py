@@ -71,12 +71,17 @@ def caller_may(action: str, resource: str, context: Context) -> bool:
     gather = iam._gather_role_policies if ":assumed-role/" in caller else iam._gather_user_policies
     request = _request(caller, account, action, resource, context)
     allowed = bool(iam.evaluate(request, gather(name, account)).decision == "Allow")
-    CALLS.append({"principal": caller, "action": action, "resource": resource, "allowed": allowed})
+    CALLS.add((caller, action, resource, allowed))
     return allowed
 
 
-CALLS: list[dict[str, object]] = []
-"""Every decision on a call of a principal that is not root: principal, action, resource, allowed."""
+CALLS: set[tuple[str, str, str, bool]] = set()
+"""Every decision on calls of principals that are not root: principal, action, resource, allowed."""
+
+
+def calls() -> list[dict[str, object]]:
+    """Return the decisions as they are answered to who asks."""
+    return [dict(zip(("principal", "action", "resource", "allowed"), call, strict=True)) for call in sorted(CALLS)]
 
 
 def recorded(
@@ -91,8 +96,7 @@ def recorded(
     """Let the emulator decide on a call, and keep the decision."""
     denied = enforce(access_key, action, service, region, resource_arn, service_context)
     if not iam.is_root_access_key(access_key):
-        caller = iam.caller_arn()
-        CALLS.append({"principal": caller, "action": action, "resource": resource_arn, "allowed": denied is None})
+        CALLS.add((iam.caller_arn(), action, resource_arn, denied is None))
     return denied
 
 

@@ -18,7 +18,7 @@ from tests.graph.recorder import Graph, record
 from tests.graph.topologies import one_graph_stacks, split
 
 topologies = given(one_graph_stacks())
-settings.register_profile("graph", max_examples=40, deadline=None)
+settings.register_profile("graph", max_examples=30, deadline=None)
 settings.load_profile("graph")
 
 
@@ -54,6 +54,21 @@ def test_each_log_group_has_one_filter_to_the_destination_of_its_own_region(conf
         _, region = graph.place_of(subscription)
         assert region_of_arn(subscription.inputs["destinationArn"]) == region
         assert subscription.inputs["name"].endswith(f".{region}")
+
+
+@topologies
+def test_a_filter_has_the_pattern_of_its_entry(config: dict[str, Any]) -> None:
+    graph = record(config)
+    patterns = {
+        (application["account"], region, group["name"]): group.get("filterPattern", "")
+        for application in config["applications"]
+        for region, groups in application["regions"].items()
+        for group in groups["logGroups"]
+        if isinstance(group, dict)
+    }
+    for subscription in graph.of_type("LogSubscriptionFilter"):
+        place = (*graph.place_of(subscription), subscription.inputs["logGroup"])
+        assert subscription.inputs["filterPattern"] == patterns.get(place, "")
 
 
 @topologies

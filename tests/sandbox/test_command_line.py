@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sandbox import server
 from sandbox.instance import Instance
@@ -134,13 +135,28 @@ def test_a_lock_that_a_killed_engine_left_does_not_stop_the_next(home: Path) -> 
 def test_two_sandboxes_do_not_see_each_other(home: Path, tmp_path: Path) -> None:
     run(home, "up")
     try:
-        run(tmp_path, "up")
+        run(tmp_path, str(ROOT / "sandbox" / "pulumi"), "stack", "ls")  # starts the cloud when there is none
         one, two = (json.loads(run(each, "status", "--json")) for each in (home, tmp_path))
         assert one["port"] != two["port"]
     finally:
         run(tmp_path, "down")
     assert json.loads(run(home, "status", "--json"))["running"]
     assert not json.loads(run(tmp_path, "status", "--json"))["running"]
+
+
+@pytest.mark.parametrize(("wanted", "installed"), [("official", 0), ("", 1)])
+def test_the_sandbox_installs_its_own_plugin_unless_the_official_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, installed: int
+) -> None:
+    monkeypatch.setenv("SANDBOX_PLUGIN", wanted)
+    instance = Instance(tmp_path, outlive=False)
+    instance.up()
+    try:
+        environment = instance.pulumi_environment({**os.environ, "AWS_PROFILE": "real"}, Console(stderr=True))
+        assert len([*tmp_path.glob("pulumi-home/plugins/resource-aws-v*/")]) == installed
+        assert "AWS_PROFILE" not in environment
+    finally:
+        instance.down()
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
