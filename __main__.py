@@ -16,7 +16,7 @@ try:
     stack = settings.load(config, pulumi.get_stack())
 except settings.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
-# On the sandbox everything goes away with the machine's session: nothing there is worth keeping.
+# On the sandbox everything goes away with the cloud: nothing there is worth keeping.
 retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
 providers = Providers(pulumi.get_stack())
 

@@ -61,11 +61,7 @@ def find(arn: str) -> tuple[Arn, dict[str, Any] | None]:
     Raises:
         ArnParseError: it is not the ARN of a destination.
     """
-    parsed = parse_arn(arn)
-    kind, _, name = parsed.resource.partition(":")
-    if parsed.service != "logs" or kind != "destination":
-        raise ArnParseError(f"{arn} is not a destination")
-    return parsed, logs._destinations.get_scoped(parsed.account_id, parsed.region, name)
+    return _at(arn, "logs", "destination:", logs._destinations)
 
 
 def stream_of(arn: str) -> tuple[Arn, dict[str, Any] | None]:
@@ -74,11 +70,14 @@ def stream_of(arn: str) -> tuple[Arn, dict[str, Any] | None]:
     Raises:
         ArnParseError: it is not the ARN of a stream.
     """
+    return _at(arn, "firehose", "deliverystream/", streams._streams)
+
+
+def _at(arn: str, service: str, prefix: str, store: Any) -> tuple[Arn, dict[str, Any] | None]:  # noqa: ANN401 - a store
     parsed = parse_arn(arn)
-    kind, _, name = parsed.resource.partition("/")
-    if parsed.service != "firehose" or kind != "deliverystream":
-        raise ArnParseError(f"{arn} is not a Firehose stream")
-    return parsed, streams._streams.get_scoped(parsed.account_id, parsed.region, name)
+    if parsed.service != service or not parsed.resource.startswith(prefix):
+        raise ArnParseError(f"{arn} is not of {service} {prefix}")
+    return parsed, store.get_scoped(parsed.account_id, parsed.region, parsed.resource.removeprefix(prefix))
 
 
 def may_put(role_arn: str, target_arn: str, *, source_arn: str, source_account: str) -> bool:

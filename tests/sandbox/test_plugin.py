@@ -1,0 +1,116 @@
+"""The plugin's provider against the cloud, without an engine: differences, imports, guards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from pulumi.provider.experimental import provider as rpc
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from sandbox.plugin.aws import AwsError, connect
+from sandbox.plugin.provider import AwsProvider
+from tests.sandbox.by_hand import HOME, new_account
+from tests.sandbox.conftest import Cloud
+
+GROUP = "aws:cloudwatch/logGroup:LogGroup"
+POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
+FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
+
+
+def urn(kind: str) -> str:
+    return f"urn:pulumi:stack::project::Parent${kind}::name"
+
+
+def values(plain: dict[str, Any]) -> dict[str, PropertyValue]:
+    return {key: PropertyValue(value) for key, value in plain.items()}
+
+
+def environment(cloud: Cloud, account: str) -> dict[str, str]:
+    return {"AWS_ENDPOINT_URL": cloud.endpoint, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "x"}
+
+
+def configured(cloud: Cloud, account: str) -> AwsProvider:
+    provider = AwsProvider(environment(cloud, account))
+    tags = json.dumps({"tags": {"stack": "test"}})
+    arguments = values({"region": HOME, "allowedAccountIds": f'["{account}"]', "defaultTags": tags})
+    asyncio.run(provider.configure(rpc.ConfigureRequest({}, arguments, accept_secrets=True, accept_resources=True)))
+    return provider
+
+
+def diff(kind: str, state: dict[str, Any], inputs: dict[str, Any]) -> rpc.DiffResponse:
+    return asyncio.run(AwsProvider({}).diff(rpc.DiffRequest(urn(kind), "id", values(state), values(inputs), [])))
+
+
+def test_credentials_of_another_account_are_refused(cloud: Cloud) -> None:
+    account = new_account()
+    with pytest.raises(AwsError, match=f"the credentials are of account {account}; allowed: 222222222222"):
+        connect(environment(cloud, account), HOME, [], ["222222222222"])
+
+
+def test_provider_arguments_are_checked() -> None:
+    roles = json.dumps([{"role_arn": "arn:aws:iam::111111111111:role/r"}])
+    given = values({"region": HOME, "assumeRoles": roles, "reguin": "x", "profile": "p"})
+    checked = asyncio.run(AwsProvider({}).check_config(rpc.CheckRequest("", {}, given, b"")))
+    reasons = {failure.property: failure.reason for failure in checked.failures or []}
+    assert reasons["assumeRoles[0].role_arn"].endswith("use the SDK's Args class, or roleArn")
+    assert reasons["reguin"].startswith("unknown property")
+    assert "does not implement" in reasons["profile"]
+
+
+def test_a_provider_of_another_region_is_another_provider() -> None:
+    request = rpc.DiffRequest("", "id", values({"region": HOME}), values({"region": "us-east-1"}), [])
+    assert asyncio.run(AwsProvider({}).diff_config(request)).replaces == ["region"]
+
+
+def test_documents_are_compared_by_meaning() -> None:
+    same = {"destinationName": "d", "accessPolicy": '{"a": [1], "b": 2}'}
+    assert not diff(POLICY, same, {**same, "accessPolicy": '{"b":2,"a":[1]}'}).changes
+    assert diff(POLICY, same, {**same, "accessPolicy": '{"b":3,"a":[1]}'}).diffs == ["accessPolicy"]
+
+
+def test_a_filter_of_another_destination_is_replaced_and_one_of_another_pattern_is_not() -> None:
+    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one"}
+    moved = diff(FILTER, state, {**state, "destinationArn": "two"})
+    assert (moved.replaces, moved.delete_before_replace) == (["destinationArn"], True)
+    assert diff(FILTER, state, {**state, "filterPattern": "ERROR"}).replaces == []
+
+
+def test_an_input_that_was_taken_away_is_a_difference() -> None:
+    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "roleArn": "r"}
+    assert diff(FILTER, state, {key: state[key] for key in state if key != "roleArn"}).diffs == ["roleArn"]
+
+
+def test_a_resource_is_imported_with_what_it_has(cloud: Cloud) -> None:
+    account = new_account()
+    logs = cloud.client("logs", account=account)
+    logs.create_log_group(logGroupName="theirs", tags={"team": "shop"})
+    logs.put_retention_policy(logGroupName="theirs", retentionInDays=7)
+    provider = configured(cloud, account)
+    read = asyncio.run(provider.read(rpc.ReadRequest(urn(GROUP), "theirs", {}, {})))
+    assert {key: value.value for key, value in read.inputs.items() if key != "tags"} == {
+        "name": "theirs",
+        "retentionInDays": 7,
+    }
+    gone = asyncio.run(provider.read(rpc.ReadRequest(urn(GROUP), "nobodys", {}, {})))
+    assert gone.resource_id == ""
+
+
+def test_default_tags_are_set_changed_and_kept_apart_from_a_resources_own(cloud: Cloud) -> None:
+    account = new_account()
+    provider = configured(cloud, account)
+    inputs = {"name": PropertyValue("mine"), "tags": PropertyValue(values({"team": "shop", "old": "x"}))}
+    made = asyncio.run(provider.create(rpc.CreateRequest(urn(GROUP), inputs, 0, preview=False)))
+    news = {**inputs, "tags": PropertyValue(values({"team": "pay"}))}
+    request = rpc.UpdateRequest(urn(GROUP), "mine", made.properties, news, 0, [], preview=False)
+    asyncio.run(provider.update(request))
+    arn = f"arn:aws:logs:{HOME}:{account}:log-group:mine"
+    tags = cloud.client("logs", account=account).list_tags_for_resource(resourceArn=arn)["tags"]
+    assert tags == {"stack": "test", "team": "pay"}
+
+
+def test_a_type_that_the_plugin_does_not_know_is_named() -> None:
+    with pytest.raises(AwsError, match="does not implement aws:sqs/queue:Queue; it knows"):
+        diff("aws:sqs/queue:Queue", {}, {})
