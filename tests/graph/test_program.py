@@ -128,3 +128,17 @@ def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> N
     with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has .*problem"):
         record(config, into=graph)
     assert graph.resources == []
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("archive-stream", "archive-delivery-policy"),
+        ("archive-destination-eu-west-1", "archive-sender-policy"),
+        ("archive-destination-us-east-1", "archive-sender-policy"),
+        ("archive-bucket-policy", "archive-bucket-public-access-block"),
+    ],
+)
+def test_an_order_that_no_arn_says_is_explicit(archive: Graph, later: str, earlier: str) -> None:
+    by_name = {resource.name: resource for resource in archive.resources}
+    assert by_name[earlier].urn in by_name[later].dependencies

@@ -85,6 +85,26 @@ def test_an_account_that_the_policy_does_not_name_may_not_subscribe(cloud: Cloud
     assert "AccessDeniedException" in refusal(stranger.subscribe, archive.destination())
 
 
+def test_the_caller_needs_the_right_on_the_destination_too(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    iam = cloud.client("iam", account=account)
+    iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=trust_of(account))
+    put = assumed(cloud, account, "deployer", "logs").put_subscription_filter
+    wanted = {"logGroupName": sender.group, "filterName": "f", "filterPattern": "", "destinationArn": arn}
+
+    def allow(*resources: str) -> None:
+        statement = {"Effect": "Allow", "Action": "logs:PutSubscriptionFilter", "Resource": resources}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="deployer", PolicyName="only", PolicyDocument=policy)
+
+    group = f"arn:aws:logs:{HOME}:{account}:log-group:{sender.group}"
+    allow(group)
+    assert f"not authorized to perform: logs:PutSubscriptionFilter on resource: {arn}" in refusal(put, **wanted)
+    allow(group, arn)
+    put(**wanted)
+
+
 def test_a_destination_of_another_region_is_refused(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account, "us-east-1")
