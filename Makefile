@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sandbox sandbox-down check test lock record
+.PHONY: help setup demo sandbox sandbox-down check test lock docs record
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +41,9 @@ test: check  ## everything that CI runs
 lock: setup  ## write both requirement files anew from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
 	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
+
+docs: setup  ## write the tables of docs/configuration.md from the settings
+	$(BIN)/python -m docs.reference
 
 record: setup  ## record the graphs of the example stacks, when a rename is meant
 	$(BIN)/python -m tests.graph.record_examples

@@ -28,6 +28,7 @@ if stack.archive is not None:
             region=stack.archive.region,
             destination_regions=stack.destination_regions,
             sender_accounts=stack.sender_accounts,
+            sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
             retain=retain,
             providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
@@ -38,16 +39,18 @@ if stack.archive is not None:
     pulumi.export("stream", archive.stream)
     pulumi.export("destinations", destinations)
     pulumi.export("admittedAccounts", stack.sender_accounts)
-    pulumi.export("admittedOrganization", None)
+    pulumi.export("admittedOrganization", stack.sender_organization)
 elif stack.archive_stack is not None:
-    destinations = archive_stack.destinations(stack.archive_stack, stack.applications)
+    destinations = archive_stack.destinations(stack.archive_stack, stack)
 
 for application in stack.applications:
     AppAccountSubscription(
         application.label,
         AppAccountSubscriptionArgs(
+            account=application.account,
             log_groups={region: groups.log_groups for region, groups in application.regions.items()},
             destinations=destinations,
+            filter_role=stack.filters_have_roles,
             retain=retain,
             providers=providers.of(application, application.regions),
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components import documents
 from components.settings import LogGroup
 
 
@@ -16,14 +17,18 @@ class AppAccountSubscriptionArgs:
     """What AppAccountSubscription is made from.
 
     Attributes:
+        account: id of the application account.
         log_groups: region → log groups to subscribe there.
         destinations: region → ARN of the archive's destination, for each region of ``log_groups``.
+        filter_role: give the filters a role of this account, which an archive that admits an organization demands.
         retain: keep a log group that was made here when it leaves the stack.
         providers: region → provider of the account, for each region of ``log_groups``.
     """
 
+    account: str
     log_groups: Mapping[str, Sequence[LogGroup]]
     destinations: Mapping[str, pulumi.Input[str]]
+    filter_role: bool
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -40,11 +45,32 @@ class AppAccountSubscription(pulumi.ComponentResource):
     def __init__(self, name: str, args: AppAccountSubscriptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:AppAccountSubscription", name, None, opts)
         self._name, self._args = name, args
+        self._filter_role = self._make_filter_role() if args.filter_role else None
         self.filters = {
             region: {group.name: self._subscribe(region, group) for group in groups}
             for region, groups in args.log_groups.items()
         }
         self.register_outputs({"filters": self.filters})
+
+    def _make_filter_role(self) -> pulumi.Output[str]:
+        """Return the ARN of the role that CloudWatch Logs assumes for the filters, known once its policy is there."""
+        account, regions = self._args.account, sorted(self._args.log_groups)
+        opts = pulumi.ResourceOptions(parent=self, provider=self._args.providers[regions[0]])  # IAM knows no region
+        role = aws.iam.Role(
+            f"{self._name}-filter-role",
+            # Fixed, so that the deployer role can be held to it.
+            name=f"archive-filters-{self._name}",
+            description="CloudWatch Logs sends events of this account to the central log archive",
+            assume_role_policy=documents.filter_role_trust(region=regions[0], account=account),
+            opts=opts,
+        )
+        policy = aws.iam.RolePolicy(
+            f"{self._name}-filter-policy",
+            role=role.name,
+            policy=documents.filter_role_policy(account=account, regions=regions),
+            opts=opts,
+        )
+        return pulumi.Output.all(role.arn, policy.id).apply(lambda made: str(made[0]))
 
     def _subscribe(self, region: str, group: LogGroup) -> pulumi.Output[str]:
         provider = self._args.providers[region]
@@ -65,6 +91,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
             log_group=log_group,
             filter_pattern=group.filter_pattern,
             destination_arn=self._args.destinations[region],
+            role_arn=self._filter_role,
             # The name is fixed: a replacement made first would overwrite the old filter, and then be deleted with it.
             opts=pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True),
         ).name

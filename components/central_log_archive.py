@@ -33,6 +33,7 @@ class CentralLogArchiveArgs:
         region: home region, where stream and bucket are.
         destination_regions: regions that events come from; each gets a destination.
         sender_accounts: ids of the accounts that may subscribe log groups.
+        sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
         retain: keep the bucket and what is in it when it leaves the stack.
         providers: region → provider of the central account, for the home region and each destination region.
@@ -42,6 +43,7 @@ class CentralLogArchiveArgs:
     region: str
     destination_regions: Sequence[str]
     sender_accounts: Sequence[str]
+    sender_organization: str | None
     sender_role_name: str
     retain: bool
     providers: Mapping[str, aws.Provider]
@@ -205,7 +207,10 @@ class CentralLogArchive(pulumi.ComponentResource):
             name=self._args.sender_role_name,
             description="CloudWatch Logs puts events of the sender accounts into the central log archive",
             assume_role_policy=documents.sender_role_trust(
-                home_region=home, account=self._args.account, sender_accounts=self._args.sender_accounts
+                home_region=home,
+                account=self._args.account,
+                sender_accounts=self._args.sender_accounts,
+                sender_organization=self._args.sender_organization,
             ),
             opts=self._child(home),
         )
@@ -240,9 +245,14 @@ class CentralLogArchive(pulumi.ComponentResource):
             destination_name=destination.name,
             access_policy=destination.arn.apply(
                 lambda arn: documents.destination_policy(
-                    destination_arn=arn, sender_accounts=self._args.sender_accounts
+                    destination_arn=arn,
+                    sender_accounts=self._args.sender_accounts,
+                    sender_organization=self._args.sender_organization,
                 )
             ),
+            # From accounts to an organization AWS changes a policy only if told that the filters have their roles
+            # (API operation PutDestinationPolicy).
+            force_update=self._args.sender_organization is not None,
             opts=self._child(region),
         )
         return pulumi.Output.all(destination.arn, policy.id).apply(lambda made: str(made[0]))

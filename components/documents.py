@@ -8,6 +8,8 @@ from typing import Any
 
 from components.regions import PARTITIONS
 
+_LOGS = "logs.amazonaws.com"
+
 
 def bucket_policy(*, bucket_arn: str) -> str:
     """Refuse every request that does not come over TLS.
@@ -65,19 +67,23 @@ def delivery_role_policy(*, bucket_arn: str, error_log_stream_arn: str) -> str:
     )
 
 
-def sender_role_trust(*, home_region: str, account: str, sender_accounts: Iterable[str]) -> str:
+def sender_role_trust(
+    *, home_region: str, account: str, sender_accounts: Iterable[str], sender_organization: str | None
+) -> str:
     """Let CloudWatch Logs assume the sender role, on behalf of the senders and of the archive itself.
 
     The archive's own account is there because the test message, which CloudWatch Logs sends when a destination is
     made, is sent on its behalf (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
     The region is a wildcard: it is the account that must not be confused, and one ARN for each account and region
-    would soon fill the 2,048 characters that a trust policy may have ("IAM and STS quotas").
+    would soon fill the 2,048 characters that a trust policy may have ("IAM and STS quotas"). An organization is told
+    by ``aws:SourceOrgID`` (CloudWatch Logs User Guide, "Confused deputy prevention").
     """
-    partition = PARTITIONS[home_region]
-    sources = [f"arn:{partition}:logs:*:{source}:*" for source in sorted({account, *sender_accounts})]
-    return _document(
-        _trust("LogsOfSendersAndArchive", "logs.amazonaws.com", {"StringLike": {"aws:SourceArn": sources}})
-    )
+    sources = [_logs_of(home_region, source) for source in sorted({account, *sender_accounts})]
+    statements = [_trust("LogsOfSendersAndArchive", _LOGS, {"StringLike": {"aws:SourceArn": sources}})]
+    if sender_organization is not None:
+        condition = {"StringEquals": {"aws:SourceOrgID": sender_organization}}
+        statements.append(_trust("LogsOfTheOrganization", _LOGS, condition))
+    return _document(*statements)
 
 
 def sender_role_policy(*, stream_arn: str) -> str:
@@ -92,20 +98,50 @@ def sender_role_policy(*, stream_arn: str) -> str:
     )
 
 
-def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str]) -> str:
-    """Let the sender accounts subscribe log groups to the destination.
+def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], sender_organization: str | None) -> str:
+    """Let the senders subscribe log groups to the destination.
 
-    Principals are bare account ids: PutDestinationPolicy refuses ARNs.
+    Principals are bare account ids: PutDestinationPolicy refuses ARNs. An organization is admitted by a condition on
+    everyone (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
     """
-    return _document(
-        {
-            "Sid": "SubscribeFromSenders",
-            "Effect": "Allow",
-            "Principal": {"AWS": sorted(sender_accounts)},
-            "Action": "logs:PutSubscriptionFilter",
-            "Resource": destination_arn,
-        }
-    )
+    statements = []
+    if accounts := sorted(sender_accounts):
+        statements.append(_subscribe("SubscribeFromAccounts", accounts, destination_arn))
+    if sender_organization is not None:
+        condition = {"StringEquals": {"aws:PrincipalOrgID": sender_organization}}
+        statements.append({**_subscribe("SubscribeFromOrganization", "*", destination_arn), "Condition": condition})
+    return _document(*statements)
+
+
+def filter_role_trust(*, region: str, account: str) -> str:
+    """Let CloudWatch Logs assume the filter role of an application account, on behalf of that account only."""
+    condition = {"StringLike": {"aws:SourceArn": _logs_of(region, account)}}
+    return _document(_trust("LogsOfThisAccount", _LOGS, condition))
+
+
+def filter_role_policy(*, account: str, regions: Iterable[str]) -> str:
+    """Let the filter role put events, as a destination that admits an organization demands.
+
+    AWS names the log group itself as the resource (CloudWatch Logs User Guide, "(Only if using an organization) Create
+    an IAM role"). Here it is every log group of the account's subscribed regions: a name for each of some hundred would
+    not fit into the 10,240 characters of a role's inline policies, and nobody but CloudWatch Logs can use the right.
+    """
+    resources = [f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:*" for region in sorted(regions)]
+    return _document({"Sid": "PutEvents", "Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": resources})
+
+
+def _subscribe(sid: str, accounts: list[str] | str, destination_arn: str) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"AWS": accounts},
+        "Action": "logs:PutSubscriptionFilter",
+        "Resource": destination_arn,
+    }
+
+
+def _logs_of(region: str, account: str) -> str:
+    return f"arn:{PARTITIONS[region]}:logs:*:{account}:*"
 
 
 def _trust(sid: str, service: str, condition: dict[str, Any]) -> dict[str, Any]:

@@ -18,15 +18,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from components import documents
 from components.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
                   3653)  # fmt: skip
 """What CloudWatch Logs takes as the retention of a log group, in days (API operation PutRetentionPolicy)."""
 
+MAX_TRUST_CHARACTERS = 2048
+"""What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
 
 _Item = TypeVar("_Item")
-_Model = TypeVar("_Model", bound="_Section")
+_Model = TypeVar("_Model", bound="Section")
 _Sized = TypeVar("_Sized", bound=Sized)
 
 
@@ -94,15 +97,19 @@ Alias = Annotated[str, _matching("an alias", r"[a-z][a-z0-9-]{0,39}",
                                  "up to 40 lower case letters, digits and hyphens, a letter first")]  # fmt: skip
 RoleName = Annotated[str, _matching("the name of an IAM role", r"[\w+=,.@-]{1,64}",
                                     "up to 64 letters, digits and _+=,.@-, no path, no ARN")]  # fmt: skip
+OrganizationId = Annotated[str, _matching("the id of an organization", r"o-[a-z0-9]{10,32}",
+                                          "o- and 10 to 32 lower case letters and digits")]  # fmt: skip
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a stack file, with keys of its own."""
+
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
 
-class LogGroup(_Section):
+class LogGroup(Section):
     """A log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
 
     name: LogGroupName = Field(description="the log group")
@@ -121,7 +128,7 @@ class LogGroup(_Section):
         return self
 
 
-class RegionLogGroups(_Section):
+class RegionLogGroups(Section):
     """What is archived from one region of one account."""
 
     log_groups: Distinct[Annotated[LogGroup, BeforeValidator(_named)]] = Field(
@@ -129,7 +136,7 @@ class RegionLogGroups(_Section):
     )
 
 
-class _Account(_Section):
+class _Account(Section):
     account: AccountId = Field(description="the account's id, in quotes")
     alias: Alias | None = Field(default=None, description="a short name for people; default: the account's id")
     deployer_role: RoleName = Field(
@@ -150,10 +157,21 @@ class Application(_Account):
     )
 
 
-class Senders(_Section):
+class Senders(Section):
     """Who may send events to the archive."""
 
-    accounts: Distinct[AccountId] = Field(description="ids of the application accounts, in quotes")
+    accounts: Distinct[AccountId] | None = Field(
+        default=None, description="ids of the application accounts that may send, in quotes"
+    )
+    organization: OrganizationId | None = Field(
+        default=None, description="id of an organization of AWS, all of whose accounts may send"
+    )
+
+    @model_validator(mode="after")
+    def _someone_may_send(self) -> Self:
+        if self.accounts is None and self.organization is None:
+            raise _problem("admits nobody; give accounts, an organization, or both")
+        return self
 
 
 class Archive(_Account):
@@ -170,7 +188,7 @@ class Archive(_Account):
     )
 
 
-class Settings(_Section):
+class Settings(Section):
     """All that a stack file says: an archive, applications, or both."""
 
     archive: Archive | None = Field(default=None, description="the central account")
@@ -178,7 +196,14 @@ class Settings(_Section):
         default=None, min_length=1, description="the archive's stack, for a stack without an archive"
     )
     applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
-    retain: bool = Field(default=True, description="keep stateful resources when they leave the stack")
+    filter_roles: bool = Field(
+        default=False,
+        description="give the subscription filters a role of their own account, for an archive that admits an "
+        "organization; where the archive is in this stack, they have it anyway",
+    )
+    retain: bool = Field(
+        default=True, description="protect the bucket, and keep it and log groups made here when they leave the stack"
+    )
 
     @property
     def destination_regions(self) -> tuple[str, ...]:
@@ -193,8 +218,19 @@ class Settings(_Section):
         """Accounts that the archive of this stack admits: as told, or else those of its applications."""
         if self.archive is None:
             return ()
-        senders = self.archive.senders
-        return senders.accounts if senders else tuple(sorted(application.account for application in self.applications))
+        if self.archive.senders:
+            return self.archive.senders.accounts or ()
+        return tuple(sorted(application.account for application in self.applications))
+
+    @property
+    def sender_organization(self) -> str | None:
+        """The organization that the archive of this stack admits."""
+        return self.archive.senders.organization if self.archive and self.archive.senders else None
+
+    @property
+    def filters_have_roles(self) -> bool:
+        """Whether subscription filters carry a role: as told, or when the archive of this stack demands it."""
+        return self.filter_roles or self.sender_organization is not None
 
 
 def load(config: Mapping[str, str], stack: str) -> Settings:
@@ -221,7 +257,11 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
     problems += _inconsistencies(given, settings)
     if settings.archive is not None:
         problems += unserved(
-            settings.applications, regions=settings.destination_regions, accounts=settings.sender_accounts, file=file
+            settings.applications,
+            regions=settings.destination_regions,
+            accounts=settings.sender_accounts,
+            organization=settings.sender_organization,
+            file=file,
         )
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -239,7 +279,12 @@ def is_loopback(url: str) -> bool:
 
 
 def unserved(
-    applications: Iterable[Application], *, regions: Iterable[str], accounts: Iterable[str], file: str
+    applications: Iterable[Application],
+    *,
+    regions: Iterable[str],
+    accounts: Iterable[str],
+    organization: str | None,
+    file: str,
 ) -> list[str]:
     """Say what the archive does not serve, a line for each account and region.
 
@@ -247,12 +292,13 @@ def unserved(
         applications: the application accounts of a stack.
         regions: regions in which the archive has a destination.
         accounts: ids of the accounts that the archive admits.
+        organization: the organization that the archive admits; which accounts are in it, only AWS knows.
         file: the archive's stack file, to be named as the place to mend.
     """
     regions, accounts = sorted(regions), sorted(accounts)
     problems = []
     for application in applications:
-        if application.account not in accounts:
+        if organization is None and application.account not in accounts:
             problems.append(
                 f"applications, account {application.account}: the archive does not admit it; it admits "
                 f'{_listed(accounts)}; add "{application.account}" to archive.senders.accounts in {file}'
@@ -309,8 +355,27 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
         for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
             if value is None:
                 yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
+    yield from _oversized_trust(settings)
     yield from _clashes(settings)
     yield from _border_crossings(settings)
+
+
+def _oversized_trust(settings: Settings) -> Iterable[str]:
+    """The trust policy of the sender role fills up first: a destination policy holds some 330 accounts."""
+    if settings.archive is None:
+        return
+    trust = documents.sender_role_trust(
+        home_region=settings.archive.region,
+        account=settings.archive.account,
+        sender_accounts=settings.sender_accounts,
+        sender_organization=settings.sender_organization,
+    )
+    if len(trust) > MAX_TRUST_CHARACTERS:
+        yield (
+            f"archive.senders: the trust policy of {settings.archive.sender_role_name} would have {len(trust)} "
+            f"characters for {len(settings.sender_accounts)} accounts, and IAM takes {MAX_TRUST_CHARACTERS}; admit "
+            "your organization instead, like senders: {organization: o-exampleorg1}"
+        )
 
 
 def _clashes(settings: Settings) -> Iterable[str]:
@@ -322,7 +387,7 @@ def _clashes(settings: Settings) -> Iterable[str]:
         yield f'applications: the alias "{label}" is used more than once; give each account its own'
     if archive is None:
         return
-    senders = archive.senders.accounts if archive.senders else ()
+    senders = (archive.senders.accounts if archive.senders else None) or ()
     for key, accounts in (("applications", [a.account for a in applications]), ("archive.senders.accounts", senders)):
         if archive.account in accounts:
             yield (
@@ -365,19 +430,20 @@ def _described(detail: ErrorDetails) -> str:
 
 def _keys(location: Iterable[int | str]) -> dict[str, str]:
     """Key → description, for every key that is allowed at a place of the stack file."""
-    section: type[_Section] = Settings
+    section: type[Section] = Settings
     for part in location:
         fields = {field.alias: field for field in section.model_fields.values()}
         if part in fields:
-            section = next(_sections(fields[str(part)].annotation), section)
+            section = next(sections_of(fields[str(part)].annotation), section)
     return {str(field.alias): str(field.description) for field in section.model_fields.values()}
 
 
-def _sections(annotation: object) -> Iterator[type[_Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, _Section):
+def sections_of(annotation: object) -> Iterator[type[Section]]:
+    """Return the sections that a value of this type holds, at whatever depth of lists and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):
-        yield from _sections(argument)
+        yield from sections_of(argument)
 
 
 def _repeated(values: Iterable[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
+import json
 import os
 import shutil
 import subprocess
@@ -153,3 +155,10 @@ def root_client(endpoint: str, service: str, *, account: str, region: str) -> An
 def of_checkout() -> Instance:
     """Return the sandbox of this checkout, or the one that SANDBOX_HOME names."""
     return Instance(Path(os.environ.get("SANDBOX_HOME") or server.ROOT / ".sandbox").resolve())
+
+
+def ask(endpoint: str, question: str) -> Any:  # noqa: ANN401 - JSON
+    """Ask a cloud about itself: ``calls``, ``idle``; or tell it what no API does: ``join/ACCOUNT/ORGANIZATION``."""
+    with contextlib.closing(http.client.HTTPConnection(endpoint.removeprefix("http://"))) as connection:
+        connection.request("GET", f"/_sandbox/{question}")
+        return json.loads(connection.getresponse().read())

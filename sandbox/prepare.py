@@ -12,7 +12,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from components.settings import Application, Archive, Settings, SettingsError, load
-from sandbox.instance import MANAGEMENT_ACCOUNT, root_client
+from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
 
 _NAMESPACE = "central-log-archive:"
@@ -54,7 +54,7 @@ def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared
             continue
         archive = settings.archive or _archive_of(file, settings, archives)
         for application in settings.applications:
-            prepared += cloud.application_account(application, archive)
+            prepared += cloud.application_account(application, archive, filter_roles=settings.filters_have_roles)
     return prepared
 
 
@@ -100,8 +100,10 @@ class _Cloud:
         self._deployer("archive-account.yaml", archive, archive.region, parameters)
         return Prepared(archive.account, archive.deployer_role, archive.region, 0, 0)
 
-    def application_account(self, application: Application, archive: Archive) -> list[Prepared]:
-        parameters = {"ArchiveAccount": archive.account}
+    def application_account(self, application: Application, archive: Archive, *, filter_roles: bool) -> list[Prepared]:
+        if archive.senders and archive.senders.organization:
+            ask(self._endpoint, f"join/{application.account}/{archive.senders.organization}")
+        parameters = {"ArchiveAccount": archive.account, "FilterRoles": str(filter_roles).lower()}
         self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
         prepared = []
         for region, groups in application.regions.items():
@@ -128,8 +130,16 @@ class _Cloud:
         except ClientError as error:
             if error.response["Error"]["Code"] != "AlreadyExistsException":
                 raise
+        else:
+            formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
             return
-        formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
+        try:
+            formation.update_stack(**wanted)
+        except ClientError as error:
+            if "No updates are to be performed" not in str(error):
+                raise
+            return
+        formation.get_waiter("stack_update_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
 
 
 def _made(logs: Any, name: str) -> bool:  # noqa: ANN401 - as above

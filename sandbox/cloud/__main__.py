@@ -76,17 +76,20 @@ def _app() -> Callable[..., Awaitable[None]]:
         "access_key_id iam_action service region resource_arn service_context",
         lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
     )
-    answers: dict[str, Callable[[], object]] = {
-        "/_sandbox/calls": rights.calls,
-        "/_sandbox/idle": lambda: {"idle": firehose.idle()},
+    answers: dict[str, Callable[..., object]] = {
+        "calls": rights.calls,
+        "idle": lambda: {"idle": firehose.idle()},
+        "join": rights.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        answer = answers.get(scope.get("path", ""))
-        if answer is None:
+        path = scope.get("path", "")
+        if not path.startswith("/_sandbox/"):
             await app(_over_tls(scope), receive, send)
             return
-        body = json.dumps(answer()).encode()
+        *_, question = path.split("/", 2)
+        answer, *arguments = question.split("/")
+        body = json.dumps(answers[answer](*arguments)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -23,6 +23,7 @@ from sandbox.cloud.patch import replace
 _MAX_POLICY_BYTES = 5120
 _MAX_FILTERS = 2  # of a log group; AWS's pages disagree between 2 and 5, so the sandbox takes the lower
 _SERVICE = "logs.amazonaws.com"
+_UNREACHABLE = "Could not deliver message to specified destination. Check if the destination is valid."
 Response = Any
 
 
@@ -83,9 +84,24 @@ def _at(arn: str, service: str, prefix: str, store: Any) -> tuple[Arn, dict[str,
 def may_put(role_arn: str, target_arn: str, *, source_arn: str, source_account: str) -> bool:
     """Say whether CloudWatch Logs, on behalf of a source, may put records into a stream through a role."""
     context = {"aws:SourceArn": source_arn, "aws:SourceAccount": source_account}
+    if organization := rights.organization_of(source_account):
+        context["aws:SourceOrgID"] = organization
     return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(
         role_arn, "firehose:PutRecord", target_arn
     )
+
+
+def may_send(role_arn: str, log_group_arn: str, *, source_account: str) -> bool:
+    """Say whether CloudWatch Logs may send events of a log group through a role of the group's own account."""
+    context = {"aws:SourceArn": log_group_arn, "aws:SourceAccount": source_account}
+    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(
+        role_arn, "logs:PutLogEvents", log_group_arn
+    )
+
+
+def names_an_organization(policy: str | None) -> bool:
+    """Say whether the policy of a destination admits an organization: then filters need a role."""
+    return bool(policy and "aws:principalorgid" in policy.lower())
 
 
 def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - the emulator's function
@@ -134,6 +150,14 @@ def _put_policy(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
         for account in accounts if isinstance(accounts, list) else [accounts]:
             if account != "*" and not re.fullmatch(r"\d{12}", account):
                 return _invalid("Principal section of policy contains ARN instead of account ID.")
+    before = logs._destinations.get(data.get("destinationName", "")) or {}
+    conversion = (
+        names_an_organization(policy)
+        and before.get("accessPolicy")
+        and not names_an_organization(before["accessPolicy"])
+    )
+    if conversion and not data.get("forceUpdate"):
+        return _invalid("From accounts to an organization, a destination policy changes with forceUpdate only.")
     return original(data)
 
 
@@ -155,7 +179,6 @@ def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
 
 def _refused_target(data: dict[str, Any]) -> Response | None:
     target, role = data.get("destinationArn", ""), data.get("roleArn", "")
-    unreachable = "Could not deliver message to specified destination. Check if the destination is valid."
     if role and not rights.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
         return _denied("iam:PassRole", role)
     if ":function:" in target:
@@ -164,7 +187,7 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
         source = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{data['logGroupName']}:*"
         _, stream = stream_of(target)
         reachable = stream and may_put(role, target, source_arn=source, source_account=get_account_id())
-        return None if reachable else _invalid(unreachable)
+        return None if reachable else _invalid(_UNREACHABLE)
     try:
         parsed, destination = find(target)
     except ArnParseError:
@@ -172,11 +195,23 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
     if parsed.region != get_region():
         return _invalid("destinationArn cannot be in a different region than the log group.")
     if destination is None:
-        return _invalid(unreachable)
+        return _invalid(_UNREACHABLE)
+    return _not_admitted(data, destination["accessPolicy"])
+
+
+def _not_admitted(data: dict[str, Any], policy: str) -> Response | None:
+    """What the policy of a destination asks of a filter, its role and who puts it."""
+    target, role, account = data["destinationArn"], data.get("roleArn", ""), get_account_id()
     action = "logs:PutSubscriptionFilter"
-    admitted = rights.destination_admits(destination["accessPolicy"], get_account_id(), action, target)
+    admitted = rights.destination_admits(policy, account, action, target)
     if not admitted or not rights.caller_may(action, target, {}):
         return _denied(action, target)
+    if names_an_organization(policy):
+        source = f"arn:aws:logs:{get_region()}:{account}:log-group:{data['logGroupName']}:*"
+        if not role:
+            return _invalid("Role ARN is required when a destination policy grants permission to an organization.")
+        if not may_send(role, source, source_account=account):
+            return _invalid(_UNREACHABLE)
     return None
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from ministack.core import iam_evaluator as iam
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, request_scope
 from ministack.services import iam as iam_service
+from ministack.services import organizations
 
 Context = Mapping[str, str]
 
@@ -53,6 +54,20 @@ def resource_policy_denies(policy: str | None, principal_arn: str, action: str, 
     request = _request(principal_arn, account, action, resource, {})
     request.secure_transport = True
     return bool(iam.evaluate_resource_policy(policy, request).decision == "Deny")
+
+
+def organization_of(account: str) -> str | None:
+    """Return the id of the organization that an account has joined."""
+    organization: str | None = iam._principal_org_id(account)
+    return organization
+
+
+def join(account: str, organization: str) -> dict[str, str]:
+    """Let an account join an organization: which organizations there are is for who runs the sandbox to say."""
+    with request_scope(account, "us-east-1"):
+        organizations._ensure_org()
+        organizations._orgs["self"]["Id"] = organization
+    return {"account": account, "organization": organization}
 
 
 def destination_admits(policy: str | None, account: str, action: str, destination_arn: str) -> bool:

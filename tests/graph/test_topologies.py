@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.graph.recorder import Graph, record
-from tests.graph.topologies import one_graph_stacks, split
+from tests.graph.topologies import one_graph_stacks, organization_of, split
 
 topologies = given(one_graph_stacks())
 settings.register_profile("graph", max_examples=30, deadline=None)
@@ -38,11 +38,6 @@ def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 def filters(graph: Graph) -> set[tuple[str, str, str]]:
     return {(*graph.place_of(f), f.inputs["logGroup"]) for f in graph.of_type("LogSubscriptionFilter")}
-
-
-def admitted(document: str) -> set[str]:
-    (statement,) = json.loads(document)["Statement"]
-    return set(statement["Principal"]["AWS"])
 
 
 @topologies
@@ -104,16 +99,49 @@ def test_names_are_unique_and_every_part_belongs_to_a_component(config: dict[str
 
 
 @topologies
-def test_the_admitted_accounts_are_the_subscribed_accounts(config: dict[str, Any]) -> None:
+def test_who_may_subscribe_is_who_may_send_and_who_is_told_to_application_stacks(config: dict[str, Any]) -> None:
     graph = record(config)
-    accounts = {application["account"] for application in config["applications"]}
+    organization = organization_of(config)
+    accounts = set() if organization else {application["account"] for application in config["applications"]}
     assert set(graph.outputs["admittedAccounts"]) == accounts
+    assert graph.outputs.get("admittedOrganization") == organization
     for policy in graph.of_type("LogDestinationPolicy"):
-        assert admitted(policy.inputs["accessPolicy"]) == accounts
+        statements = json.loads(policy.inputs["accessPolicy"])["Statement"]
+        assert {str(s["Condition"]) if "Condition" in s else frozenset(s["Principal"]["AWS"]) for s in statements} == (
+            {str({"StringEquals": {"aws:PrincipalOrgID": organization}})} if organization else {frozenset(accounts)}
+        )
+        assert policy.inputs["forceUpdate"] is bool(organization)
     (trust,) = (r for r in graph.of_type("Role") if r.inputs.get("name") == "CWLtoKinesisFirehoseRole")
-    (statement,) = json.loads(trust.inputs["assumeRolePolicy"])["Statement"]
-    sources = {arn.split(":")[4] for arn in statement["Condition"]["StringLike"]["aws:SourceArn"]}
+    archive, *others = json.loads(trust.inputs["assumeRolePolicy"])["Statement"]
+    sources = {arn.split(":")[4] for arn in archive["Condition"]["StringLike"]["aws:SourceArn"]}
     assert sources == accounts | {config["archive"]["account"]}
+    wanted = [{"StringEquals": {"aws:SourceOrgID": organization}}] if organization else []
+    assert [statement["Condition"] for statement in others] == wanted
+
+
+@topologies
+def test_filters_have_a_role_of_their_account_exactly_when_an_organization_is_admitted(config: dict[str, Any]) -> None:
+    graph = record(config)
+    roles = {graph.place_of(role)[0]: role for role in graph.of_type("Role") if role.name.endswith("-filter-role")}
+    accounts = {application["account"] for application in config["applications"]}
+    assert set(roles) == (accounts if organization_of(config) else set())
+    policies = {graph.place_of(p)[0]: p.urn for p in graph.of_type("RolePolicy") if p.name.endswith("-filter-policy")}
+    for subscription in graph.of_type("LogSubscriptionFilter"):
+        account, _ = graph.place_of(subscription)
+        role = roles.get(account)
+        assert subscription.inputs.get("roleArn") == (
+            f"arn:aws:iam::{account}:role/{role.inputs['name']}" if role else None
+        )
+        assert role is None or policies[account] in subscription.dependencies
+
+
+@given(one_graph_stacks().filter(organization_of))
+def test_an_application_stack_without_filter_roles_is_told_to_have_them(config: dict[str, Any]) -> None:
+    archive_config, applications_config = split(config)
+    served = record(archive_config, stack="archive").outputs
+    del applications_config["filterRoles"]
+    with pytest.raises(pulumi.RunError, match=r"set filterRoles: true in Pulumi\.test\.yaml"):
+        record(applications_config, referenced=served)
 
 
 @topologies
@@ -156,14 +184,16 @@ def test_two_stacks_subscribe_what_one_graph_subscribes(config: dict[str, Any]) 
 def test_an_archive_that_serves_less_fails_the_preview_of_its_applications(config: dict[str, Any]) -> None:
     archive_config, applications_config = split(config)
     served = record(archive_config, stack="archive").outputs
-    region, account = min(served["destinations"]), min(served["admittedAccounts"])
+    region, account = min(served["destinations"]), config["applications"][0]["account"]
     less = {
         "destinations": {key: arn for key, arn in served["destinations"].items() if key != region},
         "admittedAccounts": [sender for sender in served["admittedAccounts"] if sender != account],
+        "admittedOrganization": served.get("admittedOrganization"),
     }
     with pytest.raises(pulumi.RunError) as error:
         record(applications_config, referenced=less)
-    assert f"account {account}: the archive does not admit it" in str(error.value)
+    not_admitted = f"account {account}: the archive does not admit it"
+    assert (not_admitted in str(error.value)) is (organization_of(config) is None)
     assert f"add {region} to archive.destinationRegions in Pulumi.archive.yaml" in str(error.value)
 
 

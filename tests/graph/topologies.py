@@ -40,8 +40,9 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
         {"account": account, **({"alias": f"app-{index}"} if draw(st.booleans()) else {}), "regions": draw(_regions)}
         for index, account in enumerate(accounts)
     ]
+    organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
-        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS))},
+        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization},
         "applications": applications,
     }
 
@@ -52,6 +53,13 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     archive = {
         **config["archive"],
         "destinationRegions": sorted({region for application in applications for region in application["regions"]}),
-        "senders": {"accounts": [application["account"] for application in applications]},
+        "senders": config["archive"].get("senders", {"accounts": [each["account"] for each in applications]}),
     }
-    return {"archive": archive}, {"archiveStack": "archive", "applications": applications}
+    roles = {"filterRoles": True} if organization_of(config) else {}
+    return {"archive": archive}, {"archiveStack": "archive", "applications": applications, **roles}
+
+
+def organization_of(config: dict[str, Any]) -> str | None:
+    """Return the organization that the archive admits, if any."""
+    organization: str | None = config["archive"].get("senders", {}).get("organization")
+    return organization

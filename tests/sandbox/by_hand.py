@@ -48,6 +48,7 @@ class Archive:
     senders: list[str]
     account: str = field(default_factory=new_account)
     extra: dict[str, Any] = field(default_factory=dict)
+    organization: str | None = None
 
     def __post_init__(self) -> None:
         self.bucket = f"archive-{self.account}"
@@ -63,7 +64,12 @@ class Archive:
         )
         self.role(
             "sender",
-            documents.sender_role_trust(home_region=HOME, account=self.account, sender_accounts=self.senders),
+            documents.sender_role_trust(
+                home_region=HOME,
+                account=self.account,
+                sender_accounts=self.senders,
+                sender_organization=self.organization,
+            ),
         )
         self.allow("sender", documents.sender_role_policy(stream_arn=self.stream_arn))
         self.client("logs").create_log_group(logGroupName="errors")
@@ -104,7 +110,9 @@ class Archive:
         )
         arn = str(made["destination"]["arn"])
         accounts = self.senders if admit is None else admit
-        policy = documents.destination_policy(destination_arn=arn, sender_accounts=accounts)
+        policy = documents.destination_policy(
+            destination_arn=arn, sender_accounts=accounts, sender_organization=self.organization
+        )
         logs.put_destination_policy(destinationName="archive", accessPolicy=policy)
         return arn
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sandbox import server
-from sandbox.instance import Instance, root_client
-from tests.sandbox.stacks import Stacks, ask
+from sandbox.instance import Instance, ask, root_client
+from tests.sandbox.stacks import Stacks
 
 
 @dataclass(frozen=True)

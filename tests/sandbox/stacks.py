@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
 import subprocess
@@ -15,18 +13,11 @@ import yaml
 from rich.console import Console
 
 from sandbox.command import arguments_for
-from sandbox.instance import Instance, root_client
+from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
 
 EXAMPLES = ("archive", "app-dev", "app-prod")
-
-
-def ask(endpoint: str, question: str) -> Any:  # noqa: ANN401 - JSON
-    """Return what a cloud says of itself: ``calls`` or ``idle``."""
-    with contextlib.closing(http.client.HTTPConnection(endpoint.removeprefix("http://"))) as connection:
-        connection.request("GET", f"/_sandbox/{question}")
-        return json.loads(connection.getresponse().read())
 
 
 @dataclass

@@ -192,6 +192,56 @@ def test_a_destination_policy_is_refused(cloud: Cloud, principal: object, messag
     assert message in refusal(put, destinationName="archive", accessPolicy=policy)
 
 
+def filter_role(cloud: Cloud, account: str, *, trusts: str) -> str:
+    """Make the role with which the filters of an account send to a destination that admits an organization."""
+    iam = cloud.client("iam", account=account)
+    trust = documents.filter_role_trust(region=HOME, account=trusts)
+    made = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=trust)
+    policy = documents.filter_role_policy(account=account, regions=[HOME])
+    iam.put_role_policy(RoleName="filters", PolicyName="only", PolicyDocument=policy)
+    return str(made["Role"]["Arn"])
+
+
+def test_an_organization_sends_through_filters_with_a_role_of_their_account(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], organization="o-exampleorg1")
+    sender, arn = Sender(cloud, account := new_account()), archive.destination()
+    cloud.ask(f"join/{account}/o-exampleorg1")
+    assert "Role ARN is required" in refusal(sender.subscribe, arn)
+    role = filter_role(cloud, account, trusts=account)
+    sender.subscribe(arn, roleArn=role)
+    sender.write("one of us")
+    assert eventually(lambda: archive.messages() == ["one of us"])
+    cloud.client("iam", account=account).delete_role_policy(RoleName="filters", PolicyName="only")
+    sender.write("without the right")
+    assert sender.metric("DeliveryErrors") == 1
+
+
+def test_an_account_of_another_organization_may_not_subscribe(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], organization="o-exampleorg1")
+    stranger, arn = Sender(cloud, account := new_account()), archive.destination()
+    cloud.ask(f"join/{account}/o-exampleorg2")
+    role = filter_role(cloud, account, trusts=account)
+    assert "AccessDeniedException" in refusal(stranger.subscribe, arn, roleArn=role)
+
+
+def test_a_filter_role_that_trusts_another_account_reaches_nothing(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], organization="o-exampleorg1")
+    sender, arn = Sender(cloud, account := new_account()), archive.destination()
+    cloud.ask(f"join/{account}/o-exampleorg1")
+    role = filter_role(cloud, account, trusts="222222222222")
+    assert "Could not deliver message" in refusal(sender.subscribe, arn, roleArn=role)
+
+
+def test_from_accounts_to_an_organization_a_policy_changes_by_force_only(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    arn, put = archive.destination(), archive.client("logs").put_destination_policy
+    policy = documents.destination_policy(
+        destination_arn=arn, sender_accounts=[account], sender_organization="o-exampleorg1"
+    )
+    assert "with forceUpdate only" in refusal(put, destinationName="archive", accessPolicy=policy)
+    put(destinationName="archive", accessPolicy=policy, forceUpdate=True)
+
+
 @pytest.mark.parametrize("broken", ["policy", "trust", "rights", "destination", "stream"])
 def test_what_may_not_be_delivered_is_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
     archive = Archive(cloud, [account := new_account()])

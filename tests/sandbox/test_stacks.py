@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.command import arguments_for
+from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
 from tests.sandbox.by_hand import eventually
@@ -163,6 +165,63 @@ def test_one_stack_with_both_sections_admits_and_serves_what_it_uses(stacks: Sta
     assert eventually(lambda: s3.list_objects_v2(Bucket=outputs["bucket"], Prefix="logs/")["KeyCount"] > 0)
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "one", config=config)
     assert "/made/here" not in [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+
+
+def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stranger_may_not(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}}
+    applications = {**config_of("app-dev"), "filterRoles": True}
+    file = stacks.write({"archive": archive, "applications": applications["applications"]})
+    prepare([file], stacks.instance.environment())
+    stacks.up("archive", {"archive": archive})
+    printed = stacks.pulumi("preview", "-s", "app-dev", ok=False)
+    assert "set filterRoles: true in Pulumi.app-dev.yaml" in printed
+    stacks.up("app-dev", applications)
+    logs = stacks.client("logs", account="222222222222")
+    logs.create_log_stream(logGroupName="aws-waf-logs-shop", logStreamName="s")
+    logs.put_log_events(
+        logGroupName="aws-waf-logs-shop", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}]
+    )
+    s3, bucket = stacks.client("s3", account="111111111111"), stacks.outputs("archive")["bucket"]
+
+    def arrived() -> list[str]:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix="logs/").get("Contents", [])
+        bodies = [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed]
+        return [json.loads(line)["owner"] for body in bodies for line in gzip.decompress(body).splitlines()]
+
+    assert eventually(lambda: "222222222222" in arrived())
+    assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
+    for stack in reversed(EXAMPLES):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(stacks: Stacks) -> None:
+    for stack in EXAMPLES[:2]:
+        stacks.up(stack)
+    archive = config_of("archive")["archive"]
+    stacks.up("archive", {"archive": {**archive, "senders": {"accounts": ["333333333333"]}}})
+    for region in ("eu-west-1", "us-east-1"):
+        (destination,) = stacks.client("logs", account="111111111111", region=region).describe_destinations()[
+            "destinations"
+        ]
+        (statement,) = json.loads(destination["accessPolicy"])["Statement"]
+        assert statement["Principal"] == {"AWS": ["333333333333"]}
+    trust = stacks.client("iam", account="111111111111").get_role(RoleName="CWLtoKinesisFirehoseRole")["Role"]
+    assert "222222222222" not in json.dumps(trust["AssumeRolePolicyDocument"])
+    logs = stacks.client("logs", account="222222222222", region="us-east-1")
+    logs.create_log_stream(logGroupName="aws-waf-logs-cdn", logStreamName="s")
+    logs.put_log_events(
+        logGroupName="aws-waf-logs-cdn", logStreamName="s", logEvents=[{"timestamp": 1, "message": "too late"}]
+    )
+    s3, bucket = stacks.client("s3", account="111111111111"), stacks.outputs("archive")["bucket"]
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    bodies = [
+        gzip.decompress(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+        for item in s3.list_objects_v2(Bucket=bucket, Prefix="logs/").get("Contents", [])
+    ]
+    assert not any(b"too late" in body for body in bodies)
+    for stack in EXAMPLES[1::-1]:
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
 
 
 def test_a_resource_that_forgets_its_provider_fails_at_preview(stacks: Stacks, tmp_path: Path) -> None:

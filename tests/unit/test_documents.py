@@ -69,7 +69,10 @@ def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> N
 
 def test_cloudwatch_logs_may_assume_the_sender_role_for_senders_and_the_archive_only() -> None:
     trust = documents.sender_role_trust(
-        home_region="eu-west-1", account="111111111111", sender_accounts=["333333333333", "222222222222"]
+        home_region="eu-west-1",
+        account="111111111111",
+        sender_accounts=["333333333333", "222222222222"],
+        sender_organization=None,
     )
     assert statements(trust) == [
         {
@@ -91,7 +94,9 @@ def test_cloudwatch_logs_may_assume_the_sender_role_for_senders_and_the_archive_
 
 
 def test_the_sources_of_the_sender_role_are_in_the_partition_of_the_home_region() -> None:
-    trust = documents.sender_role_trust(home_region="us-gov-west-1", account="111111111111", sender_accounts=[])
+    trust = documents.sender_role_trust(
+        home_region="us-gov-west-1", account="111111111111", sender_accounts=[], sender_organization=None
+    )
     assert '"arn:aws-us-gov:logs:*:111111111111:*"' in trust
 
 
@@ -109,13 +114,69 @@ def test_the_sender_role_puts_records_into_the_stream_and_nothing_else() -> None
 
 def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
     destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
-    policy = documents.destination_policy(destination_arn=destination, sender_accounts=["333333333333", "222222222222"])
+    policy = documents.destination_policy(
+        destination_arn=destination, sender_accounts=["333333333333", "222222222222"], sender_organization=None
+    )
     assert statements(policy) == [
         {
-            "Sid": "SubscribeFromSenders",
+            "Sid": "SubscribeFromAccounts",
             "Effect": "Allow",
             "Principal": {"AWS": ["222222222222", "333333333333"]},
             "Action": "logs:PutSubscriptionFilter",
             "Resource": destination,
+        }
+    ]
+
+
+def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> None:
+    destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
+    policy = documents.destination_policy(
+        destination_arn=destination, sender_accounts=["222222222222"], sender_organization="o-exampleorg1"
+    )
+    accounts, organization = statements(policy)
+    assert accounts["Principal"] == {"AWS": ["222222222222"]}
+    assert organization == {
+        "Sid": "SubscribeFromOrganization",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": "logs:PutSubscriptionFilter",
+        "Resource": destination,
+        "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}},
+    }
+
+
+def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_beside_the_archive() -> None:
+    trust = documents.sender_role_trust(
+        home_region="eu-west-1", account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
+    )
+    archive, organization = statements(trust)
+    assert archive["Condition"] == {"StringLike": {"aws:SourceArn": ["arn:aws:logs:*:111111111111:*"]}}
+    assert organization["Principal"] == {"Service": "logs.amazonaws.com"}
+    assert organization["Condition"] == {"StringEquals": {"aws:SourceOrgID": "o-exampleorg1"}}
+
+
+def test_the_filter_role_is_for_cloudwatch_logs_on_behalf_of_its_own_account() -> None:
+    assert statements(documents.filter_role_trust(region="eu-west-1", account="222222222222")) == [
+        {
+            "Sid": "LogsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "logs.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringLike": {"aws:SourceArn": "arn:aws:logs:*:222222222222:*"}},
+        }
+    ]
+
+
+def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_nothing_else() -> None:
+    policy = documents.filter_role_policy(account="222222222222", regions=["us-east-1", "eu-west-1"])
+    assert statements(policy) == [
+        {
+            "Sid": "PutEvents",
+            "Effect": "Allow",
+            "Action": "logs:PutLogEvents",
+            "Resource": [
+                "arn:aws:logs:eu-west-1:222222222222:log-group:*",
+                "arn:aws:logs:us-east-1:222222222222:log-group:*",
+            ],
         }
     ]

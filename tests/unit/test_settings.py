@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components import documents
 from components.settings import Settings, SettingsError, load, unserved
 
 ARCHIVE: dict[str, Any] = {
@@ -46,6 +47,20 @@ CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "senders that are nobody": (
+        {"archive": {**ARCHIVE, "senders": {}}},
+        "archive.senders: admits nobody; give accounts, an organization, or both",
+    ),
+    "an organization that is none": (
+        {"archive": {**ARCHIVE, "senders": {"organization": "ou-1234-12345678"}}},
+        'archive.senders.organization: "ou-1234-12345678" is not the id of an organization; allowed: o- and 10 to 32 '
+        "lower case letters and digits",
+    ),
+    "more senders than a trust policy holds": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": [f"{number:012d}" for number in range(60)]}}},
+        "archive.senders: the trust policy of CWLtoKinesisFirehoseRole would have 2159 characters for 60 accounts, "
+        "and IAM takes 2048; admit your organization instead, like senders: {organization: o-exampleorg1}",
+    ),
     "an empty stack": (
         {"archive": {}, "applications": [], "archiveStack": ""},
         "the stack describes nothing; add an archive section, an applications section, or both",
@@ -293,7 +308,14 @@ def test_stateful_resources_are_retained_unless_the_stack_says_otherwise() -> No
 
 def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_region() -> None:
     settings = loaded(archiveStack="archive", applications=[SHOP, {**SHOP, "account": "333333333333", "alias": "b"}])
-    assert unserved(settings.applications, regions=["us-east-1"], accounts=["333333333333"], file="Pulumi.a.yaml") == [
+    problems = unserved(
+        settings.applications,
+        regions=["us-east-1"],
+        accounts=["333333333333"],
+        organization=None,
+        file="Pulumi.a.yaml",
+    )
+    assert problems == [
         "applications, account 222222222222: the archive does not admit it; it admits 333333333333; add "
         '"222222222222" to archive.senders.accounts in Pulumi.a.yaml',
         "applications, account 222222222222, region eu-west-1: the archive does not serve the region; it serves "
@@ -301,3 +323,25 @@ def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_regio
         "applications, account 333333333333, region eu-west-1: the archive does not serve the region; it serves "
         "us-east-1; add eu-west-1 to archive.destinationRegions in Pulumi.a.yaml",
     ]
+
+
+def test_an_organization_admits_accounts_that_nobody_lists() -> None:
+    archive = {**ARCHIVE, "senders": {"organization": "o-exampleorg1"}}
+    settings = loaded(archive=archive, applications=[SHOP])
+    assert (settings.sender_accounts, settings.sender_organization) == ((), "o-exampleorg1")
+    assert settings.filters_have_roles
+
+
+def test_filters_have_roles_where_the_stack_says_so_before_the_archive_does() -> None:
+    assert not loaded(archiveStack="archive", applications=[SHOP]).filters_have_roles
+    assert loaded(archiveStack="archive", applications=[SHOP], filterRoles=True).filters_have_roles
+
+
+def test_a_destination_policy_holds_every_account_that_the_trust_policy_holds() -> None:
+    accounts = [f"{number:012d}" for number in range(56)]
+    settings = loaded(archive={**ARCHIVE, "senders": {"accounts": accounts}})
+    arn = f"arn:aws-us-gov:logs:ap-southeast-2:111111111111:destination:archive-destination-{'x' * 30}"
+    policy = documents.destination_policy(
+        destination_arn=arn, sender_accounts=settings.sender_accounts, sender_organization=settings.sender_organization
+    )
+    assert len(policy.encode()) <= 5120
