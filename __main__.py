@@ -21,6 +21,7 @@ retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_
 providers = Providers(pulumi.get_stack())
 
 if stack.archive is not None:
+    archive_stack.announce_replacement(stack.archive.delivery.layout, retain=retain)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(
@@ -30,6 +31,7 @@ if stack.archive is not None:
             sender_accounts=stack.sender_accounts,
             sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
+            delivery=stack.archive.delivery,
             retain=retain,
             providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
         ),
@@ -37,6 +39,7 @@ if stack.archive is not None:
     destinations = archive.destinations
     pulumi.export("bucket", archive.bucket)
     pulumi.export("stream", archive.stream)
+    pulumi.export("layout", stack.archive.delivery.layout)
     pulumi.export("destinations", destinations)
     pulumi.export("admittedAccounts", stack.sender_accounts)
     pulumi.export("admittedOrganization", stack.sender_organization)

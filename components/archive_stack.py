@@ -1,4 +1,4 @@
-"""The destinations of an archive that another stack builds, read from that stack's outputs."""
+"""What the outputs of stacks say: the destinations of another stack's archive, and the layout of this one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from components.layouts import LAYOUTS
 from components.settings import Settings, unserved
 
 
@@ -19,10 +20,7 @@ def destinations(archive_stack: str, settings: Settings) -> dict[str, pulumi.Out
     Raises:
         pulumi.RunError: (when the outputs are resolved, at preview too) the archive does not serve all of them.
     """
-    full_name = archive_stack
-    if "/" not in archive_stack:
-        full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{archive_stack}"
-    archive = pulumi.StackReference(full_name)
+    archive = pulumi.StackReference(_full_name(archive_stack))
     served = pulumi.Output.all(
         destinations=archive.get_output("destinations"),
         accounts=archive.get_output("admittedAccounts"),
@@ -30,6 +28,41 @@ def destinations(archive_stack: str, settings: Settings) -> dict[str, pulumi.Out
     ).apply(lambda outputs: _checked(outputs, archive_stack, settings))
     regions = {region for application in settings.applications for region in application.regions}
     return {region: served[region] for region in sorted(regions)}
+
+
+def announce_replacement(layout: str, *, retain: bool) -> None:
+    """Say in words, at preview, that a change of layout takes a new stream.
+
+    AWS partitions a stream from its making on, or never (Firehose Developer Guide, "Dynamic partitioning").
+
+    Args:
+        layout: name of the layout that the stack file wants. The one before is an output of this stack.
+        retain: whether a stream that is replaced is kept.
+    """
+
+    def announce(before: str | None) -> None:
+        if before is None or bool(LAYOUTS[before].query) == bool(LAYOUTS[layout].query):
+            return
+        old = (
+            "leaves the old one in the account, to write what it has gathered: delete it by hand once its buffer time "
+            "is over"
+            if retain
+            else "deletes the old one with what it has gathered and not written"
+        )
+        pulumi.warn(
+            f"The layout changes from {before} to {layout}, which AWS does only by a new stream. Pulumi makes it, "
+            f"turns every destination to it, and {old}. Objects that are in the bucket stay where they are."
+        )
+
+    if not pulumi.runtime.is_dry_run():
+        return  # it is too late to say so, and an update writes the state while this would read it
+    # Not as a StackReference: that would keep this stack's outputs in its own state, and be drift after every change.
+    read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": _full_name(pulumi.get_stack())})
+    read.apply(lambda own: announce(own["outputs"].get("layout")))
+
+
+def _full_name(stack: str) -> str:
+    return stack if "/" in stack else f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
 
 
 def _checked(outputs: dict[str, Any], archive_stack: str, settings: Settings) -> dict[str, str]:

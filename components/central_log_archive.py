@@ -9,18 +9,15 @@ import pulumi
 import pulumi_aws as aws
 
 from components import documents
+from components.layouts import ERROR_PREFIX, LAYOUTS
+from components.settings import Delivery
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
 # Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
 # would hold gzip inside gzip.
-_PROCESSORS = (
-    ("Decompression", "CompressionFormat", "GZIP"),
-    ("AppendDelimiterToRecord", "Delimiter", "\\n"),  # two characters: the service reads the escape
-)
-_PREFIX = "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
-_ERROR_PREFIX = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
-_BUFFER_MIB = 64
-_BUFFER_SECONDS = 300
+_DECOMPRESSION = ("Decompression", {"CompressionFormat": "GZIP"})
+_DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters: the service reads the escape
+_COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
 _ERROR_RETENTION_DAYS = 90
 
 
@@ -35,7 +32,8 @@ class CentralLogArchiveArgs:
         sender_accounts: ids of the accounts that may subscribe log groups.
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
-        retain: keep the bucket and what is in it when it leaves the stack.
+        delivery: how events are written into the bucket.
+        retain: keep bucket and stream, and what is in them, when they leave the stack.
         providers: region → provider of the central account, for the home region and each destination region.
     """
 
@@ -45,6 +43,7 @@ class CentralLogArchiveArgs:
     sender_accounts: Sequence[str]
     sender_organization: str | None
     sender_role_name: str
+    delivery: Delivery
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -143,8 +142,18 @@ class CentralLogArchive(pulumi.ComponentResource):
         return bucket
 
     def _make_stream(self, bucket: aws.s3.Bucket) -> aws.kinesis.FirehoseDeliveryStream:
-        """Direct PUT into the bucket, through a role that may do just that."""
-        home = self._args.region
+        """Direct PUT into the bucket, through a role that may do just that.
+
+        A stream that leaves the stack is kept: what it has gathered would be deleted with it (API operation
+        DeleteDeliveryStream).
+        """
+        home, delivery = self._args.region, self._args.delivery
+        layout = LAYOUTS[delivery.layout]
+        extraction = (
+            ("MetadataExtraction", {"MetadataExtractionQuery": layout.query, "JsonParsingEngine": "JQ-1.6"})
+            if layout.query is not None
+            else None
+        )
         # Firehose reports only into a group and stream that are there already.
         error_group = aws.cloudwatch.LogGroup(
             f"{self._name}-delivery-errors", retention_in_days=_ERROR_RETENTION_DAYS, opts=self._child(home)
@@ -177,14 +186,26 @@ class CentralLogArchive(pulumi.ComponentResource):
             extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
                 bucket_arn=bucket.arn,
                 role_arn=role.arn,
-                prefix=_PREFIX,
-                error_output_prefix=_ERROR_PREFIX,
-                buffering_size=_BUFFER_MIB,
-                buffering_interval=_BUFFER_SECONDS,
-                compression_format="GZIP",
+                prefix=layout.prefix,
+                error_output_prefix=ERROR_PREFIX,
+                buffering_size=delivery.buffer_mib,
+                buffering_interval=delivery.buffer_seconds,
+                compression_format=_COMPRESSION[delivery.compression],
+                dynamic_partitioning_configuration=(
+                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationDynamicPartitioningConfigurationArgs(
+                        enabled=True
+                    )
+                    if extraction
+                    else None
+                ),
                 processing_configuration=(
                     aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs(
-                        enabled=True, processors=[_processor(*processor) for processor in _PROCESSORS]
+                        enabled=True,
+                        processors=[
+                            _processor(*processor)
+                            for processor in (_DECOMPRESSION, extraction, _DELIMITER)
+                            if processor
+                        ],
                     )
                 ),
                 cloudwatch_logging_options=(
@@ -196,7 +217,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             server_side_encryption=aws.kinesis.FirehoseDeliveryStreamServerSideEncryptionArgs(
                 enabled=True, key_type="AWS_OWNED_CMK"
             ),
-            opts=self._child(home, depends_on=[policy]),
+            opts=self._child(home, retain_on_delete=self._args.retain, depends_on=[policy]),
         )
 
     def _make_sender_role(self, stream: aws.kinesis.FirehoseDeliveryStream) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
@@ -259,13 +280,14 @@ class CentralLogArchive(pulumi.ComponentResource):
 
 
 def _processor(
-    kind: str, parameter: str, value: str
+    kind: str, parameters: Mapping[str, str]
 ) -> aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs:
     return aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs(
         type=kind,
         parameters=[
             aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs(
-                parameter_name=parameter, parameter_value=value
+                parameter_name=name, parameter_value=value
             )
+            for name, value in parameters.items()
         ],
     )

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from components import documents
+from components.layouts import LAYOUTS, MAX_PARTITIONS
 from components.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
@@ -27,6 +28,9 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 
 MAX_TRUST_CHARACTERS = 2048
 """What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
+
+_MIN_PARTITIONED_MIB = 64
+_MIN_PARTITIONED_SECONDS = 60
 
 _Item = TypeVar("_Item")
 _Model = TypeVar("_Model", bound="Section")
@@ -174,6 +178,48 @@ class Senders(Section):
         return self
 
 
+class Delivery(Section):
+    """How events are written into the bucket."""
+
+    buffer_mib: int = Field(
+        default=64,
+        ge=1,
+        le=128,
+        alias="bufferMiB",
+        description="MiB that the stream gathers before it writes an object, 1 to 128; at least 64 if partitioned",
+    )
+    buffer_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=900,
+        description="seconds after which it writes what it has, 0 to 900; at least 60 if partitioned",
+    )
+    compression: Literal["gzip", "snappy", "none"] = Field(
+        default="gzip", description="of the objects: `gzip`, `snappy` or `none`; Athena reads all of them"
+    )
+    layout: Literal["dated", "partitioned", "partitioned-by-group"] = Field(
+        default="dated",
+        description="prefix of the objects: `dated` (`date=/hour=`), `partitioned` (`account=/region=/date=`) or "
+        "`partitioned-by-group` (`account=/region=/group=/date=`); a change of it can take a new stream",
+    )
+
+    @model_validator(mode="after")
+    def _partitions_need_a_buffer(self) -> Self:
+        # Limits of dynamic partitioning (Firehose Developer Guide, "Dynamic partitioning").
+        if LAYOUTS[self.layout].partitioned_by:
+            if self.buffer_mib < _MIN_PARTITIONED_MIB:
+                raise _problem(
+                    f"bufferMiB {self.buffer_mib} is too small for layout {self.layout}; give {_MIN_PARTITIONED_MIB} "
+                    "to 128, or layout: dated"
+                )
+            if self.buffer_seconds < _MIN_PARTITIONED_SECONDS:
+                raise _problem(
+                    f"bufferSeconds {self.buffer_seconds} is too short for layout {self.layout}; give "
+                    f"{_MIN_PARTITIONED_SECONDS} to 900, or layout: dated"
+                )
+        return self
+
+
 class Archive(_Account):
     """The central account: stream, bucket and destinations."""
 
@@ -186,6 +232,7 @@ class Archive(_Account):
         default="CWLtoKinesisFirehoseRole",
         description="the role that CloudWatch Logs assumes to put events into the stream",
     )
+    delivery: Delivery = Field(default=Delivery(), description="how events are written into the bucket")
 
 
 class Settings(Section):
@@ -356,6 +403,7 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
             if value is None:
                 yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
     yield from _oversized_trust(settings)
+    yield from _too_many_partitions(settings)
     yield from _clashes(settings)
     yield from _border_crossings(settings)
 
@@ -375,6 +423,23 @@ def _oversized_trust(settings: Settings) -> Iterable[str]:
             f"archive.senders: the trust policy of {settings.archive.sender_role_name} would have {len(trust)} "
             f"characters for {len(settings.sender_accounts)} accounts, and IAM takes {MAX_TRUST_CHARACTERS}; admit "
             "your organization instead, like senders: {organization: o-exampleorg1}"
+        )
+
+
+def _too_many_partitions(settings: Settings) -> Iterable[str]:
+    if settings.archive is None:
+        return
+    layout = settings.archive.delivery.layout
+    if settings.applications:
+        sources = [(a.account, r, g.name) for a in settings.applications for r, groups in a.regions.items()
+                   for g in groups.log_groups]  # fmt: skip
+    else:  # which log groups there are, other stacks say
+        sources = [(account, r, "") for account in settings.sender_accounts for r in settings.destination_regions]
+    partitions = len({source[: len(LAYOUTS[layout].partitioned_by)] for source in sources})
+    if partitions > MAX_PARTITIONS:
+        yield (
+            f"archive.delivery.layout: {layout} makes {partitions} partitions of this stack, and a stream writes "
+            f"{MAX_PARTITIONS} at a time; choose one with fewer, like dated"
         )
 
 

@@ -1,13 +1,14 @@
 """Firehose streams: what they accept, how long they hold it, and what they write where.
 
-Imitated: Decompression, CloudWatchLogProcessing, AppendDelimiterToRecord, compression, the error prefix, buffering by
-size, the rights of the delivery role, retries, errors in the stream's own log group. Simulated: a buffer is written
-after SANDBOX_BUFFER_SECONDS (1 by default), not after the stream's own interval, which is minutes.
+Imitated: Decompression, CloudWatchLogProcessing, MetadataExtraction and partitions, delimiters, compression, the error
+prefix, buffering by size, the rights of the delivery role, retries, errors in the stream's own log group. Simulated: a
+buffer is written after SANDBOX_BUFFER_SECONDS (1 by default), not after the stream's own interval, which is minutes.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
 import os
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import cramjam
+import jq
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose, s3
@@ -27,6 +30,14 @@ from sandbox.cloud.patch import replace
 
 _BUFFER_SECONDS = float(os.environ.get("SANDBOX_BUFFER_SECONDS", "1"))
 _BUFFERING_HINTS = {"SizeInMBs": range(1, 129), "IntervalInSeconds": range(901)}
+_PARTITIONED_HINTS = {"SizeInMBs": 64, "IntervalInSeconds": 60}
+_MAX_PARTITIONS = 500
+_COMPRESSIONS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "UNCOMPRESSED": (bytes, ""),
+    "GZIP": (gzip.compress, ".gz"),
+    "Snappy": (lambda body: bytes(cramjam.snappy.compress(body)), ".snappy"),
+}
+"""CompressionFormat → what it does, and the extension of its objects."""
 _ATTEMPTS = 5
 _MAX_BATCH = 500
 _MAX_RECORD_BYTES = 1000 * 1024
@@ -53,14 +64,6 @@ class _Buffer:
 _lock = threading.Lock()
 _buffers: dict[Key, _Buffer] = {}
 _writing = 0
-
-
-class _FailedError(Exception):
-    """A record goes to the error prefix, under this output type."""
-
-    def __init__(self, output_type: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.output_type, self.code = output_type, code
 
 
 def ingest(account: str, region: str, stream: dict[str, Any], records: Iterable[bytes]) -> list[str]:
@@ -128,11 +131,36 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
             return f"BufferingHints.{hint} must be between {allowed[0]} and {allowed[-1]}."
     if "CloudWatchLogProcessing" in kinds and "Decompression" not in kinds:
         return "CloudWatchLogProcessing requires the Decompression processor."
-    if config.get("CompressionFormat", "UNCOMPRESSED") not in ("UNCOMPRESSED", "GZIP"):
-        return "The sandbox writes objects uncompressed or with GZIP only."
+    if config.get("CompressionFormat", "UNCOMPRESSED") not in _COMPRESSIONS:
+        return f"The sandbox writes objects as {', '.join(_COMPRESSIONS)} only."
+    partitioned = bool((config.get("DynamicPartitioningConfiguration") or {}).get("Enabled"))
+    if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=partitioned):
+        return problem
     if "RoleARN" in config and not rights.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
         return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
     return None
+
+
+def _partitioning_problem(
+    data: dict[str, Any], prefix: str, hints: dict[str, int], kinds: list[str], *, partitioned: bool
+) -> str | None:
+    """What Firehose refuses about dynamic partitioning (Firehose Developer Guide, "Dynamic partitioning")."""
+    stream = firehose._streams.get(data["DeliveryStreamName"])
+    if stream and bool((_config(stream).get("DynamicPartitioningConfiguration") or {}).get("Enabled")) != partitioned:
+        return "Dynamic partitioning can be neither enabled nor disabled on an existing stream."
+    if not partitioned:
+        return "Prefix names partition keys without dynamic partitioning." if "!{partitionKey" in prefix else None
+    if "!{partitionKey" not in prefix or not {"MetadataExtraction", "Lambda"} & set(kinds):
+        return "Dynamic partitioning needs partition keys: a processor that finds them, and a Prefix that names them."
+    for hint, least in _PARTITIONED_HINTS.items():
+        if hints.get(hint, 0) < least:
+            return f"BufferingHints.{hint} must be at least {least} with dynamic partitioning."
+    return None
+
+
+def _config(stream: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = stream["destinations"][0]["config"]
+    return config
 
 
 def _delete(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa: ANN401 - as above
@@ -176,7 +204,7 @@ def _put_record_batch(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
 def _refused(stream: dict[str, Any], raw: bytes) -> Any:  # noqa: ANN401 - as above
     if len(raw) > _MAX_RECORD_BYTES:
         return error_response_json("InvalidArgumentException", "Record size exceeds 1,000 KiB limit.", 400)
-    config = stream["destinations"][0]["config"]
+    config = _config(stream)
     if any(processor["Type"] == "Decompression" for processor in _processors(config)) and raw[:2] != _GZIP:
         message = "A stream with decompression takes records of CloudWatch Logs subscriptions only."
         return error_response_json("InvalidSourceException", message, 400)
@@ -204,7 +232,7 @@ def _is_due(key: Key, buffer: _Buffer) -> bool:
     stream = firehose._streams.get_scoped(*key)
     if stream is None:
         return True
-    limit = (stream["destinations"][0]["config"].get("BufferingHints") or {}).get("SizeInMBs", 5) * 2**20
+    limit = (_config(stream).get("BufferingHints") or {}).get("SizeInMBs", 5) * 2**20
     return buffer.size >= limit or time.monotonic() - buffer.since >= _BUFFER_SECONDS
 
 
@@ -213,7 +241,7 @@ def _flush(key: Key, buffer: _Buffer) -> None:
     stream = firehose._streams.get_scoped(*key)
     if stream is None:
         return
-    config = stream["destinations"][0]["config"]
+    config = _config(stream)
     with request_scope(account, region):
         problem = _cannot_write(stream, config)
         written = 0
@@ -267,25 +295,75 @@ def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]
     processed = firehose._apply_lambda_processors(
         stream, stream["destinations"][0], list(_decompressed(config, records, failed))
     )
+    now = firehose._arrival_time(config)
+    good = _partitions(stream, config, processed, failed, now)
+    compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
+    for prefix, lines in good.items():
+        _put(stream, config, prefix, config.get("FileExtension", extension), compress(b"".join(lines)))
+    for output_type, lines in failed.items():
+        prefix = firehose._evaluate_prefix(config.get("ErrorOutputPrefix"), now, error_type=output_type)
+        _put(stream, config, prefix, "", b"".join(lines))
+    return sum(map(len, good.values()))
+
+
+def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension: str, body: bytes) -> None:
+    stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", firehose._arrival_time(config))
+    name = f"{prefix}{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}{extension}"
+    firehose._put_s3_object(config["BucketARN"].rsplit(":", 1)[-1], name, body)
+
+
+def _partitions(
+    stream: dict[str, Any],
+    config: dict[str, Any],
+    records: Iterable[Record],
+    failed: dict[str, list[bytes]],
+    now: time.struct_time,
+) -> dict[str, list[bytes]]:
+    """Return prefix → records, each with the stream's delimiter; what finds no partition fails."""
     delimiter = _parameters(config, "AppendDelimiterToRecord")
     ending = b"" if delimiter is None else delimiter.get("Delimiter", "\\n").replace("\\n", "\n").encode()
-    good = [data + ending for _, data in processed]
-    now = firehose._arrival_time(config)
-    stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", now)
-    for output_type, lines in [("", good), *failed.items()]:
-        if not lines:
+    query = (_parameters(config, "MetadataExtraction") or {}).get("MetadataExtractionQuery")
+    partitions: dict[str, list[bytes]] = {}
+    for _, data in records:
+        try:
+            keys = None if query is None else _keys(query, data)
+        except ValueError as error:
+            failed.setdefault("processing-failed", []).append(_error_line(data, "MetadataExtraction.Failed", error))
             continue
-        template = config.get("ErrorOutputPrefix") if output_type else config.get("Prefix")
-        prefix = firehose._evaluate_prefix(template, now, error_type=output_type)
-        name = f"{prefix}{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}"
-        body = b"".join(lines)
-        if not output_type:
-            if config.get("CompressionFormat") == "GZIP":
-                body, name = gzip.compress(body), name + config.get("FileExtension", ".gz")
-            else:
-                name += config.get("FileExtension", "")
-        firehose._put_s3_object(config["BucketARN"].rsplit(":", 1)[-1], name, body)
-    return len(good)
+        prefix = firehose._evaluate_prefix(config.get("Prefix"), now, keys)
+        if prefix not in partitions and len(partitions) >= _MAX_PARTITIONS:
+            _count(stream, {"PartitionCountExceeded": 1})
+            line = _error_line(data, "DynamicPartitioning.ActivePartitionLimitExceeded", prefix)
+            failed.setdefault("processing-failed", []).append(line)
+            continue
+        partitions.setdefault(prefix, []).append(data + ending)
+    return partitions
+
+
+def _keys(query: str, data: bytes) -> dict[str, str]:
+    """Return the partition keys of a record.
+
+    Raises:
+        ValueError: the record is not JSON, the query fails, or a key is neither a text nor a number.
+    """
+    keys = _compiled(query).input_text(data.decode()).first()
+    if wrong := [key for key, value in keys.items() if not isinstance(value, str | int | float) or value == ""]:
+        raise ValueError(f"partition keys without a value: {', '.join(wrong)}")
+    return {key: str(value) for key, value in keys.items()}
+
+
+@functools.cache
+def _compiled(query: str) -> Any:  # noqa: ANN401 - jq has no types
+    return jq.compile(query)
+
+
+def _error_line(raw: bytes, code: str, message: object) -> bytes:
+    now = int(time.time() * 1000)
+    line = {
+        "attemptsMade": 1, "arrivalTimestamp": now, "errorCode": code, "errorMessage": str(message),
+        "attemptEndingTimestamp": now, "rawData": base64.b64encode(raw).decode(),
+    }  # fmt: skip
+    return json.dumps(line).encode() + b"\n"
 
 
 def _decompressed(config: dict[str, Any], records: list[Record], failed: dict[str, list[bytes]]) -> Iterable[Record]:
@@ -297,12 +375,7 @@ def _decompressed(config: dict[str, Any], records: list[Record], failed: dict[st
         try:
             data = gzip.decompress(raw)
         except (OSError, EOFError) as error:
-            now = int(time.time() * 1000)
-            line = {
-                "attemptsMade": 1, "arrivalTimestamp": now, "errorCode": "Decompression.Failed",
-                "errorMessage": str(error), "attemptEndingTimestamp": now, "rawData": base64.b64encode(raw).decode(),
-            }  # fmt: skip
-            failed.setdefault("decompression-failed", []).append(json.dumps(line).encode() + b"\n")
+            failed.setdefault("decompression-failed", []).append(_error_line(raw, "Decompression.Failed", error))
             continue
         if extract:
             data = b"\n".join(event["message"].encode() for event in json.loads(data)["logEvents"])

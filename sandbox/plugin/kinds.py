@@ -28,6 +28,10 @@ class Kind(ABC):
     longest_name: ClassVar[int] = 64
     tagged: ClassVar[bool] = False
 
+    def replaces(self, key: str, old: Any, new: Any) -> bool:  # noqa: ANN401 - a property value
+        """Say whether the change of an input takes a new resource."""
+        return key in self.replaced_by
+
     @abstractmethod
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
         """Make the resource; return its id, in the official plugin's form."""
@@ -485,6 +489,12 @@ class FirehoseDeliveryStream(Kind):
     replaced_by = frozenset({"destination", "name"})
     named_by, tagged = "name", True
 
+    def replaces(self, key: str, old: Any, new: Any) -> bool:  # noqa: ANN401 - as in Kind
+        """A stream is partitioned from its making on, or never."""
+        partitioned = [bool((each or {}).get("dynamicPartitioningConfiguration")) for each in (old, new)
+                       if key == "extendedS3Configuration"]  # fmt: skip
+        return len(set(partitioned)) > 1 or super().replaces(key, old, new)
+
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
         firehose = aws.client("firehose")
         made = firehose.create_delivery_stream(
@@ -579,6 +589,7 @@ def find_destination(aws: Aws, name: str) -> Values | None:
 def _s3_to_aws(given: Values) -> Values:
     processing = given.get("processingConfiguration", {})
     logging = given.get("cloudwatchLoggingOptions", {})
+    partitioning = given.get("dynamicPartitioningConfiguration")
     processors = [
         {
             "Type": processor["type"],
@@ -596,6 +607,7 @@ def _s3_to_aws(given: Values) -> Values:
         ErrorOutputPrefix=given.get("errorOutputPrefix"),
         CompressionFormat=given.get("compressionFormat", "UNCOMPRESSED"),
         FileExtension=given.get("fileExtension"),
+        DynamicPartitioningConfiguration=partitioning and {"Enabled": partitioning.get("enabled", False)},
         BufferingHints={
             "SizeInMBs": int(given.get("bufferingSize", 5)),
             "IntervalInSeconds": int(given.get("bufferingInterval", 300)),
@@ -619,6 +631,8 @@ def _s3_from_aws(described: Values) -> Values:
         errorOutputPrefix=described.get("ErrorOutputPrefix"),
         compressionFormat=described["CompressionFormat"],
         fileExtension=described.get("FileExtension"),
+        dynamicPartitioningConfiguration=described.get("DynamicPartitioningConfiguration")
+        and {"enabled": described["DynamicPartitioningConfiguration"]["Enabled"]},
         bufferingSize=described["BufferingHints"]["SizeInMBs"],
         bufferingInterval=described["BufferingHints"]["IntervalInSeconds"],
         processingConfiguration={

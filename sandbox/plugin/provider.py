@@ -74,6 +74,7 @@ class AwsProvider(rpc.Provider):
         if kind.named_by is not None and kind.named_by not in inputs:
             old = request.old_inputs.get(kind.named_by)
             checked[kind.named_by] = old or PropertyValue(_unique_name(kind, request.name, request.random_seed))
+            checked[_DEFAULTS] = PropertyValue([PropertyValue(kind.named_by)])
         return rpc.CheckResponse(inputs=checked, failures=failures)
 
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
@@ -85,10 +86,10 @@ class AwsProvider(rpc.Provider):
             for key in (kind.inputs | {"tagsAll"}) & (inputs.keys() | state.keys())
             if key not in request.ignore_changes and not _same(inputs.get(key), state.get(key))
         )
-        replaces = [key for key in changed if key in kind.replaced_by]
+        replaces = [key for key in changed if kind.replaces(key, state.get(key), inputs.get(key))]
         details = {key: rpc.PropertyDiff(_difference(key, inputs, state, replaces), input_diff=True) for key in changed}
-        # Two of the same name cannot be there at once.
-        fixed_name = kind.named_by is None or kind.named_by not in replaces
+        # Two of the same name cannot be there at once. A name that was filled in is filled in anew.
+        fixed_name = kind.named_by not in inputs.get(_DEFAULTS, []) and kind.named_by not in replaces
         return rpc.DiffResponse(
             changes=bool(changed),
             diffs=changed,
@@ -119,7 +120,7 @@ class AwsProvider(rpc.Provider):
         if state is None:
             return rpc.ReadResponse("", {}, {})
         state |= {key: value for key, value in old.items() if key not in state and key in _PLUGINS_OWN}
-        inputs = {key: value for key, value in state.items() if key in kind.inputs}
+        inputs = {key: value for key, value in state.items() if key in kind.inputs | {_DEFAULTS}}
         return rpc.ReadResponse(request.resource_id, _values(state), _values(inputs))
 
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
@@ -179,7 +180,8 @@ class AwsProvider(rpc.Provider):
             raise AwsError(f"{operation}: {error}") from None
 
 
-_PLUGINS_OWN = frozenset({"forceDestroy"})  # inputs that are not in the cloud
+_DEFAULTS = "__defaults"  # inputs that were filled in, by the name that official plugins give them
+_PLUGINS_OWN = frozenset({"forceDestroy", _DEFAULTS})  # inputs that are not in the cloud
 
 
 def _kind(qualified_type: str) -> Kind:

@@ -101,7 +101,8 @@ class _Computed(Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program called {args.token}")
+        assert args.token == "pulumi:pulumi:readStackOutputs", f"the program called {args.token}"
+        return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
 
 
 class _Recorder(MockMonitor):
@@ -109,9 +110,13 @@ class _Recorder(MockMonitor):
         super().__init__(_Computed(graph, referenced))
         self._graph = graph
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
+    def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
         with _event_loop():
-            return super().ReadResource(request)  # type: ignore[no-untyped-call] # not typed in the SDK
+            return super().Invoke(request)  # type: ignore[no-untyped-call] # not typed in the SDK
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
+        with _event_loop():
+            return super().ReadResource(request)  # type: ignore[no-untyped-call] # as above
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
         with _event_loop():
@@ -164,7 +169,7 @@ def record(
     Args:
         config: values by the keys of the project's namespace, as plain data.
         stack: name of the stack.
-        referenced: outputs of whatever stack the program refers to.
+        referenced: outputs of whatever stack the program refers to, be it another or its own.
         environment: variables that the program sees beside its config.
         into: where to record, for who wants to see what a refused program had registered.
 

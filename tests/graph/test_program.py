@@ -13,6 +13,7 @@ from tests.graph.recorder import ROOT, Graph, config_of, record
 
 RECORDED = Path(__file__).parent / "recorded"
 STATEFUL = {"archive-bucket"}
+KEPT_WITH_WHAT_IT_HAS_GATHERED = {"archive-stream"}
 KEPT_WITH_THE_BUCKET = {
     "archive-bucket-encryption",
     "archive-bucket-ownership",
@@ -55,13 +56,16 @@ def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: G
             region: f"arn:aws:logs:{region}:111111111111:destination:archive-destination-{region}-1234567"
             for region in ("eu-west-1", "us-east-1")
         },
+        "layout": "dated",
         "stream": "archive-stream-1234567",
     }
 
 
 def test_the_bucket_is_protected_and_kept_with_its_settings(archive: Graph) -> None:
     assert {r.name for r in archive.resources if r.protect} == STATEFUL
-    assert {r.name for r in archive.resources if r.retain_on_delete} == STATEFUL | KEPT_WITH_THE_BUCKET
+    assert {r.name for r in archive.resources if r.retain_on_delete} == (
+        STATEFUL | KEPT_WITH_THE_BUCKET | KEPT_WITH_WHAT_IT_HAS_GATHERED
+    )
     assert archive.one("Bucket").inputs["forceDestroy"] is False
 
 
@@ -128,6 +132,33 @@ def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> N
     with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has .*problem"):
         record(config, into=graph)
     assert graph.resources == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("dated", "partitioned", True),
+        ("partitioned-by-group", "dated", True),
+        ("partitioned", "partitioned-by-group", False),
+        ("dated", "dated", False),
+    ],
+)
+def test_a_change_of_layout_that_takes_a_new_stream_is_told_in_words(
+    before: str, after: str, *, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": after}}
+    graph = record({"archive": archive}, referenced={"layout": before})
+    assert graph.outputs["layout"] == after
+    assert (f"The layout changes from {before} to {after}" in caplog.text) is told
+    assert ("leaves the old one in the account" in caplog.text) is told
+
+
+def test_a_replaced_stream_that_is_not_kept_is_told_to_lose_what_it_has_gathered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
+    record({"archive": archive, "retain": False}, referenced={"layout": "dated"})
+    assert "deletes the old one with what it has gathered and not written" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pulumi
 import pytest
 from hypothesis import given, settings
 
+from components.layouts import LAYOUTS
 from tests.graph.recorder import Graph, record
 from tests.graph.topologies import one_graph_stacks, organization_of, split
 
@@ -214,3 +215,23 @@ def test_only_log_groups_that_are_to_be_created_are_created(config: dict[str, An
         if graph.place_of(g)[0] != archive
     }
     assert made == created
+
+
+@topologies
+def test_the_stream_writes_as_the_stack_file_says(config: dict[str, Any]) -> None:
+    delivery = config["archive"].get("delivery", {})
+    s3 = record(config).one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]
+    assert s3["bufferingSize"] == delivery.get("bufferMiB", 64)
+    assert s3["bufferingInterval"] == delivery.get("bufferSeconds", 300)
+    formats = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
+    assert s3["compressionFormat"] == formats[delivery.get("compression", "gzip")]
+    layout = LAYOUTS[delivery.get("layout", "dated")]
+    assert s3["prefix"] == layout.prefix
+    queries = [
+        parameter["parameterValue"]
+        for processor in s3["processingConfiguration"]["processors"]
+        for parameter in processor["parameters"]
+        if parameter["parameterName"] == "MetadataExtractionQuery"
+    ]
+    assert queries == ([layout.query] if layout.query else [])
+    assert s3.get("dynamicPartitioningConfiguration") == ({"enabled": True} if layout.query else None)

@@ -32,6 +32,17 @@ _regions = st.dictionaries(
 )
 
 
+_deliveries = st.fixed_dictionaries(
+    {},
+    optional={
+        "bufferMiB": st.integers(64, 128),
+        "bufferSeconds": st.integers(60, 900),
+        "compression": st.sampled_from(["gzip", "snappy", "none"]),
+        "layout": st.sampled_from(["dated", "partitioned", "partitioned-by-group"]),
+    },
+)
+
+
 @st.composite
 def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     """Config of a stack with an archive and one to four applications."""
@@ -40,9 +51,10 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
         {"account": account, **({"alias": f"app-{index}"} if draw(st.booleans()) else {}), "regions": draw(_regions)}
         for index, account in enumerate(accounts)
     ]
+    delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
-        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization},
+        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization, **delivery},
         "applications": applications,
     }
 

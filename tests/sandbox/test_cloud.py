@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import boto3
+import cramjam
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,6 +17,19 @@ from components import documents
 from tests.sandbox.by_hand import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from tests.sandbox.conftest import Cloud
 
+BY_ACCOUNT = {
+    "Type": "MetadataExtraction",
+    "Parameters": [
+        {"ParameterName": "MetadataExtractionQuery", "ParameterValue": "{account:.owner}"},
+        {"ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6"},
+    ],
+}
+PARTITIONED: dict[str, Any] = {
+    "Prefix": "logs/!{partitionKeyFromQuery:account}/",
+    "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 60},
+    "DynamicPartitioningConfiguration": {"Enabled": True},
+    "ProcessingConfiguration": {"Enabled": True, "Processors": [DECOMPRESSION, BY_ACCOUNT, DELIMITER]},
+}
 UNREACHABLE = "Could not deliver test message to specified destination"
 
 
@@ -301,7 +317,12 @@ def test_a_delivery_that_is_allowed_again_in_time_loses_nothing(cloud: Cloud) ->
         ({"ErrorOutputPrefix": "e/!{timestamp:yyyy}/"}, "must contain the expression"),
         ({"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 60}}, "between 1 and 128"),
         ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "between 0 and 900"),
-        ({"CompressionFormat": "Snappy"}, "uncompressed or with GZIP only"),
+        ({"CompressionFormat": "ZIP"}, "UNCOMPRESSED, GZIP, Snappy only"),
+        ({"Prefix": "!{partitionKeyFromQuery:a}/"}, "without dynamic partitioning"),
+        ({**PARTITIONED, "Prefix": "logs/"}, "needs partition keys"),
+        ({**PARTITIONED, "ProcessingConfiguration": {"Enabled": False}}, "needs partition keys"),
+        ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}}, "must be at least 64"),
+        ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 59}}, "must be at least 60"),
         ({"RoleARN": "arn:aws:iam::111111111111:role/nobody"}, "unable to assume role"),
         (
             {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "CloudWatchLogProcessing"}]}},
@@ -372,6 +393,63 @@ def test_events_can_be_taken_out_of_their_records(cloud: Cloud) -> None:
         return {line for body in archive.objects().values() for line in gzip.decompress(body).splitlines()}
 
     assert eventually(lambda: {b"a", b"b"} <= lines())
+
+
+@pytest.mark.parametrize(
+    ("compression", "extension", "unpack"),
+    [("UNCOMPRESSED", "", bytes), ("GZIP", ".gz", gzip.decompress), ("Snappy", ".snappy", cramjam.snappy.decompress)],
+)
+def test_objects_are_compressed_as_the_stream_says(
+    cloud: Cloud, compression: str, extension: str, unpack: Callable[[bytes], bytes]
+) -> None:
+    archive = Archive(cloud, [], extra={"CompressionFormat": compression})
+    record = {"Data": gzip.compress(b'{"owner":"o"}')}
+    archive.client("firehose").put_record(DeliveryStreamName="archive", Record=record)
+    assert eventually(lambda: bool(archive.objects()))
+    ((key, body),) = archive.objects().items()
+    assert bytes(unpack(body)) == b'{"owner":"o"}\n'
+    assert key.removesuffix(extension)[-1].isalnum()
+    assert key.endswith(extension)
+
+
+def test_a_stream_is_partitioned_from_its_making_on_or_never(cloud: Cloud) -> None:
+    for made, wanted in ((PARTITIONED, {}), ({}, PARTITIONED)):
+        archive = Archive(cloud, [], extra=made)
+        firehose = archive.client("firehose")
+        archive.extra = wanted
+        (destination,) = firehose.describe_delivery_stream(DeliveryStreamName="archive")["DeliveryStreamDescription"][
+            "Destinations"
+        ]
+        update = {
+            "DeliveryStreamName": "archive",
+            "CurrentDeliveryStreamVersionId": "1",
+            "DestinationId": destination["DestinationId"],
+            "ExtendedS3DestinationUpdate": archive.configuration(),
+        }
+        assert "neither enabled nor disabled" in refusal(firehose.update_destination, **update)
+
+
+def test_a_record_without_a_partition_key_goes_to_the_error_prefix(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], extra=PARTITIONED)
+    put = archive.client("firehose").put_record
+    put(DeliveryStreamName="archive", Record={"Data": gzip.compress(b'{"owner":""}')})
+    put(DeliveryStreamName="archive", Record={"Data": gzip.compress(b'{"owner":"o"}')})
+    assert eventually(lambda: bool(archive.objects("errors/processing-failed/")) and bool(archive.objects("logs/o/")))
+    (line,) = archive.objects("errors/").values()
+    assert base64.b64decode(json.loads(line)["rawData"]) == b'{"owner":""}'
+
+
+def test_more_partitions_than_a_stream_writes_go_to_the_error_prefix(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], extra=PARTITIONED)
+    records = [{"Data": gzip.compress(b'{"owner":"%d"}' % number)} for number in range(510)]
+    put = archive.client("firehose").put_record_batch
+    put(DeliveryStreamName="archive", Records=records[:500])
+    put(DeliveryStreamName="archive", Records=records[500:])
+    assert eventually(lambda: cloud.ask("idle")["idle"])
+    failed = [line for body in archive.objects("errors/").values() for line in body.splitlines()]
+    s3 = archive.client("s3")
+    written = s3.list_objects_v2(Bucket=archive.bucket, Prefix="logs/")["KeyCount"]
+    assert (written >= 500, written + len(failed)) == (True, 510)
 
 
 def test_the_decision_on_every_call_of_a_role_can_be_asked(cloud: Cloud) -> None:

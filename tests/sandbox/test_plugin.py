@@ -17,6 +17,7 @@ from tests.sandbox.conftest import Cloud
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
+STREAM = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
 
 
@@ -76,6 +77,16 @@ def test_a_filter_of_another_destination_is_replaced_and_one_of_another_pattern_
     moved = diff(FILTER, state, {**state, "destinationArn": "two"})
     assert (moved.replaces, moved.delete_before_replace) == (["destinationArn"], True)
     assert diff(FILTER, state, {**state, "filterPattern": "ERROR"}).replaces == []
+
+
+def test_a_stream_is_replaced_when_its_partitioning_is_turned_on_and_the_new_one_is_made_first() -> None:
+    s3 = PropertyValue(values({"prefix": "a/"}))
+    on = PropertyValue(values({"enabled": True}))
+    partitioned = PropertyValue({"prefix": PropertyValue("b/"), "dynamicPartitioningConfiguration": on})
+    named = {"name": PropertyValue("stream-1234567"), "__defaults": PropertyValue([PropertyValue("name")])}
+    state, inputs = ({**named, "extendedS3Configuration": each} for each in (s3, partitioned))
+    response = asyncio.run(AwsProvider({}).diff(rpc.DiffRequest(urn(STREAM), "id", state, inputs, [])))
+    assert (response.replaces, response.delete_before_replace) == (["extendedS3Configuration"], False)
 
 
 def test_an_input_that_was_taken_away_is_a_difference() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,23 @@ def left_behind(stacks: Stacks) -> list[str]:
                 filters = logs.describe_subscription_filters(logGroupName=group["logGroupName"])
                 left += [each["filterName"] for each in filters["subscriptionFilters"]]
     return left
+
+
+def write(stacks: Stacks, message: str) -> None:
+    """Write an event into a log group of the example stack app-dev."""
+    logs, group = stacks.client("logs", account="222222222222"), "aws-waf-logs-shop"
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=group, logStreamName="s")
+    events = [{"timestamp": int(time.time() * 1000), "message": message}]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def archived(stacks: Stacks, bucket: str, prefix: str = "logs/") -> list[dict[str, Any]]:
+    """The records under a prefix of a bucket, unpacked."""
+    s3 = stacks.client("s3", account="111111111111")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+    bodies = [gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+    return [json.loads(line) for body in bodies for line in body.splitlines()]
 
 
 @pytest.mark.parametrize("stack", EXAMPLES)
@@ -176,21 +195,36 @@ def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stran
     printed = stacks.pulumi("preview", "-s", "app-dev", ok=False)
     assert "set filterRoles: true in Pulumi.app-dev.yaml" in printed
     stacks.up("app-dev", applications)
-    logs = stacks.client("logs", account="222222222222")
-    logs.create_log_stream(logGroupName="aws-waf-logs-shop", logStreamName="s")
-    logs.put_log_events(
-        logGroupName="aws-waf-logs-shop", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}]
-    )
-    s3, bucket = stacks.client("s3", account="111111111111"), stacks.outputs("archive")["bucket"]
-
-    def arrived() -> list[str]:
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix="logs/").get("Contents", [])
-        bodies = [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed]
-        return [json.loads(line)["owner"] for body in bodies for line in gzip.decompress(body).splitlines()]
-
-    assert eventually(lambda: "222222222222" in arrived())
+    write(stacks, "x")
+    bucket = stacks.outputs("archive")["bucket"]
+    assert eventually(lambda: "222222222222" in {record["owner"] for record in archived(stacks, bucket)})
     assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
     for stack in reversed(EXAMPLES):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_it(stacks: Stacks) -> None:
+    for stack in EXAMPLES[:2]:
+        stacks.up(stack)
+    bucket, old = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
+    told = "The layout changes from dated to partitioned, which AWS does only by a new stream"
+    assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
+    write(stacks, "before")
+    stacks.up("archive", {"archive": archive})
+    new = stacks.outputs("archive")["stream"]
+    assert new != old
+    write(stacks, "after")
+    under = "logs/account=222222222222/region=eu-west-1/date="
+    assert eventually(lambda: "after" in json.dumps(archived(stacks, bucket, under)))
+    assert "before" in json.dumps(archived(stacks, bucket, "logs/date="))
+    assert {each["messageType"] for each in archived(stacks, bucket, "control/")} == {"CONTROL_MESSAGE"}
+    assert {each["messageType"] for each in archived(stacks, bucket, "logs/account=")} == {"DATA_MESSAGE"}
+    firehose = stacks.client("firehose", account="111111111111")
+    assert set(firehose.list_delivery_streams()["DeliveryStreamNames"]) == {new}
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config={"archive": archive})
+    for stack in EXAMPLES[1::-1]:
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     assert left_behind(stacks) == []
 
@@ -208,18 +242,9 @@ def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(st
         assert statement["Principal"] == {"AWS": ["333333333333"]}
     trust = stacks.client("iam", account="111111111111").get_role(RoleName="CWLtoKinesisFirehoseRole")["Role"]
     assert "222222222222" not in json.dumps(trust["AssumeRolePolicyDocument"])
-    logs = stacks.client("logs", account="222222222222", region="us-east-1")
-    logs.create_log_stream(logGroupName="aws-waf-logs-cdn", logStreamName="s")
-    logs.put_log_events(
-        logGroupName="aws-waf-logs-cdn", logStreamName="s", logEvents=[{"timestamp": 1, "message": "too late"}]
-    )
-    s3, bucket = stacks.client("s3", account="111111111111"), stacks.outputs("archive")["bucket"]
+    write(stacks, "too late")
     assert eventually(lambda: stacks.ask("idle")["idle"])
-    bodies = [
-        gzip.decompress(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
-        for item in s3.list_objects_v2(Bucket=bucket, Prefix="logs/").get("Contents", [])
-    ]
-    assert not any(b"too late" in body for body in bodies)
+    assert "too late" not in json.dumps(archived(stacks, stacks.outputs("archive")["bucket"]))
     for stack in EXAMPLES[1::-1]:
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
 

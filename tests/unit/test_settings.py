@@ -47,6 +47,35 @@ CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "a buffer too large": (
+        {"archive": {**ARCHIVE, "delivery": {"bufferMiB": 129}}},
+        "archive.delivery.bufferMiB: 129 does not fit; input should be less than or equal to 128",
+    ),
+    "a buffer time too long": (
+        {"archive": {**ARCHIVE, "delivery": {"bufferSeconds": 901}}},
+        "archive.delivery.bufferSeconds: 901 does not fit; input should be less than or equal to 900",
+    ),
+    "an unknown compression": (
+        {"archive": {**ARCHIVE, "delivery": {"compression": "zip"}}},
+        "archive.delivery.compression: \"zip\" does not fit; input should be 'gzip', 'snappy' or 'none'",
+    ),
+    "partitions with a small buffer": (
+        {"archive": {**ARCHIVE, "delivery": {"layout": "partitioned", "bufferMiB": 63}}},
+        "archive.delivery: bufferMiB 63 is too small for layout partitioned; give 64 to 128, or layout: dated",
+    ),
+    "partitions with a short buffer time": (
+        {"archive": {**ARCHIVE, "delivery": {"layout": "partitioned-by-group", "bufferSeconds": 59}}},
+        "archive.delivery: bufferSeconds 59 is too short for layout partitioned-by-group; give 60 to 900, or layout: "
+        "dated",
+    ),
+    "more partitions than a stream writes": (
+        {
+            "archive": {**ARCHIVE, "delivery": {"layout": "partitioned-by-group"}},
+            "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": [f"g{n}" for n in range(501)]}}}],
+        },
+        "archive.delivery.layout: partitioned-by-group makes 501 partitions of this stack, and a stream writes 500 at "
+        "a time; choose one with fewer, like dated",
+    ),
     "senders that are nobody": (
         {"archive": {**ARCHIVE, "senders": {}}},
         "archive.senders: admits nobody; give accounts, an organization, or both",
@@ -72,7 +101,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName",
+        "senderRoleName, delivery",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
@@ -345,3 +374,13 @@ def test_a_destination_policy_holds_every_account_that_the_trust_policy_holds() 
         destination_arn=arn, sender_accounts=settings.sender_accounts, sender_organization=settings.sender_organization
     )
     assert len(policy.encode()) <= 5120
+
+
+def test_the_partitions_of_an_archive_stack_are_its_senders_in_its_regions() -> None:
+    senders = {"accounts": [f"{number:012d}" for number in range(51)]}
+    regions = ["eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-central-1", "us-east-1", "us-east-2",
+               "us-west-1", "us-west-2", "ap-south-1"]  # fmt: skip
+    archive = {**ARCHIVE, "senders": senders, "destinationRegions": regions, "delivery": {"layout": "partitioned"}}
+    (problem,) = problems(archive=archive)
+    assert "makes 510 partitions" in problem
+    loaded(archive={**archive, "destinationRegions": regions[:9]})

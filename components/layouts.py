@@ -1,0 +1,59 @@
+"""How objects are laid out in the bucket: prefixes, and the jq query that finds the parts of a record they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+ERROR_PREFIX = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
+"""What could not be processed. It has to be apart from the events, or readers of those would stumble over it."""
+
+MAX_PARTITIONS = 500
+"""Partitions that a stream writes at a time; what is beyond them goes to the error prefix ("Amazon Data Firehose
+Quota", active partitions; it can be raised)."""
+
+# Dates are of a record's arrival: Firehose knows no other (Firehose Developer Guide, "Custom prefixes").
+_DATE = "date=!{timestamp:yyyy-MM-dd}/"
+
+# A record names its owner and its log group. It does not say which region it comes from, but its filter's name does.
+# Test messages of CloudWatch Logs have neither group nor filter: they get a prefix of their own, beside the events.
+_QUERIES = {
+    "root": 'if .messageType == "DATA_MESSAGE" then "logs" else "control" end',
+    "account": ".owner",
+    "region": '.subscriptionFilters[0] // "none" | split(".") | .[-1]',
+    "group": 'if .logGroup == "" then "none" else .logGroup | split("/") | join("_") end',
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where Firehose puts objects.
+
+    Attributes:
+        prefix: of the events' objects, with Firehose's expressions.
+        query: jq, from a record to an object of partition keys; None: the prefix knows the time only.
+        partitioned_by: the parts of a record that the prefix names.
+    """
+
+    prefix: str
+    query: str | None = None
+    partitioned_by: tuple[str, ...] = ()
+
+
+def _partitioned_by(*parts: str) -> Layout:
+    keys = ("root", *parts)
+    segments = "".join(f"{part}=!{{partitionKeyFromQuery:{part}}}/" for part in parts)
+    return Layout(
+        prefix="!{partitionKeyFromQuery:root}/" + segments + _DATE,
+        query="{" + ",".join(f"{key}:({_QUERIES[key]})" for key in keys) + "}",
+        partitioned_by=parts,
+    )
+
+
+LAYOUTS: Mapping[str, Layout] = MappingProxyType({
+    "dated": Layout("logs/" + _DATE + "hour=!{timestamp:HH}/"),
+    "partitioned": _partitioned_by("account", "region"),
+    "partitioned-by-group": _partitioned_by("account", "region", "group"),
+})  # fmt: skip
+"""Layouts by the names that a stack file gives them."""
