@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import documents
-from components.settings import LogGroup
+from components.settings import LogGroup, filter_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +86,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
             ).name
         return aws.cloudwatch.LogSubscriptionFilter(
             f"{self._name}-filter-{group.name}-{region}",
-            # A record does not say which region it comes from, but it names its filter.
-            name=f"central-log-archive.{region}",
+            name=filter_name(region),
             log_group=log_group,
             filter_pattern=group.filter_pattern,
             destination_arn=self._args.destinations[region],

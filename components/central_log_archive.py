@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components import documents
 from components.layouts import ERROR_PREFIX, LAYOUTS
-from components.settings import Delivery
+from components.settings import Delivery, SubscribedLogGroup, filter_name
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
 # Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
@@ -32,6 +32,7 @@ class CentralLogArchiveArgs:
         sender_accounts: ids of the accounts that may subscribe log groups.
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
+        own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
         providers: region → provider of the central account, for the home region and each destination region.
@@ -43,6 +44,7 @@ class CentralLogArchiveArgs:
     sender_accounts: Sequence[str]
     sender_organization: str | None
     sender_role_name: str
+    own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
     retain: bool
     providers: Mapping[str, aws.Provider]
@@ -67,6 +69,8 @@ class CentralLogArchive(pulumi.ComponentResource):
         bucket = self._make_bucket()
         stream = self._make_stream(bucket)
         sender_role, sender_policy = self._make_sender_role(stream)
+        for group in args.own_log_groups:
+            self._subscribe(group, stream, sender_role, sender_policy)
         self.bucket = bucket.bucket
         self.stream = stream.name
         self.destinations = {
@@ -82,6 +86,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         protect: bool = False,
         retain_on_delete: bool = False,
         depends_on: Sequence[pulumi.Resource] = (),
+        delete_before_replace: bool = False,
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -89,6 +94,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             protect=protect,
             retain_on_delete=retain_on_delete,
             depends_on=list(depends_on),
+            delete_before_replace=delete_before_replace,
         )
 
     def _make_bucket(self) -> aws.s3.Bucket:
@@ -242,6 +248,25 @@ class CentralLogArchive(pulumi.ComponentResource):
             opts=self._child(home),
         )
         return role, policy
+
+    def _subscribe(
+        self,
+        group: SubscribedLogGroup,
+        stream: aws.kinesis.FirehoseDeliveryStream,
+        sender_role: aws.iam.Role,
+        sender_policy: aws.iam.RolePolicy,
+    ) -> None:
+        """Subscribe a log group of this account straight to the stream: destinations are for other accounts."""
+        home = self._args.region
+        aws.cloudwatch.LogSubscriptionFilter(
+            f"{self._name}-filter-{group.name}",
+            name=filter_name(home),
+            log_group=group.name,
+            filter_pattern=group.filter_pattern,
+            destination_arn=stream.arn,
+            role_arn=sender_role.arn,
+            opts=self._child(home, depends_on=[sender_policy], delete_before_replace=True),
+        )
 
     def _make_destination(
         self,

@@ -26,6 +26,9 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
                   3653)  # fmt: skip
 """What CloudWatch Logs takes as the retention of a log group, in days (API operation PutRetentionPolicy)."""
 
+ERROR_LOG_GROUP = "archive-delivery-errors"
+"""How the name of the log group begins in which the stream reports its errors."""
+
 MAX_TRUST_CHARACTERS = 2048
 """What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
 
@@ -89,7 +92,7 @@ def _not_empty(value: _Sized) -> _Sized:
 
 
 def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if repeated := _repeated(value.name if isinstance(value, LogGroup) else value for value in values):
+    if repeated := _repeated(value.name if isinstance(value, SubscribedLogGroup) else value for value in values):
         raise _problem(f"{_listed(repeated)} stands here more than once; keep one of them")
     return values
 
@@ -113,15 +116,20 @@ class Section(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
 
-class LogGroup(Section):
-    """A log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
+class SubscribedLogGroup(Section):
+    """An existing log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
 
     name: LogGroupName = Field(description="the log group")
+    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+
+
+class LogGroup(SubscribedLogGroup):
+    """A log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
+
     create: bool = Field(default=False, description="make the log group; an existing one is never touched")
     retention_days: Annotated[int, AfterValidator(_retention)] | None = Field(
         default=None, description="days that a log group made here keeps its events"
     )
-    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
 
     @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:
@@ -223,6 +231,17 @@ class Delivery(Section):
 class Archive(_Account):
     """The central account: stream, bucket and destinations."""
 
+    @model_validator(mode="after")
+    def _no_recursion(self) -> Self:
+        # What the stream reports of itself would come back to it, for ever ("Log recursion prevention").
+        for group in self.own_log_groups or ():
+            if group.name.startswith(ERROR_LOG_GROUP):
+                raise _problem(
+                    f"ownLogGroups: {group.name} is where the stream reports its errors; archived, each would "
+                    "make another; remove it"
+                )
+        return self
+
     region: Region = Field(description="home region: where the stream and the bucket are")
     destination_regions: Distinct[Region] | None = Field(
         default=None, description="regions that events may come from; default: those that applications use"
@@ -231,6 +250,10 @@ class Archive(_Account):
     sender_role_name: RoleName = Field(
         default="CWLtoKinesisFirehoseRole",
         description="the role that CloudWatch Logs assumes to put events into the stream",
+    )
+    own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(_named)]] | None = Field(
+        default=None,
+        description="log groups of the central account itself, in the home region: names, or objects with a name",
     )
     delivery: Delivery = Field(default=Delivery(), description="how events are written into the bucket")
 
@@ -314,6 +337,11 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise SettingsError(f"{file} has {count}:" + "".join(f"\n  {problem}" for problem in problems))
     return settings
+
+
+def filter_name(region: str) -> str:
+    """Name the subscription filters of a region: a record does not say where it comes from, but it names its filter."""
+    return f"central-log-archive.{region}"
 
 
 def is_loopback(url: str) -> bool:
@@ -435,6 +463,8 @@ def _too_many_partitions(settings: Settings) -> Iterable[str]:
                    for g in groups.log_groups]  # fmt: skip
     else:  # which log groups there are, other stacks say
         sources = [(account, r, "") for account in settings.sender_accounts for r in settings.destination_regions]
+    sources += [(settings.archive.account, settings.archive.region, g.name)
+                for g in settings.archive.own_log_groups or ()]  # fmt: skip
     partitions = len({source[: len(LAYOUTS[layout].partitioned_by)] for source in sources})
     if partitions > MAX_PARTITIONS:
         yield (

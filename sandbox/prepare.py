@@ -98,7 +98,9 @@ class _Cloud:
     def archive_account(self, archive: Archive) -> Prepared:
         parameters = {"SenderRoleName": archive.sender_role_name}
         self._deployer("archive-account.yaml", archive, archive.region, parameters)
-        return Prepared(archive.account, archive.deployer_role, archive.region, 0, 0)
+        logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
+        made = [_made(logs, group.name) for group in archive.own_log_groups or ()]
+        return _prepared(archive, archive.region, made)
 
     def application_account(self, application: Application, archive: Archive, *, filter_roles: bool) -> list[Prepared]:
         if archive.senders and archive.senders.organization:
@@ -109,9 +111,7 @@ class _Cloud:
         for region, groups in application.regions.items():
             logs = root_client(self._endpoint, "logs", account=application.account, region=region)
             made = [_made(logs, group.name) for group in groups.log_groups if not group.create]
-            prepared.append(
-                Prepared(application.account, application.deployer_role, region, sum(made), len(made) - sum(made))
-            )
+            prepared.append(_prepared(application, region, made))
         return prepared
 
     def _deployer(self, template: str, account: Archive | Application, region: str, more: dict[str, str]) -> None:
@@ -140,6 +140,10 @@ class _Cloud:
                 raise
             return
         formation.get_waiter("stack_update_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
+
+
+def _prepared(account: Archive | Application, region: str, made: list[bool]) -> Prepared:
+    return Prepared(account.account, account.deployer_role, region, sum(made), len(made) - sum(made))
 
 
 def _made(logs: Any, name: str) -> bool:  # noqa: ANN401 - as above

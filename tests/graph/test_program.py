@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.settings import ERROR_LOG_GROUP
 from tests.graph.recorder import ROOT, Graph, config_of, record
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -78,6 +79,10 @@ def test_nothing_is_kept_when(config: dict[str, Any], environment: dict[str, str
     graph = record({**config_of("archive"), **config}, environment=environment)
     assert not [r.name for r in graph.resources if r.protect or r.retain_on_delete]
     assert graph.one("Bucket").inputs["forceDestroy"] is True
+
+
+def test_the_log_group_that_is_refused_as_a_source_is_the_one_that_the_stream_reports_into(archive: Graph) -> None:
+    assert archive.one("LogGroup").name == ERROR_LOG_GROUP
 
 
 def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:

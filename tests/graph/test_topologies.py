@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from components.layouts import LAYOUTS
-from tests.graph.recorder import Graph, record
+from tests.graph.recorder import Graph, Resource, record
 from tests.graph.topologies import one_graph_stacks, organization_of, split
 
 topologies = given(one_graph_stacks())
@@ -37,16 +37,22 @@ def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
     }
 
 
+def filters_of(graph: Graph, component: str) -> list[Resource]:
+    """The subscription filters that components of a type made."""
+    return [f for f in graph.of_type("LogSubscriptionFilter") if f.parent.split("::")[2].endswith(f":{component}")]
+
+
 def filters(graph: Graph) -> set[tuple[str, str, str]]:
-    return {(*graph.place_of(f), f.inputs["logGroup"]) for f in graph.of_type("LogSubscriptionFilter")}
+    subscriptions = filters_of(graph, "AppAccountSubscription")
+    return {(*graph.place_of(f), f.inputs["logGroup"]) for f in subscriptions}
 
 
 @topologies
 def test_each_log_group_has_one_filter_to_the_destination_of_its_own_region(config: dict[str, Any]) -> None:
     graph = record(config)
     assert filters(graph) == subscribed(config)
-    assert len(graph.of_type("LogSubscriptionFilter")) == len(subscribed(config))
-    for subscription in graph.of_type("LogSubscriptionFilter"):
+    assert len(filters_of(graph, "AppAccountSubscription")) == len(subscribed(config))
+    for subscription in filters_of(graph, "AppAccountSubscription"):
         _, region = graph.place_of(subscription)
         assert region_of_arn(subscription.inputs["destinationArn"]) == region
         assert subscription.inputs["name"].endswith(f".{region}")
@@ -62,7 +68,7 @@ def test_a_filter_has_the_pattern_of_its_entry(config: dict[str, Any]) -> None:
         for group in groups["logGroups"]
         if isinstance(group, dict)
     }
-    for subscription in graph.of_type("LogSubscriptionFilter"):
+    for subscription in filters_of(graph, "AppAccountSubscription"):
         place = (*graph.place_of(subscription), subscription.inputs["logGroup"])
         assert subscription.inputs["filterPattern"] == patterns.get(place, "")
 
@@ -127,7 +133,7 @@ def test_filters_have_a_role_of_their_account_exactly_when_an_organization_is_ad
     accounts = {application["account"] for application in config["applications"]}
     assert set(roles) == (accounts if organization_of(config) else set())
     policies = {graph.place_of(p)[0]: p.urn for p in graph.of_type("RolePolicy") if p.name.endswith("-filter-policy")}
-    for subscription in graph.of_type("LogSubscriptionFilter"):
+    for subscription in filters_of(graph, "AppAccountSubscription"):
         account, _ = graph.place_of(subscription)
         role = roles.get(account)
         assert subscription.inputs.get("roleArn") == (
@@ -166,7 +172,7 @@ def test_all_destinations_are_in_the_archive_account_and_target_the_one_stream(c
 def test_a_filter_waits_for_the_policy_of_its_destination(config: dict[str, Any]) -> None:
     graph = record(config)
     policies = {graph.place_of(p)[1]: p.urn for p in graph.of_type("LogDestinationPolicy")}
-    for subscription in graph.of_type("LogSubscriptionFilter"):
+    for subscription in filters_of(graph, "AppAccountSubscription"):
         assert policies[graph.place_of(subscription)[1]] in subscription.dependencies
 
 
@@ -235,3 +241,20 @@ def test_the_stream_writes_as_the_stack_file_says(config: dict[str, Any]) -> Non
     ]
     assert queries == ([layout.query] if layout.query else [])
     assert s3.get("dynamicPartitioningConfiguration") == ({"enabled": True} if layout.query else None)
+
+
+@topologies
+def test_the_archives_own_log_groups_go_straight_to_the_stream_with_the_sender_role(config: dict[str, Any]) -> None:
+    graph, archive = record(config), config["archive"]
+    own = [g if isinstance(g, dict) else {"name": g} for g in archive.get("ownLogGroups", [])]
+    made = filters_of(graph, "CentralLogArchive")
+    assert {f.inputs["logGroup"]: f.inputs["filterPattern"] for f in made} == {
+        group["name"]: group.get("filterPattern", "") for group in own
+    }
+    (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-sender-policy")
+    for subscription in made:
+        assert graph.place_of(subscription) == (archive["account"], archive["region"])
+        assert f":firehose:{archive['region']}:{archive['account']}:" in subscription.inputs["destinationArn"]
+        assert subscription.inputs["roleArn"].endswith(":role/CWLtoKinesisFirehoseRole")
+        assert policy.urn in subscription.dependencies
+        assert subscription.delete_before_replace

@@ -32,6 +32,15 @@ _regions = st.dictionaries(
 )
 
 
+_own_log_groups = st.lists(
+    st.one_of(
+        _log_group_names,
+        st.fixed_dictionaries({"name": _log_group_names, "filterPattern": st.sampled_from(["", "ERROR"])}),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=_name,
+)
 _deliveries = st.fixed_dictionaries(
     {},
     optional={
@@ -52,9 +61,10 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
         for index, account in enumerate(accounts)
     ]
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
+    own = {"ownLogGroups": draw(_own_log_groups)} if draw(st.booleans()) else {}
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
-        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization, **delivery},
+        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization, **delivery, **own},
         "applications": applications,
     }
 

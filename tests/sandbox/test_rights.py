@@ -60,7 +60,9 @@ def calls(stacks: Stacks) -> set[Call]:
         stacks.up(stack)
     archive = config_of("archive")["archive"]
     senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
-    stacks.up("archive", {"archive": {**archive, "senders": senders}})
+    own = ["aws-waf-logs-central"]
+    prepare([stacks.write({"archive": {**archive, "ownLogGroups": own}})], stacks.instance.environment())
+    stacks.up("archive", {"archive": {**archive, "senders": senders, "ownLogGroups": own}})
     stacks.up("archive")
     stacks.client("s3", account="111111111111").put_object(
         Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b""

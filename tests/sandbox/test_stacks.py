@@ -59,9 +59,9 @@ def left_behind(stacks: Stacks) -> list[str]:
     return left
 
 
-def write(stacks: Stacks, message: str) -> None:
-    """Write an event into a log group of the example stack app-dev."""
-    logs, group = stacks.client("logs", account="222222222222"), "aws-waf-logs-shop"
+def write(stacks: Stacks, message: str, *, account: str = "222222222222", group: str = "aws-waf-logs-shop") -> None:
+    """Write an event into a log group, by default one of the example stack app-dev."""
+    logs = stacks.client("logs", account=account)
     with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_stream(logGroupName=group, logStreamName="s")
     events = [{"timestamp": int(time.time() * 1000), "message": message}]
@@ -201,6 +201,19 @@ def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stran
     assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
     for stack in reversed(EXAMPLES):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+def test_the_archives_own_log_groups_arrive_beside_those_of_the_applications(stacks: Stacks) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-central"]}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    stacks.up("archive", config)
+    write(stacks, "of our own", account="111111111111", group="aws-waf-logs-central")
+    bucket = stacks.outputs("archive")["bucket"]
+    assert eventually(lambda: "of our own" in json.dumps(archived(stacks, bucket)))
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    stacks.client("logs", account="111111111111").delete_log_group(logGroupName="aws-waf-logs-central")
     assert left_behind(stacks) == []
 
 

@@ -47,6 +47,19 @@ CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "the stream's own errors among what it archives": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
+        "archive: ownLogGroups: archive-delivery-errors-0123456 is where the stream reports its errors; archived, each "
+        "would make another; remove it",
+    ),
+    "an own log group twice": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
+        "archive.ownLogGroups: a stands here more than once; keep one of them",
+    ),
+    "an own log group to be made": (
+        {"archive": {**ARCHIVE, "ownLogGroups": [{"name": "a", "create": True}]}},
+        "archive.ownLogGroups[0].create: unknown key; allowed: name, filterPattern",
+    ),
     "a buffer too large": (
         {"archive": {**ARCHIVE, "delivery": {"bufferMiB": 129}}},
         "archive.delivery.bufferMiB: 129 does not fit; input should be less than or equal to 128",
@@ -101,7 +114,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, delivery",
+        "senderRoleName, ownLogGroups, delivery",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
