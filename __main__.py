@@ -31,6 +31,7 @@ if stack.archive is not None:
             sender_accounts=stack.sender_accounts,
             sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
+            bucket=stack.archive.bucket,
             own_log_groups=stack.archive.own_log_groups or (),
             delivery=stack.archive.delivery,
             retain=retain,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_aws as aws
 
 from components import documents
+from components.archive_bucket import make_bucket
 from components.layouts import ERROR_PREFIX, LAYOUTS
-from components.settings import Delivery, SubscribedLogGroup, filter_name
+from components.settings import Bucket, Delivery, SubscribedLogGroup, filter_name
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
 # Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
@@ -32,6 +34,7 @@ class CentralLogArchiveArgs:
         sender_accounts: ids of the accounts that may subscribe log groups.
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
+        bucket: how long events are kept, and what guards them.
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
@@ -44,6 +47,7 @@ class CentralLogArchiveArgs:
     sender_accounts: Sequence[str]
     sender_organization: str | None
     sender_role_name: str
+    bucket: Bucket
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
     retain: bool
@@ -66,7 +70,7 @@ class CentralLogArchive(pulumi.ComponentResource):
     def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
         self._name, self._args = name, args
-        bucket = self._make_bucket()
+        bucket = make_bucket(f"{name}-bucket", args.bucket, partial(self._child, args.region), retain=args.retain)
         stream = self._make_stream(bucket)
         sender_role, sender_policy = self._make_sender_role(stream)
         for group in args.own_log_groups:
@@ -96,56 +100,6 @@ class CentralLogArchive(pulumi.ComponentResource):
             depends_on=list(depends_on),
             delete_before_replace=delete_before_replace,
         )
-
-    def _make_bucket(self) -> aws.s3.Bucket:
-        """Private, encrypted, versioned, TLS only. A bucket that is kept keeps these settings too."""
-        name, region, retain = f"{self._name}-bucket", self._args.region, self._args.retain
-        bucket = aws.s3.Bucket(
-            name, force_destroy=not retain, opts=self._child(region, protect=retain, retain_on_delete=retain)
-        )
-        ownership = aws.s3.BucketOwnershipControls(
-            f"{name}-ownership",
-            bucket=bucket.bucket,
-            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=self._child(region, retain_on_delete=retain),
-        )
-        public_access_block = aws.s3.BucketPublicAccessBlock(
-            f"{name}-public-access-block",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            # One after the other: S3 answers "conflicting operation" to changes of access that come together.
-            opts=self._child(region, retain_on_delete=retain, depends_on=[ownership]),
-        )
-        aws.s3.BucketPolicy(
-            f"{name}-policy",
-            bucket=bucket.bucket,
-            policy=bucket.arn.apply(lambda arn: documents.bucket_policy(bucket_arn=arn)),
-            opts=self._child(region, retain_on_delete=retain, depends_on=[public_access_block]),
-        )
-        aws.s3.BucketVersioning(
-            f"{name}-versioning",
-            bucket=bucket.bucket,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=self._child(region, retain_on_delete=retain),
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encryption",
-            bucket=bucket.bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=(
-                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="AES256"
-                        )
-                    )
-                )
-            ],
-            opts=self._child(region, retain_on_delete=retain),
-        )
-        return bucket
 
     def _make_stream(self, bucket: aws.s3.Bucket) -> aws.kinesis.FirehoseDeliveryStream:
         """Direct PUT into the bucket, through a role that may do just that.

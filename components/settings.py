@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import json
 import re
 from collections import Counter
@@ -32,6 +33,7 @@ ERROR_LOG_GROUP = "archive-delivery-errors"
 MAX_TRUST_CHARACTERS = 2048
 """What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
 
+_MIN_INFREQUENT_DAYS = 30
 _MIN_PARTITIONED_MIB = 64
 _MIN_PARTITIONED_SECONDS = 60
 
@@ -106,6 +108,9 @@ RoleName = Annotated[str, _matching("the name of an IAM role", r"[\w+=,.@-]{1,64
                                     "up to 64 letters, digits and _+=,.@-, no path, no ARN")]  # fmt: skip
 OrganizationId = Annotated[str, _matching("the id of an organization", r"o-[a-z0-9]{10,32}",
                                           "o- and 10 to 32 lower case letters and digits")]  # fmt: skip
+BucketName = Annotated[str, _matching("the name of a bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+                                      "3 to 63 lower case letters, digits, dots and hyphens, no ARN")]  # fmt: skip
+StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
 
@@ -186,6 +191,80 @@ class Senders(Section):
         return self
 
 
+class Lifecycle(Section):
+    """What becomes of objects with time. Days count from the making of an object."""
+
+    transitions: dict[StorageClass, Annotated[int, Field(ge=1)]] = Field(
+        default={},
+        description="storage class of S3 → days after which objects move there: STANDARD_IA, INTELLIGENT_TIERING, "
+        "ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, in this order with growing days",
+    )
+    expire_days: int | None = Field(
+        default=None, ge=1, description="days after which objects are deleted; default: never"
+    )
+    noncurrent_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="days after which versions are deleted that were overwritten or deleted; default: never",
+    )
+    abort_uploads_days: int = Field(default=7, ge=1, description="days after which unfinished uploads are given up")
+
+    @property
+    def steps(self) -> list[tuple[str, int]]:
+        """Storage classes and their days, in the one order in which S3 moves objects."""
+        return [(each, self.transitions[each]) for each in get_args(StorageClass) if each in self.transitions]
+
+    @model_validator(mode="after")
+    def _days_grow(self) -> Self:
+        steps = [*self.steps, *([("expireDays", self.expire_days)] if self.expire_days else [])]
+        for (before, days), (after, later) in itertools.pairwise(steps):
+            if later <= days:
+                raise _problem(f"{after}: {later} days is not later than {before} at {days} days; let days grow")
+        for storage_class, days in self.transitions.items():
+            if days < _MIN_INFREQUENT_DAYS and storage_class in ("STANDARD_IA", "ONEZONE_IA"):
+                raise _problem(f"transitions.{storage_class}: {days} days; S3 takes {_MIN_INFREQUENT_DAYS} or more")
+        return self
+
+
+class ObjectLock(Section):
+    """Objects that nobody deletes before their time. S3 can never take the lock off a bucket again."""
+
+    mode: Literal["governance", "compliance"] = Field(
+        description="`governance`: who holds a special right may still delete; `compliance`: nobody, not even root"
+    )
+    days: int = Field(ge=1, le=36500, description="days that each object is locked")
+
+
+class AccessLogs(Section):
+    """Where S3 logs who reads and writes the bucket. The log bucket's owner has to admit it, by its bucket policy."""
+
+    bucket: BucketName = Field(description="name of an existing bucket, of the same account and region")
+    prefix: str = Field(default="central-log-archive/", description="prefix of the log objects")
+
+
+class Bucket(Section):
+    """How long the archive keeps events, and what guards them."""
+
+    lifecycle: Lifecycle = Field(default=Lifecycle(), description="what becomes of objects with time")
+    object_lock: ObjectLock | None = Field(default=None, description="lock objects for some days; default: no lock")
+    access_logs: AccessLogs | None = Field(default=None, description="log who reads and writes; default: no log")
+
+    @model_validator(mode="after")
+    def _nothing_expires_under_lock(self) -> Self:
+        if self.object_lock is None:
+            return self
+        for key, days in (
+            ("expireDays", self.lifecycle.expire_days),
+            ("noncurrentDays", self.lifecycle.noncurrent_days),
+        ):
+            if days is not None and days < self.object_lock.days:
+                raise _problem(
+                    f"lifecycle.{key} {days} is shorter than objectLock.days {self.object_lock.days}, so S3 could not "
+                    f"delete then; give at least {self.object_lock.days}"
+                )
+        return self
+
+
 class Delivery(Section):
     """How events are written into the bucket."""
 
@@ -251,6 +330,7 @@ class Archive(_Account):
         default="CWLtoKinesisFirehoseRole",
         description="the role that CloudWatch Logs assumes to put events into the stream",
     )
+    bucket: Bucket = Field(default=Bucket(), description="how long events are kept, and what guards them")
     own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(_named)]] | None = Field(
         default=None,
         description="log groups of the central account itself, in the home region: names, or objects with a name",
@@ -406,6 +486,7 @@ def _sound_parts(given: Mapping[str, object]) -> Settings:
     applications = given.get("applications")
     return Settings(
         archive=sound(Archive, given.get("archive")),
+        retain=given.get("retain") is not False,
         applications=tuple(
             application
             for value in (applications if isinstance(applications, list) else [])
@@ -430,6 +511,11 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
         for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
             if value is None:
                 yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
+    if settings.archive is not None and settings.archive.bucket.object_lock and not settings.retain:
+        yield (
+            "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
+            "would refuse; remove one of the two"
+        )
     yield from _oversized_trust(settings)
     yield from _too_many_partitions(settings)
     yield from _clashes(settings)
@@ -520,7 +606,7 @@ def _described(detail: ErrorDetails) -> str:
             near = difflib.get_close_matches(str(last), allowed, n=1)
             return f"{where}: unknown key; " + (f"did you mean {near[0]}?" if near else f"allowed: {_listed(allowed)}")
         case _:
-            return f"{where}: {json.dumps(detail['input'])} does not fit; {detail['msg'].lower()}"
+            return f"{where}: {json.dumps(detail['input'])} does not fit; {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
 def _keys(location: Iterable[int | str]) -> dict[str, str]:

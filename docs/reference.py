@@ -45,7 +45,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
-    if default in (None, (), ""):
+    if default in (None, (), {}, ""):
         return ""
     if isinstance(default, Section):
         return "as below"

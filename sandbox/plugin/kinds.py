@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pulumi_aws as sdk
@@ -227,6 +228,102 @@ class BucketPolicy(_BucketPart):
 
     def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
         present(aws.client("s3").delete_bucket_policy, Bucket=resource_id)
+
+
+class BucketLifecycleConfiguration(_BucketPart):
+    arguments = sdk.s3.BucketLifecycleConfigurationArgs
+    inputs = frozenset({"bucket", "rules"})
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = present(aws.client("s3").get_bucket_lifecycle_configuration, Bucket=resource_id)
+        if found is None:
+            return None
+        rules = [
+            _given(
+                id=rule["ID"],
+                status=rule["Status"],
+                filter={"prefix": rule["Filter"].get("Prefix", "")},
+                transitions=[
+                    {"storageClass": each["StorageClass"], "days": each["Days"]} for each in rule.get("Transitions", [])
+                ],
+                expiration=_renamed(rule.get("Expiration"), _camel),
+                noncurrentVersionExpiration=_renamed(rule.get("NoncurrentVersionExpiration"), _camel),
+                abortIncompleteMultipartUpload=_renamed(rule.get("AbortIncompleteMultipartUpload"), _camel),
+            )
+            for rule in found["Rules"]
+        ]
+        return {"bucket": resource_id, "rules": rules}
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        rules = [
+            _given(
+                ID=rule["id"],
+                Status=rule["status"],
+                Filter={"Prefix": rule.get("filter", {}).get("prefix", "")},
+                Transitions=[
+                    {"StorageClass": each["storageClass"], "Days": int(each["days"])}
+                    for each in rule.get("transitions", [])
+                ]
+                or None,
+                Expiration=_renamed(rule.get("expiration"), _pascal),
+                NoncurrentVersionExpiration=_renamed(rule.get("noncurrentVersionExpiration"), _pascal),
+                AbortIncompleteMultipartUpload=_renamed(rule.get("abortIncompleteMultipartUpload"), _pascal),
+            )
+            for rule in inputs["rules"]
+        ]
+        aws.client("s3").put_bucket_lifecycle_configuration(Bucket=resource_id, LifecycleConfiguration={"Rules": rules})
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("s3").delete_bucket_lifecycle, Bucket=resource_id)
+
+
+class BucketObjectLockConfiguration(_BucketPart):
+    arguments = sdk.s3.BucketObjectLockConfigurationInitArgs  # the plain name is a nested type's
+    inputs = frozenset({"bucket", "rule"})
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = present(aws.client("s3").get_object_lock_configuration, Bucket=resource_id)
+        if found is None or "Rule" not in found["ObjectLockConfiguration"]:
+            return None
+        retention = found["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+        return {
+            "bucket": resource_id,
+            "rule": {"defaultRetention": {"mode": retention["Mode"], "days": retention["Days"]}},
+        }
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        retention = inputs["rule"]["defaultRetention"]
+        rule = {"DefaultRetention": {"Mode": retention["mode"], "Days": int(retention["days"])}}
+        self._put(aws, resource_id, {"Rule": rule})
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        self._put(aws, resource_id, {})  # the lock itself is never off again
+
+    @staticmethod
+    def _put(aws: Aws, bucket: str, rule: Values) -> None:
+        configuration = {"ObjectLockEnabled": "Enabled", **rule}
+        present(aws.client("s3").put_object_lock_configuration, Bucket=bucket, ObjectLockConfiguration=configuration)
+
+
+class BucketLogging(_BucketPart):
+    arguments = sdk.s3.BucketLoggingInitArgs  # the plain name is a nested type's
+    inputs = frozenset({"bucket", "targetBucket", "targetPrefix"})
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = present(aws.client("s3").get_bucket_logging, Bucket=resource_id) or {}
+        logging = found.get("LoggingEnabled")
+        if logging is None:
+            return None
+        return {
+            "bucket": resource_id, "targetBucket": logging["TargetBucket"], "targetPrefix": logging["TargetPrefix"],
+        }  # fmt: skip
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        target = {"TargetBucket": inputs["targetBucket"], "TargetPrefix": inputs["targetPrefix"]}
+        aws.client("s3").put_bucket_logging(Bucket=resource_id, BucketLoggingStatus={"LoggingEnabled": target})
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("s3").put_bucket_logging, Bucket=resource_id, BucketLoggingStatus={})
 
 
 class Role(Kind):
@@ -569,6 +666,9 @@ KINDS: dict[str, Kind] = {
     "aws:iam/rolePolicy:RolePolicy": RolePolicy(),
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": FirehoseDeliveryStream(),
     "aws:s3/bucket:Bucket": Bucket(),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": BucketLifecycleConfiguration(),
+    "aws:s3/bucketLogging:BucketLogging": BucketLogging(),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": BucketObjectLockConfiguration(),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": BucketOwnershipControls(),
     "aws:s3/bucketPolicy:BucketPolicy": BucketPolicy(),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": BucketPublicAccessBlock(),
@@ -673,3 +773,12 @@ def _given(**values: Any) -> Values:  # noqa: ANN401 - whatever AWS or the progr
 
 def _pascal(name: str) -> str:
     return name[0].upper() + name[1:]
+
+
+def _camel(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _renamed(numbers: dict[str, Any] | None, name: Callable[[str], str]) -> dict[str, int] | None:
+    """The same numbers under the names of the other side: AWS's, or the SDK's."""
+    return None if numbers is None else {name(key): int(number) for key, number in numbers.items()}

@@ -17,6 +17,7 @@ STATEFUL = {"archive-bucket"}
 KEPT_WITH_WHAT_IT_HAS_GATHERED = {"archive-stream"}
 KEPT_WITH_THE_BUCKET = {
     "archive-bucket-encryption",
+    "archive-bucket-lifecycle",
     "archive-bucket-ownership",
     "archive-bucket-policy",
     "archive-bucket-public-access-block",
@@ -83,6 +84,46 @@ def test_nothing_is_kept_when(config: dict[str, Any], environment: dict[str, str
 
 def test_the_log_group_that_is_refused_as_a_source_is_the_one_that_the_stream_reports_into(archive: Graph) -> None:
     assert archive.one("LogGroup").name == ERROR_LOG_GROUP
+
+
+def test_an_archive_that_says_nothing_of_its_bucket_only_gives_up_unfinished_uploads(archive: Graph) -> None:
+    (rule,) = archive.one("BucketLifecycleConfiguration").inputs["rules"]
+    assert rule == {
+        "id": "archive",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "transitions": [],
+        "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+    }
+    assert not archive.of_type("BucketObjectLockConfiguration")
+    assert not archive.of_type("BucketLogging")
+
+
+BUCKET = {
+    "lifecycle": {
+        "transitions": {"GLACIER": 90, "STANDARD_IA": 30},
+        "expireDays": 730,
+        "noncurrentDays": 400,
+        "abortUploadsDays": 2,
+    },
+    "objectLock": {"mode": "governance", "days": 365},
+    "accessLogs": {"bucket": "access-logs"},
+}
+
+
+def test_the_bucket_is_what_the_stack_file_says() -> None:
+    graph = record({"archive": {**config_of("archive")["archive"], "bucket": BUCKET}})
+    (rule,) = graph.one("BucketLifecycleConfiguration").inputs["rules"]
+    assert rule["transitions"] == [{"storageClass": "STANDARD_IA", "days": 30}, {"storageClass": "GLACIER", "days": 90}]
+    assert rule["expiration"] == {"days": 730}
+    assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 400}
+    assert rule["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 2}
+    lock = graph.one("BucketObjectLockConfiguration")
+    assert lock.inputs["rule"] == {"defaultRetention": {"mode": "GOVERNANCE", "days": 365}}
+    assert graph.one("BucketVersioning").urn in lock.dependencies
+    logging = graph.one("BucketLogging").inputs
+    assert (logging["targetBucket"], logging["targetPrefix"]) == ("access-logs", "central-log-archive/")
+    assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
 def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:

@@ -41,6 +41,23 @@ _own_log_groups = st.lists(
     max_size=3,
     unique_by=_name,
 )
+_buckets = st.fixed_dictionaries(
+    {},
+    optional={
+        "lifecycle": st.fixed_dictionaries(
+            {},
+            optional={
+                "transitions": st.just({"STANDARD_IA": 30, "DEEP_ARCHIVE": 180}),
+                "expireDays": st.integers(365, 3650),
+                "noncurrentDays": st.integers(365, 3650),
+            },
+        ),
+        "objectLock": st.fixed_dictionaries(
+            {"mode": st.sampled_from(["governance", "compliance"]), "days": st.integers(1, 365)}
+        ),
+        "accessLogs": st.just({"bucket": "access-logs"}),
+    },
+)
 _deliveries = st.fixed_dictionaries(
     {},
     optional={
@@ -62,9 +79,17 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     ]
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
     own = {"ownLogGroups": draw(_own_log_groups)} if draw(st.booleans()) else {}
+    bucket = {"bucket": draw(_buckets)} if draw(st.booleans()) else {}
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
-        "archive": {"account": archive, "region": draw(st.sampled_from(REGIONS)), **organization, **delivery, **own},
+        "archive": {
+            "account": archive,
+            "region": draw(st.sampled_from(REGIONS)),
+            **organization,
+            **delivery,
+            **own,
+            **bucket,
+        },
         "applications": applications,
     }
 

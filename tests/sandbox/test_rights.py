@@ -62,11 +62,12 @@ def calls(stacks: Stacks) -> set[Call]:
     senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
     own = ["aws-waf-logs-central"]
     prepare([stacks.write({"archive": {**archive, "ownLogGroups": own}})], stacks.instance.environment())
-    stacks.up("archive", {"archive": {**archive, "senders": senders, "ownLogGroups": own}})
+    s3 = stacks.client("s3", account="111111111111")
+    s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
+    stacks.up("archive", {"archive": {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket}})
     stacks.up("archive")
-    stacks.client("s3", account="111111111111").put_object(
-        Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b""
-    )
+    s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
     with_roles = {**config_of("app-dev"), "filterRoles": True}
     prepare([stacks.write({"archive": archive, **with_roles, "archiveStack": ""})], stacks.instance.environment())
     stacks.up("app-dev", with_roles)

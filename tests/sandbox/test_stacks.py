@@ -17,6 +17,7 @@ from sandbox.command import arguments_for
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
+from tests.graph.test_program import BUCKET
 from tests.sandbox.by_hand import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks
 
@@ -201,6 +202,36 @@ def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stran
     assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
     for stack in reversed(EXAMPLES):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="111111111111")
+    s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    archive = config_of("archive")["archive"]
+    config = {"archive": {**archive, "bucket": BUCKET}}
+    stacks.up("archive", config)
+    bucket = stacks.outputs("archive")["bucket"]
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert {each["StorageClass"]: each["Days"] for each in rule["Transitions"]} == {"STANDARD_IA": 30, "GLACIER": 90}
+    assert rule["Expiration"]["Days"] == 730
+    lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert (lock["Mode"], lock["Days"]) == ("GOVERNANCE", 365)
+    assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == "access-logs"
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.up("archive")
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert "Expiration" not in rule
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # locked: else the bucket could not go
+        locked = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
+        with pytest.raises(s3.exceptions.ClientError, match="object protected by object lock"):
+            s3.delete_object(**locked)
+        s3.delete_object(**locked, BypassGovernanceRetention=True)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
+    s3.delete_bucket(Bucket="access-logs")
     assert left_behind(stacks) == []
 
 

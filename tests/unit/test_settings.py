@@ -43,10 +43,51 @@ def with_group(group: object) -> dict[str, object]:
     }
 
 
+def with_bucket(bucket: dict[str, object]) -> dict[str, object]:
+    return {"archive": {**ARCHIVE, "bucket": bucket}}
+
+
 CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "an unknown storage class": (
+        with_bucket({"lifecycle": {"transitions": {"GLACIAL": 90}}}),
+        "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" does not fit; input should be 'STANDARD_IA', "
+        "'INTELLIGENT_TIERING', 'ONEZONE_IA', 'GLACIER_IR', 'GLACIER' or 'DEEP_ARCHIVE'",
+    ),
+    "a transition before S3 takes it": (
+        with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 29}}}),
+        "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 takes 30 or more",
+    ),
+    "transitions out of order": (
+        with_bucket({"lifecycle": {"transitions": {"DEEP_ARCHIVE": 60, "GLACIER": 90}}}),
+        "archive.bucket.lifecycle: DEEP_ARCHIVE: 60 days is not later than GLACIER at 90 days; let days grow",
+    ),
+    "an expiry before a transition": (
+        with_bucket({"lifecycle": {"transitions": {"GLACIER": 90}, "expireDays": 90}}),
+        "archive.bucket.lifecycle: expireDays: 90 days is not later than GLACIER at 90 days; let days grow",
+    ),
+    "an expiry under lock": (
+        with_bucket({"lifecycle": {"expireDays": 364}, "objectLock": {"mode": "compliance", "days": 365}}),
+        "archive.bucket: lifecycle.expireDays 364 is shorter than objectLock.days 365, so S3 could not delete then; "
+        "give at least 365",
+    ),
+    "versions that go under lock": (
+        with_bucket({"lifecycle": {"noncurrentDays": 1}, "objectLock": {"mode": "governance", "days": 2}}),
+        "archive.bucket: lifecycle.noncurrentDays 1 is shorter than objectLock.days 2, so S3 could not delete then; "
+        "give at least 2",
+    ),
+    "a lock on a bucket that is not kept": (
+        {**with_bucket({"objectLock": {"mode": "governance", "days": 2}}), "retain": False},
+        "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
+        "would refuse; remove one of the two",
+    ),
+    "access logs to an ARN": (
+        with_bucket({"accessLogs": {"bucket": "arn:aws:s3:::logs"}}),
+        'archive.bucket.accessLogs.bucket: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 '
+        "lower case letters, digits, dots and hyphens, no ARN",
+    ),
     "the stream's own errors among what it archives": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
         "archive: ownLogGroups: archive-delivery-errors-0123456 is where the stream reports its errors; archived, each "
@@ -114,7 +155,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, ownLogGroups, delivery",
+        "senderRoleName, bucket, ownLogGroups, delivery",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

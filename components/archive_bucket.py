@@ -1,0 +1,124 @@
+"""The bucket that events arrive in, with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+import pulumi_aws as aws
+
+from components import documents
+from components.settings import Bucket, Lifecycle
+
+Options = Callable[..., pulumi.ResourceOptions]
+
+
+def make_bucket(name: str, settings: Bucket, child: Options, *, retain: bool) -> aws.s3.Bucket:
+    """Make a bucket that is private, encrypted, versioned and TLS only. One that is kept keeps these settings too.
+
+    Args:
+        name: logical name of the bucket; its parts are named after it.
+        settings: what the stack file says of it.
+        child: gives the options of a child in the home region, from ``protect``, ``retain_on_delete``, ``depends_on``.
+        retain: protect the bucket, and keep it when it leaves the stack.
+    """
+
+    def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return child(retain_on_delete=retain, depends_on=depends_on)
+
+    bucket = aws.s3.Bucket(name, force_destroy=not retain, opts=child(protect=retain, retain_on_delete=retain))
+    ownership = aws.s3.BucketOwnershipControls(
+        f"{name}-ownership",
+        bucket=bucket.bucket,
+        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+        opts=part(),
+    )
+    public_access_block = aws.s3.BucketPublicAccessBlock(
+        f"{name}-public-access-block",
+        bucket=bucket.bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        # One after the other: S3 answers "conflicting operation" to changes of access that come together.
+        opts=part(ownership),
+    )
+    aws.s3.BucketPolicy(
+        f"{name}-policy",
+        bucket=bucket.bucket,
+        policy=bucket.arn.apply(lambda arn: documents.bucket_policy(bucket_arn=arn)),
+        opts=part(public_access_block),
+    )
+    versioning = aws.s3.BucketVersioning(
+        f"{name}-versioning",
+        bucket=bucket.bucket,
+        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+        opts=part(),
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{name}-encryption",
+        bucket=bucket.bucket,
+        rules=[
+            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                apply_server_side_encryption_by_default=(
+                    aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256"
+                    )
+                )
+            )
+        ],
+        opts=part(),
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        f"{name}-lifecycle",
+        bucket=bucket.bucket,
+        rules=[_rule(settings.lifecycle)],
+        # What happens to versions that are not current is a question for a versioned bucket only.
+        opts=part(versioning),
+    )
+    if settings.object_lock is not None:
+        aws.s3.BucketObjectLockConfiguration(
+            f"{name}-object-lock",
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode=settings.object_lock.mode.upper(), days=settings.object_lock.days
+                )
+            ),
+            opts=part(versioning),  # S3 locks versions
+        )
+    if settings.access_logs is not None:
+        aws.s3.BucketLogging(
+            f"{name}-access-logs",
+            bucket=bucket.bucket,
+            target_bucket=settings.access_logs.bucket,
+            target_prefix=settings.access_logs.prefix,
+            opts=part(),
+        )
+    return bucket
+
+
+def _rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    expiration = noncurrent = None
+    if lifecycle.expire_days is not None:
+        expiration = aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=lifecycle.expire_days)
+    if lifecycle.noncurrent_days is not None:
+        noncurrent = aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+            noncurrent_days=lifecycle.noncurrent_days
+        )
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id="archive",
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+        transitions=[
+            aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(storage_class=storage_class, days=days)
+            for storage_class, days in lifecycle.steps
+        ],
+        expiration=expiration,
+        noncurrent_version_expiration=noncurrent,
+        abort_incomplete_multipart_upload=(
+            aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                days_after_initiation=lifecycle.abort_uploads_days
+            )
+        ),
+    )
