@@ -8,8 +8,6 @@ from typing import Any
 
 from components.regions import PARTITIONS
 
-_LOGS = "logs.amazonaws.com"
-
 
 def bucket_policy(*, bucket_arn: str) -> str:
     """Refuse every request that does not come over TLS.
@@ -79,10 +77,11 @@ def sender_role_trust(
     by ``aws:SourceOrgID`` (CloudWatch Logs User Guide, "Confused deputy prevention").
     """
     sources = [_logs_of(home_region, source) for source in sorted({account, *sender_accounts})]
-    statements = [_trust("LogsOfSendersAndArchive", _LOGS, {"StringLike": {"aws:SourceArn": sources}})]
+    logs = logs_principal(home_region)
+    statements = [_trust("LogsOfSendersAndArchive", logs, {"StringLike": {"aws:SourceArn": sources}})]
     if sender_organization is not None:
         condition = {"StringEquals": {"aws:SourceOrgID": sender_organization}}
-        statements.append(_trust("LogsOfTheOrganization", _LOGS, condition))
+        statements.append(_trust("LogsOfTheOrganization", logs, condition))
     return _document(*statements)
 
 
@@ -116,7 +115,7 @@ def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], 
 def filter_role_trust(*, region: str, account: str) -> str:
     """Let CloudWatch Logs assume the filter role of an application account, on behalf of that account only."""
     condition = {"StringLike": {"aws:SourceArn": _logs_of(region, account)}}
-    return _document(_trust("LogsOfThisAccount", _LOGS, condition))
+    return _document(_trust("LogsOfThisAccount", logs_principal(region), condition))
 
 
 def filter_role_policy(*, account: str, regions: Iterable[str]) -> str:
@@ -128,6 +127,15 @@ def filter_role_policy(*, account: str, regions: Iterable[str]) -> str:
     """
     resources = [f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:*" for region in sorted(regions)]
     return _document({"Sid": "PutEvents", "Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": resources})
+
+
+def logs_principal(region: str) -> str:
+    """Name CloudWatch Logs as a principal: in the partition of China it has another name than elsewhere.
+
+    Within a partition it is the same in every region, opt-in regions too: trust policies take no regional names (IAM
+    User Guide, "AWS JSON policy elements: Principal").
+    """
+    return "logs.amazonaws.com.cn" if PARTITIONS[region] == "aws-cn" else "logs.amazonaws.com"
 
 
 def _subscribe(sid: str, accounts: list[str] | str, destination_arn: str) -> dict[str, Any]:

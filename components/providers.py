@@ -32,6 +32,8 @@ class Providers:
                 # Named by region too: a provider that changed its region would look like a move of its resources.
                 f"{account.label}-{region}",
                 region=region,
+                # Sessions of the global endpoint do not work in opt-in regions; those of a region's own do everywhere.
+                sts_region=region,
                 # The credentials may be right and the account wrong: then nothing is touched.
                 allowed_account_ids=[account.account],
                 # As classes: nested dicts reach the plugin with their snake_case keys, which it ignores (pulumi#18810).

@@ -20,7 +20,7 @@ from sandbox.plugin.kinds import KINDS, Kind, Values
 
 _IMPLEMENTED = frozenset({
     "allowedAccountIds", "assumeRoles", "defaultTags", "region", "skipCredentialsValidation", "skipMetadataApiCheck",
-    "skipRegionValidation", "skipRequestingAccountId",
+    "skipRegionValidation", "skipRequestingAccountId", "stsRegion",
 })  # fmt: skip
 _UNIQUE_DIGITS = 7
 

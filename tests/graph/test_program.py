@@ -160,6 +160,11 @@ def test_the_stream_unpacks_records_keeps_them_whole_and_compresses_once(archive
     assert s3["cloudwatchLoggingOptions"]["enabled"] is True
 
 
+def test_a_provider_asks_for_its_session_in_its_own_region_as_opt_in_regions_demand(archive: Graph) -> None:
+    for provider in archive.of_type("aws"):
+        assert provider.inputs["stsRegion"] == provider.inputs["region"]
+
+
 def test_a_provider_names_the_stack_in_its_session_and_tags(archive: Graph) -> None:
     for provider in archive.of_type("aws"):
         (role,) = json.loads(provider.inputs["assumeRoles"])

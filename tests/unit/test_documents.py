@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+
+import pytest
 
 from components import documents
 
@@ -180,3 +183,24 @@ def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_noth
             ],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "principal"),
+    [
+        ("ap-southeast-5", "aws", "logs.amazonaws.com"),  # an opt-in region
+        ("cn-north-1", "aws-cn", "logs.amazonaws.com.cn"),
+        ("us-gov-west-1", "aws-us-gov", "logs.amazonaws.com"),
+    ],
+)
+def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, partition: str, principal: str) -> None:
+    trusts = [
+        documents.sender_role_trust(
+            home_region=region, account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
+        ),
+        documents.filter_role_trust(region=region, account="222222222222"),
+    ]
+    for statement in [statement for trust in trusts for statement in statements(trust)]:
+        assert statement["Principal"] == {"Service": principal}
+    for document in [*trusts, documents.filter_role_policy(account="222222222222", regions=[region])]:
+        assert set(re.findall("arn:([a-z-]+):", document)) == {partition}
