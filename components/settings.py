@@ -310,17 +310,6 @@ class Delivery(Section):
 class Archive(_Account):
     """The central account: stream, bucket and destinations."""
 
-    @model_validator(mode="after")
-    def _no_recursion(self) -> Self:
-        # What the stream reports of itself would come back to it, for ever ("Log recursion prevention").
-        for group in self.own_log_groups or ():
-            if group.name.startswith(ERROR_LOG_GROUP):
-                raise _problem(
-                    f"ownLogGroups: {group.name} is where the stream reports its errors; archived, each would "
-                    "make another; remove it"
-                )
-        return self
-
     region: Region = Field(description="home region: where the stream and the bucket are")
     destination_regions: Distinct[Region] | None = Field(
         default=None, description="regions that events may come from; default: those that applications use"
@@ -336,6 +325,17 @@ class Archive(_Account):
         description="log groups of the central account itself, in the home region: names, or objects with a name",
     )
     delivery: Delivery = Field(default=Delivery(), description="how events are written into the bucket")
+
+    @model_validator(mode="after")
+    def _no_recursion(self) -> Self:
+        # What the stream reports of itself would come back to it, for ever ("Log recursion prevention").
+        for group in self.own_log_groups or ():
+            if group.name.startswith(ERROR_LOG_GROUP):
+                raise _problem(
+                    f"ownLogGroups: {group.name} is where the stream reports its errors; archived, each would "
+                    "make another; remove it"
+                )
+        return self
 
 
 class Settings(Section):

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from ministack.core.arn import Arn, ArnParseError
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_account_id
 from ministack.services import cloudwatch_logs as logs
 
 from sandbox.cloud import destinations, filter_pattern, firehose, rights
@@ -81,7 +81,7 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
 def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[str, Any]] | None:
     """Return the stream that a filter leads to, or None when something on the way is gone or forbidden."""
     account, arn, role = get_account_id(), subscription["destinationArn"], subscription["roleArn"]
-    source = f"arn:aws:logs:{get_region()}:{account}:log-group:{group_name}:*"
+    source = destinations.log_group_arn(group_name)
     try:
         if ":destination:" in arn:
             _, destination = destinations.find(arn)
@@ -89,15 +89,15 @@ def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[st
                 destination["accessPolicy"], account, "logs:PutSubscriptionFilter", arn
             ):
                 return None
-            if destinations.names_an_organization(destination["accessPolicy"]) and not destinations.may_send(
-                role, source, source_account=account
+            if destinations.names_an_organization(destination["accessPolicy"]) and not destinations.logs_may(
+                role, "logs:PutLogEvents", source, source_arn=source
             ):
                 return None
             arn, role = destination["targetArn"], destination["roleArn"]
         parsed, stream = destinations.stream_of(arn)
     except ArnParseError:
         return None
-    if stream is None or not destinations.may_put(role, arn, source_arn=source, source_account=account):
+    if stream is None or not destinations.logs_may(role, "firehose:PutRecord", arn, source_arn=source):
         return None
     return parsed, stream
 

@@ -81,22 +81,17 @@ def _at(arn: str, service: str, prefix: str, store: Any) -> tuple[Arn, dict[str,
     return parsed, store.get_scoped(parsed.account_id, parsed.region, parsed.resource.removeprefix(prefix))
 
 
-def may_put(role_arn: str, target_arn: str, *, source_arn: str, source_account: str) -> bool:
-    """Say whether CloudWatch Logs, on behalf of a source, may put records into a stream through a role."""
-    context = {"aws:SourceArn": source_arn, "aws:SourceAccount": source_account}
-    if organization := rights.organization_of(source_account):
+def logs_may(role_arn: str, action: str, resource: str, *, source_arn: str) -> bool:
+    """Say whether CloudWatch Logs, on behalf of a source of the current account, may do ``action`` through a role."""
+    context = {"aws:SourceArn": source_arn, "aws:SourceAccount": get_account_id()}
+    if organization := rights.organization_of(get_account_id()):
         context["aws:SourceOrgID"] = organization
-    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(
-        role_arn, "firehose:PutRecord", target_arn
-    )
+    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(role_arn, action, resource)
 
 
-def may_send(role_arn: str, log_group_arn: str, *, source_account: str) -> bool:
-    """Say whether CloudWatch Logs may send events of a log group through a role of the group's own account."""
-    context = {"aws:SourceArn": log_group_arn, "aws:SourceAccount": source_account}
-    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(
-        role_arn, "logs:PutLogEvents", log_group_arn
-    )
+def log_group_arn(name: str) -> str:
+    """Return the ARN of a log group in the current account and region, as the source of what it sends."""
+    return f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{name}:*"
 
 
 def names_an_organization(policy: str | None) -> bool:
@@ -113,7 +108,7 @@ def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: 
         parsed, stream = stream_of(target)
     except ArnParseError:
         return _invalid("targetArn: the sandbox delivers to Firehose streams only.")
-    if stream is None or not may_put(role, target, source_arn=arn, source_account=get_account_id()):
+    if stream is None or not logs_may(role, "firehose:PutRecord", target, source_arn=arn):
         return _invalid("Could not deliver test message to specified destination. Check if the destination is valid.")
     before = dict(logs._destinations.get(name) or {})
     response = original(data)
@@ -184,9 +179,9 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
     if ":function:" in target:
         return None  # the emulator's own
     if ":firehose:" in target:
-        source = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{data['logGroupName']}:*"
         _, stream = stream_of(target)
-        reachable = stream and may_put(role, target, source_arn=source, source_account=get_account_id())
+        source = log_group_arn(data["logGroupName"])
+        reachable = stream and logs_may(role, "firehose:PutRecord", target, source_arn=source)
         return None if reachable else _invalid(_UNREACHABLE)
     try:
         parsed, destination = find(target)
@@ -201,16 +196,16 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
 
 def _not_admitted(data: dict[str, Any], policy: str) -> Response | None:
     """What the policy of a destination asks of a filter, its role and who puts it."""
-    target, role, account = data["destinationArn"], data.get("roleArn", ""), get_account_id()
+    target, role = data["destinationArn"], data.get("roleArn", "")
     action = "logs:PutSubscriptionFilter"
-    admitted = rights.destination_admits(policy, account, action, target)
+    admitted = rights.destination_admits(policy, get_account_id(), action, target)
     if not admitted or not rights.caller_may(action, target, {}):
         return _denied(action, target)
     if names_an_organization(policy):
-        source = f"arn:aws:logs:{get_region()}:{account}:log-group:{data['logGroupName']}:*"
+        source = log_group_arn(data["logGroupName"])
         if not role:
             return _invalid("Role ARN is required when a destination policy grants permission to an organization.")
-        if not may_send(role, source, source_account=account):
+        if not logs_may(role, "logs:PutLogEvents", source, source_arn=source):
             return _invalid(_UNREACHABLE)
     return None
 

@@ -133,8 +133,7 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
         return "CloudWatchLogProcessing requires the Decompression processor."
     if config.get("CompressionFormat", "UNCOMPRESSED") not in _COMPRESSIONS:
         return f"The sandbox writes objects as {', '.join(_COMPRESSIONS)} only."
-    partitioned = bool((config.get("DynamicPartitioningConfiguration") or {}).get("Enabled"))
-    if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=partitioned):
+    if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=_is_partitioned(config)):
         return problem
     if "RoleARN" in config and not rights.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
         return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
@@ -146,7 +145,7 @@ def _partitioning_problem(
 ) -> str | None:
     """What Firehose refuses about dynamic partitioning (Firehose Developer Guide, "Dynamic partitioning")."""
     stream = firehose._streams.get(data["DeliveryStreamName"])
-    if stream and bool((_config(stream).get("DynamicPartitioningConfiguration") or {}).get("Enabled")) != partitioned:
+    if stream and _is_partitioned(_config(stream)) != partitioned:
         return "Dynamic partitioning can be neither enabled nor disabled on an existing stream."
     if not partitioned:
         return "Prefix names partition keys without dynamic partitioning." if "!{partitionKey" in prefix else None
@@ -156,6 +155,10 @@ def _partitioning_problem(
         if hints.get(hint, 0) < least:
             return f"BufferingHints.{hint} must be at least {least} with dynamic partitioning."
     return None
+
+
+def _is_partitioned(config: dict[str, Any]) -> bool:
+    return bool((config.get("DynamicPartitioningConfiguration") or {}).get("Enabled"))
 
 
 def _config(stream: dict[str, Any]) -> dict[str, Any]:

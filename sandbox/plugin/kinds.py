@@ -588,9 +588,9 @@ class FirehoseDeliveryStream(Kind):
 
     def replaces(self, key: str, old: Any, new: Any) -> bool:  # noqa: ANN401 - as in Kind
         """A stream is partitioned from its making on, or never."""
-        partitioned = [bool((each or {}).get("dynamicPartitioningConfiguration")) for each in (old, new)
-                       if key == "extendedS3Configuration"]  # fmt: skip
-        return len(set(partitioned)) > 1 or super().replaces(key, old, new)
+        if key == "extendedS3Configuration":
+            return ("dynamicPartitioningConfiguration" in old) != ("dynamicPartitioningConfiguration" in new)
+        return super().replaces(key, old, new)
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
         firehose = aws.client("firehose")
