@@ -32,6 +32,7 @@ if stack.archive is not None:
             sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
             bucket=stack.archive.bucket,
+            key=stack.archive.key,
             own_log_groups=stack.archive.own_log_groups or (),
             delivery=stack.archive.delivery,
             retain=retain,

@@ -13,20 +13,40 @@ from components.settings import Bucket, Lifecycle
 Options = Callable[..., pulumi.ResourceOptions]
 
 
-def make_bucket(name: str, settings: Bucket, child: Options, *, retain: bool) -> aws.s3.Bucket:
-    """Make a bucket that is private, encrypted, versioned and TLS only. One that is kept keeps these settings too.
+def make_bucket(name: str, child: Options, *, retain: bool) -> aws.s3.Bucket:
+    """Make the bucket itself; ``secure_bucket`` does the rest, with a key that has to know the bucket first.
+
+    Args:
+        name: logical name of the bucket.
+        child: gives the options of a child in the home region, from ``protect``, ``retain_on_delete``, ``depends_on``.
+        retain: protect the bucket, and keep it when it leaves the stack.
+    """
+    return aws.s3.Bucket(name, force_destroy=not retain, opts=child(protect=retain, retain_on_delete=retain))
+
+
+def secure_bucket(
+    name: str,
+    bucket: aws.s3.Bucket,
+    settings: Bucket,
+    child: Options,
+    *,
+    key_arn: pulumi.Input[str] | None,
+    retain: bool,
+) -> None:
+    """Make the bucket private, encrypted, versioned and TLS only. One that is kept keeps these settings too.
 
     Args:
         name: logical name of the bucket; its parts are named after it.
+        bucket: the bucket.
         settings: what the stack file says of it.
-        child: gives the options of a child in the home region, from ``protect``, ``retain_on_delete``, ``depends_on``.
-        retain: protect the bucket, and keep it when it leaves the stack.
+        child: as above.
+        key_arn: ARN of the KMS key that encrypts objects; None: a key of S3.
+        retain: keep the settings when they leave the stack.
     """
 
     def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return child(retain_on_delete=retain, depends_on=depends_on)
 
-    bucket = aws.s3.Bucket(name, force_destroy=not retain, opts=child(protect=retain, retain_on_delete=retain))
     ownership = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
         bucket=bucket.bucket,
@@ -46,7 +66,9 @@ def make_bucket(name: str, settings: Bucket, child: Options, *, retain: bool) ->
     aws.s3.BucketPolicy(
         f"{name}-policy",
         bucket=bucket.bucket,
-        policy=bucket.arn.apply(lambda arn: documents.bucket_policy(bucket_arn=arn)),
+        policy=pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
+            lambda arns: documents.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
+        ),
         opts=part(public_access_block),
     )
     versioning = aws.s3.BucketVersioning(
@@ -62,9 +84,10 @@ def make_bucket(name: str, settings: Bucket, child: Options, *, retain: bool) ->
             aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                 apply_server_side_encryption_by_default=(
                     aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256"
+                        sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
                     )
-                )
+                ),
+                bucket_key_enabled=key_arn is not None,  # or S3 would ask KMS for every object
             )
         ],
         opts=part(),
@@ -95,7 +118,6 @@ def make_bucket(name: str, settings: Bucket, child: Options, *, retain: bool) ->
             target_prefix=settings.access_logs.prefix,
             opts=part(),
         )
-    return bucket
 
 
 def _rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfigurationRuleArgs:

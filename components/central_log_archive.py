@@ -10,17 +10,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components import documents
-from components.archive_bucket import make_bucket
-from components.layouts import ERROR_PREFIX, LAYOUTS
+from components.archive_bucket import make_bucket, secure_bucket
+from components.archive_key import make_key
+from components.archive_stream import make_stream
 from components.settings import Bucket, Delivery, SubscribedLogGroup, filter_name
-
-# The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
-# Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
-# would hold gzip inside gzip.
-_DECOMPRESSION = ("Decompression", {"CompressionFormat": "GZIP"})
-_DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters: the service reads the escape
-_COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
-_ERROR_RETENTION_DAYS = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +28,7 @@ class CentralLogArchiveArgs:
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
         bucket: how long events are kept, and what guards them.
+        key: ARN of the KMS key of all that holds events; "create": make one; None: keys of AWS.
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
@@ -48,6 +42,7 @@ class CentralLogArchiveArgs:
     sender_organization: str | None
     sender_role_name: str
     bucket: Bucket
+    key: str | None
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
     retain: bool
@@ -70,8 +65,30 @@ class CentralLogArchive(pulumi.ComponentResource):
     def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
         self._name, self._args = name, args
-        bucket = make_bucket(f"{name}-bucket", args.bucket, partial(self._child, args.region), retain=args.retain)
-        stream = self._make_stream(bucket)
+        child = partial(self._child, args.region)
+        bucket = make_bucket(f"{name}-bucket", child, retain=args.retain)
+        key_arn: pulumi.Input[str] | None = args.key
+        if args.key == "create":
+            key_arn = make_key(
+                f"{name}-key",
+                account=args.account,
+                region=args.region,
+                bucket_arn=bucket.arn,
+                log_groups=[f"{name}-delivery-errors-*"],
+                child=child,
+                retain=args.retain,
+            ).arn
+        secure_bucket(f"{name}-bucket", bucket, args.bucket, child, key_arn=key_arn, retain=args.retain)
+        stream = make_stream(
+            name,
+            account=args.account,
+            region=args.region,
+            bucket_arn=bucket.arn,
+            key_arn=key_arn,
+            delivery=args.delivery,
+            child=child,
+            retain=args.retain,
+        )
         sender_role, sender_policy = self._make_sender_role(stream)
         for group in args.own_log_groups:
             self._subscribe(group, stream, sender_role, sender_policy)
@@ -99,85 +116,6 @@ class CentralLogArchive(pulumi.ComponentResource):
             retain_on_delete=retain_on_delete,
             depends_on=list(depends_on),
             delete_before_replace=delete_before_replace,
-        )
-
-    def _make_stream(self, bucket: aws.s3.Bucket) -> aws.kinesis.FirehoseDeliveryStream:
-        """Direct PUT into the bucket, through a role that may do just that.
-
-        A stream that leaves the stack is kept: what it has gathered would be deleted with it (API operation
-        DeleteDeliveryStream).
-        """
-        home, delivery = self._args.region, self._args.delivery
-        layout = LAYOUTS[delivery.layout]
-        extraction = (
-            ("MetadataExtraction", {"MetadataExtractionQuery": layout.query, "JsonParsingEngine": "JQ-1.6"})
-            if layout.query is not None
-            else None
-        )
-        # Firehose reports only into a group and stream that are there already.
-        error_group = aws.cloudwatch.LogGroup(
-            f"{self._name}-delivery-errors", retention_in_days=_ERROR_RETENTION_DAYS, opts=self._child(home)
-        )
-        error_stream = aws.cloudwatch.LogStream(
-            f"{self._name}-delivery-errors-s3",
-            name="S3Delivery",
-            log_group_name=error_group.name,
-            opts=self._child(home),
-        )
-        role = aws.iam.Role(
-            f"{self._name}-delivery-role",
-            description="Amazon Data Firehose writes the central log archive",
-            assume_role_policy=documents.delivery_role_trust(account=self._args.account),
-            opts=self._child(home),
-        )
-        policy = aws.iam.RolePolicy(
-            f"{self._name}-delivery-policy",
-            role=role.name,
-            policy=pulumi.Output.all(bucket=bucket.arn, errors=error_stream.arn).apply(
-                lambda arns: documents.delivery_role_policy(
-                    bucket_arn=arns["bucket"], error_log_stream_arn=arns["errors"]
-                )
-            ),
-            opts=self._child(home),
-        )
-        return aws.kinesis.FirehoseDeliveryStream(
-            f"{self._name}-stream",
-            destination="extended_s3",
-            extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
-                bucket_arn=bucket.arn,
-                role_arn=role.arn,
-                prefix=layout.prefix,
-                error_output_prefix=ERROR_PREFIX,
-                buffering_size=delivery.buffer_mib,
-                buffering_interval=delivery.buffer_seconds,
-                compression_format=_COMPRESSION[delivery.compression],
-                dynamic_partitioning_configuration=(
-                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationDynamicPartitioningConfigurationArgs(
-                        enabled=True
-                    )
-                    if extraction
-                    else None
-                ),
-                processing_configuration=(
-                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs(
-                        enabled=True,
-                        processors=[
-                            _processor(*processor)
-                            for processor in (_DECOMPRESSION, extraction, _DELIMITER)
-                            if processor
-                        ],
-                    )
-                ),
-                cloudwatch_logging_options=(
-                    aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationCloudwatchLoggingOptionsArgs(
-                        enabled=True, log_group_name=error_group.name, log_stream_name=error_stream.name
-                    )
-                ),
-            ),
-            server_side_encryption=aws.kinesis.FirehoseDeliveryStreamServerSideEncryptionArgs(
-                enabled=True, key_type="AWS_OWNED_CMK"
-            ),
-            opts=self._child(home, retain_on_delete=self._args.retain, depends_on=[policy]),
         )
 
     def _make_sender_role(self, stream: aws.kinesis.FirehoseDeliveryStream) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
@@ -256,17 +194,3 @@ class CentralLogArchive(pulumi.ComponentResource):
             opts=self._child(region),
         )
         return pulumi.Output.all(destination.arn, policy.id).apply(lambda made: str(made[0]))
-
-
-def _processor(
-    kind: str, parameters: Mapping[str, str]
-) -> aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs:
-    return aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs(
-        type=kind,
-        parameters=[
-            aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs(
-                parameter_name=name, parameter_value=value
-            )
-            for name, value in parameters.items()
-        ],
-    )

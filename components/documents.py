@@ -9,21 +9,86 @@ from typing import Any
 from components.regions import PARTITIONS
 
 
-def bucket_policy(*, bucket_arn: str) -> str:
-    """Refuse every request that does not come over TLS.
+def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
+    """Refuse every request that does not come over TLS, and with a key every object that is encrypted otherwise.
 
-    Within the archive's account, access is granted by the policies of roles, so nothing is allowed here.
+    Within the archive's account, access is granted by the policies of roles, so nothing is allowed here. An object that
+    says nothing of its encryption passes, since the bucket encrypts it with the key by default.
     """
+    statements = [
+        _deny("DenyInsecureTransport", "s3:*", [bucket_arn, f"{bucket_arn}/*"], "Bool", "aws:SecureTransport", "false")
+    ]
+    if key_arn is not None:
+        encryption = "s3:x-amz-server-side-encryption"
+        objects = [f"{bucket_arn}/*"]
+        put, unlike = "s3:PutObject", "StringNotEqualsIfExists"
+        statements += [
+            _deny("DenyOtherEncryption", put, objects, unlike, encryption, "aws:kms"),
+            _deny("DenyOtherKeys", put, objects, unlike, f"{encryption}-aws-kms-key-id", key_arn),
+            _deny("DenyKeysOfCallers", put, objects, "Null", f"{encryption}-customer-algorithm", "false"),
+        ]
+    return _document(*statements)
+
+
+def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: Iterable[str]) -> str:
+    """Let the archive's account administer its key, and use it through S3, Firehose and CloudWatch Logs only.
+
+    Which role of the account may do so, its own policies say. S3 passes the bucket's ARN as encryption context, because
+    the bucket has a bucket key (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
+    Firehose makes a grant for itself when a stream is encrypted (API operation StartDeliveryStreamEncryption).
+    CloudWatch Logs passes the log group's ARN, and its principal is regional here (CloudWatch Logs User Guide, "Encrypt
+    log data in CloudWatch Logs using AWS KMS").
+
+    Args:
+        home_region: region of the key.
+        account: id of the archive's account.
+        bucket_arn: ARN of the bucket.
+        log_groups: names of the log groups that are encrypted with it; a ``*`` stands for what Pulumi adds to a name.
+    """
+    partition = PARTITIONS[home_region]
+    root = {"AWS": f"arn:{partition}:iam::{account}:root"}
+    groups = [f"arn:{partition}:logs:{home_region}:{account}:log-group:{name}" for name in log_groups]
     return _document(
+        {"Sid": "Administer", "Effect": "Allow", "Principal": root, "Action": _ADMINISTER, "Resource": "*"},
         {
-            "Sid": "DenyInsecureTransport",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [bucket_arn, f"{bucket_arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    )
+            "Sid": "EncryptObjects",
+            "Effect": "Allow",
+            "Principal": root,
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": "*",
+            "Condition": _through_s3(home_region, bucket_arn),
+        },
+        {
+            "Sid": "EncryptTheStream",
+            "Effect": "Allow",
+            "Principal": root,
+            "Action": "kms:CreateGrant",
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": {"kms:ViaService": _service_host("firehose", home_region)},
+                "Bool": {"kms:GrantIsForAWSResource": "true"},
+            },
+        },
+        {
+            "Sid": "EncryptLogGroups",
+            "Effect": "Allow",
+            "Principal": {"Service": _service_host("logs", home_region)},
+            "Action": [
+                "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+            ],
+            "Resource": "*",
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        },
+    )  # fmt: skip
+
+
+_ADMINISTER = [
+    "kms:CancelKeyDeletion", "kms:DescribeKey", "kms:DisableKey", "kms:DisableKeyRotation", "kms:EnableKey",
+    "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants", "kms:ListKeyPolicies",
+    "kms:ListKeyRotations", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription",
+]  # fmt: skip
 
 
 def delivery_role_trust(*, account: str) -> str:
@@ -37,13 +102,13 @@ def delivery_role_trust(*, account: str) -> str:
     )
 
 
-def delivery_role_policy(*, bucket_arn: str, error_log_stream_arn: str) -> str:
+def delivery_role_policy(*, home_region: str, bucket_arn: str, error_log_stream_arn: str, key_arn: str | None) -> str:
     """Let the delivery role write objects and its own errors, and nothing else.
 
     The S3 actions are those that Firehose needs for its multipart uploads (Firehose Developer Guide, "Controlling
     access with Amazon Data Firehose").
     """
-    return _document(
+    statements: list[dict[str, Any]] = [
         {
             "Sid": "FindTheBucket",
             "Effect": "Allow",
@@ -62,7 +127,18 @@ def delivery_role_policy(*, bucket_arn: str, error_log_stream_arn: str) -> str:
             "Action": "logs:PutLogEvents",
             "Resource": error_log_stream_arn,
         },
-    )
+    ]
+    if key_arn is not None:
+        statements.append(
+            {
+                "Sid": "EncryptObjects",
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": key_arn,
+                "Condition": _through_s3(home_region, bucket_arn),
+            }
+        )
+    return _document(*statements)
 
 
 def sender_role_trust(
@@ -136,6 +212,27 @@ def logs_principal(region: str) -> str:
     User Guide, "AWS JSON policy elements: Principal").
     """
     return "logs.amazonaws.com.cn" if PARTITIONS[region] == "aws-cn" else "logs.amazonaws.com"
+
+
+def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, value: str) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resources,
+        "Condition": {operator: {key: value}},
+    }
+
+
+def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
+    context = {"kms:ViaService": _service_host("s3", region), "kms:EncryptionContext:aws:s3:arn": bucket_arn}
+    return {"StringEquals": context}
+
+
+def _service_host(service: str, region: str) -> str:
+    """Name a service of one region, as KMS knows it."""
+    return f"{service}.{region}.amazonaws.com" + (".cn" if PARTITIONS[region] == "aws-cn" else "")
 
 
 def _subscribe(sid: str, accounts: list[str] | str, destination_arn: str) -> dict[str, Any]:

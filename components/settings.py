@@ -110,6 +110,8 @@ OrganizationId = Annotated[str, _matching("the id of an organization", r"o-[a-z0
                                           "o- and 10 to 32 lower case letters and digits")]  # fmt: skip
 BucketName = Annotated[str, _matching("the name of a bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
                                       "3 to 63 lower case letters, digits, dots and hyphens, no ARN")]  # fmt: skip
+KeyChoice = Annotated[str, _matching("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+",
+                                     "create, or the ARN of a key (not of an alias)")]  # fmt: skip
 StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
@@ -320,6 +322,11 @@ class Archive(_Account):
         description="the role that CloudWatch Logs assumes to put events into the stream",
     )
     bucket: Bucket = Field(default=Bucket(), description="how long events are kept, and what guards them")
+    key: KeyChoice | None = Field(
+        default=None,
+        description="the KMS key of bucket, stream and the archive's own log groups: `create`, or the ARN of a key of "
+        "the home region; default: keys of AWS",
+    )
     own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(_named)]] | None = Field(
         default=None,
         description="log groups of the central account itself, in the home region: names, or objects with a name",
@@ -583,6 +590,10 @@ def _border_crossings(settings: Settings) -> Iterable[str]:
     places = [] if archive is None else [("archive.region", archive.region)]
     places += [("archive.destinationRegions", region) for region in settings.destination_regions]
     places += [(f"applications, account {a.account}", region) for a in applications for region in a.regions]
+    if archive is not None and archive.key not in (None, "create"):
+        key_region = str(archive.key).split(":")[3]
+        if key_region != archive.region:
+            yield f"archive.key: is of {key_region}, and the stream of {archive.region}; give a key of {archive.region}"
     for where, region in places:
         home, first = places[0]
         if PARTITIONS[region] != PARTITIONS[first]:

@@ -96,7 +96,8 @@ class _Cloud:
         self._endpoint = endpoint
 
     def archive_account(self, archive: Archive) -> Prepared:
-        parameters = {"SenderRoleName": archive.sender_role_name}
+        given_key = "" if archive.key in (None, "create") else str(archive.key)
+        parameters = {"SenderRoleName": archive.sender_role_name, "KeyArn": given_key}
         self._deployer("archive-account.yaml", archive, archive.region, parameters)
         logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
         made = [_made(logs, group.name) for group in archive.own_log_groups or ()]

@@ -24,7 +24,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose, s3
 
-from sandbox.cloud import rights
+from sandbox.cloud import keys, rights
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -281,14 +281,23 @@ def _cannot_write(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
     bucket, object_arn = bucket_arn.rsplit(":", 1)[-1], f"{bucket_arn}/object"
     session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/firehose"
     policy = s3._bucket_policies.get_scoped(account, None, bucket)
+    given = config.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN")
+    header = "s3:x-amz-server-side-encryption"
+    encryption = {header: "aws:kms", f"{header}-aws-kms-key-id": given} if given else {}
     if not s3._buckets.contains_scoped(account, None, bucket):
         return f"The specified bucket {bucket} does not exist."
     if not rights.service_may_assume(role, "firehose.amazonaws.com", context):
         return f"Firehose is not authorized to assume the role {role}."
     if not rights.role_may(role, "s3:PutObject", object_arn) or rights.resource_policy_denies(
-        policy, session, "s3:PutObject", object_arn
+        policy, session, "s3:PutObject", object_arn, encryption
     ):
         return f"Access was denied to {bucket}. Ensure that the role {role} may put objects there."
+    if metric := keys.cannot_unlock_stream(stream):
+        _count(stream, {metric: 1})
+        return "The key of the stream cannot be used."
+    key = given or keys.bucket_default(bucket)
+    if key is not None and not keys.role_may_encrypt_objects(role, key, bucket, object_arn):
+        return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None
 
 

@@ -13,7 +13,7 @@ from ministack.core import iam_evaluator as iam
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_region, request_scope
 from ministack.services import iam as iam_service
-from ministack.services import organizations
+from ministack.services import organizations, tagging
 
 Context = Mapping[str, str]
 
@@ -38,20 +38,24 @@ def service_may_assume(role_arn: str, service: str, context: Context) -> bool:
     return _decides(request, [{"Statement": statements}])
 
 
-def role_may(role_arn: str, action: str, resource: str) -> bool:
-    """Say whether a role's own policies allow an action on a resource."""
+def role_may(
+    role_arn: str, action: str, resource: str, context: Context | None = None, key_policy: str | None = None
+) -> bool:
+    """Say whether a role's own policies allow an action on a resource; on a key, the key's policy has to as well."""
     account, name = _account_and_name(role_arn)
     policies = iam._gather_role_policies(name, account)
-    request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, {})
-    return bool(iam.evaluate(request, policies).decision == "Allow")
+    request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, context or {})
+    return _both(request, policies, key_policy)
 
 
-def resource_policy_denies(policy: str | None, principal_arn: str, action: str, resource: str) -> bool:
+def resource_policy_denies(
+    policy: str | None, principal_arn: str, action: str, resource: str, context: Context
+) -> bool:
     """Say whether a resource policy forbids an action that comes over TLS, as AWS services' own calls do."""
     if not policy:
         return False
     account = parse_arn(principal_arn).account_id
-    request = _request(principal_arn, account, action, resource, {})
+    request = _request(principal_arn, account, action, resource, context)
     request.secure_transport = True
     return bool(iam.evaluate_resource_policy(policy, request).decision == "Deny")
 
@@ -76,7 +80,13 @@ def destination_admits(policy: str | None, account: str, action: str, destinatio
     return bool(policy and iam.evaluate_resource_policy(policy, request).decision == "Allow")
 
 
-def caller_may(action: str, resource: str, context: Context) -> bool:
+def resource_policy_admits_service(policy: str, service: str, action: str, resource: str, context: Context) -> bool:
+    """Say whether a resource policy lets an AWS service do ``action`` in its own name."""
+    request = _request(f"arn:aws:iam::aws:{service}", "", action, resource, context)
+    return bool(iam.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
+
+
+def caller_may(action: str, resource: str, context: Context, key_policy: str | None = None) -> bool:
     """Say whether the principal behind the current request may do ``action``, beyond what the emulator checked."""
     caller = iam.caller_arn()
     if caller.endswith(":root"):
@@ -84,8 +94,9 @@ def caller_may(action: str, resource: str, context: Context) -> bool:
     account = parse_arn(caller).account_id
     name = caller.rsplit("/", 2)[-2] if ":assumed-role/" in caller else caller.rsplit("/", 1)[-1]
     gather = iam._gather_role_policies if ":assumed-role/" in caller else iam._gather_user_policies
-    request = _request(caller, account, action, resource, context)
-    allowed = bool(iam.evaluate(request, gather(name, account)).decision == "Allow")
+    tags = {f"aws:ResourceTag/{key}": value for key, value in (tagging.resource_tags(resource) or {}).items()}
+    request = _request(caller, account, action, resource, {**tags, **context})
+    allowed = _both(request, gather(name, account), key_policy)
     CALLS.add((caller, action, resource, allowed))
     return allowed
 
@@ -113,6 +124,14 @@ def recorded(
     if not iam.is_root_access_key(access_key):
         CALLS.add((iam.caller_arn(), action, resource_arn, denied is None))
     return denied
+
+
+def _both(request: iam.EvalContext, policies: list[Any], key_policy: str | None) -> bool:
+    decided = iam.evaluate(request, policies)
+    if key_policy is not None:
+        owner = parse_arn(request.resource_arn).account_id
+        decided = iam.combine_resource_policy(decided, request, key_policy, owner, required=True)
+    return bool(decided.decision == "Allow")
 
 
 def _request(principal: str, account: str, action: str, resource: str, context: Context) -> iam.EvalContext:

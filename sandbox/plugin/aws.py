@@ -17,8 +17,8 @@ from components.settings import is_loopback
 _ABSENT = {
     "404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet",
-    "NoSuchWebsiteConfiguration", "ObjectLockConfigurationNotFoundError", "OwnershipControlsNotFoundError",
-    "ReplicationConfigurationNotFoundError", "ResourceNotFoundException",
+    "NoSuchWebsiteConfiguration", "NotFoundException", "ObjectLockConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFoundException",
     "ServerSideEncryptionConfigurationNotFoundError",
 }  # fmt: skip
 _session = boto3.session.Session()  # shared: its loader keeps the service models, the costly part of a client

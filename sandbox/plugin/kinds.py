@@ -404,14 +404,15 @@ class RolePolicy(Kind):
 
 class LogGroup(Kind):
     arguments = sdk.cloudwatch.LogGroupArgs
-    inputs = frozenset({"name", "retentionInDays", "tags"})
+    inputs = frozenset({"kmsKeyId", "name", "retentionInDays", "tags"})
     computed = frozenset({"arn"})
     replaced_by = frozenset({"name"})
     named_by, longest_name, tagged = "name", 512, True
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
-        aws.client("logs").create_log_group(logGroupName=inputs["name"], tags=tags)
-        self.update(aws, inputs["name"], inputs)
+        key = _given(kmsKeyId=inputs.get("kmsKeyId"))
+        aws.client("logs").create_log_group(logGroupName=inputs["name"], tags=tags, **key)
+        self._retain(aws, inputs)
         return str(inputs["name"])
 
     def read(self, aws: Aws, resource_id: str) -> Values | None:
@@ -421,18 +422,29 @@ class LogGroup(Kind):
         if group is None:
             return None
         arn = group["arn"].removesuffix(":*")
-        return {
-            "name": resource_id,
-            "arn": arn,
-            "retentionInDays": group.get("retentionInDays", 0),
-            "tagsAll": logs.list_tags_for_resource(resourceArn=arn)["tags"],
-        }
+        return _given(
+            name=resource_id,
+            arn=arn,
+            kmsKeyId=group.get("kmsKeyId"),
+            retentionInDays=group.get("retentionInDays", 0),
+            tagsAll=logs.list_tags_for_resource(resourceArn=arn)["tags"],
+        )
 
     def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
-        if days := inputs.get("retentionInDays"):
-            aws.client("logs").put_retention_policy(logGroupName=resource_id, retentionInDays=int(days))
+        logs = aws.client("logs")
+        if key := inputs.get("kmsKeyId"):
+            logs.associate_kms_key(logGroupName=resource_id, kmsKeyId=key)
         else:
-            present(aws.client("logs").delete_retention_policy, logGroupName=resource_id)
+            logs.disassociate_kms_key(logGroupName=resource_id)
+        self._retain(aws, inputs)
+
+    @staticmethod
+    def _retain(aws: Aws, inputs: Values) -> None:
+        logs, name = aws.client("logs"), inputs["name"]
+        if days := inputs.get("retentionInDays"):
+            logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
+        else:
+            present(logs.delete_retention_policy, logGroupName=name)
 
     def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
         present(aws.client("logs").delete_log_group, logGroupName=resource_id)
@@ -621,7 +633,8 @@ class FirehoseDeliveryStream(Kind):
             "versionId": stream["VersionId"],
             "extendedS3Configuration": _s3_from_aws(destination["ExtendedS3DestinationDescription"]),
             "serverSideEncryption": {
-                "enabled": encryption.get("Status") == "ENABLED", **_given(keyType=encryption.get("KeyType")),
+                "enabled": encryption.get("Status") == "ENABLED",
+                **_given(keyType=encryption.get("KeyType"), keyArn=encryption.get("KeyARN")),
             },
             "tagsAll": {tag["Key"]: tag["Value"] for tag in tags},
         }  # fmt: skip
@@ -650,10 +663,63 @@ class FirehoseDeliveryStream(Kind):
     def _encrypt(aws: Aws, inputs: Values) -> None:
         firehose, encryption = aws.client("firehose"), inputs.get("serverSideEncryption", {})
         if encryption.get("enabled"):
-            key = {"KeyType": encryption.get("keyType", "AWS_OWNED_CMK")}
+            key = _given(KeyType=encryption.get("keyType", "AWS_OWNED_CMK"), KeyARN=encryption.get("keyArn"))
             firehose.start_delivery_stream_encryption(
                 DeliveryStreamName=inputs["name"], DeliveryStreamEncryptionConfigurationInput=key
             )
+
+
+class Key(Kind):
+    arguments = sdk.kms.KeyArgs
+    inputs = frozenset({"description", "enableKeyRotation", "policy", "tags"})
+    computed = frozenset({"arn", "keyId"})
+    tagged = True
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        tag_set = [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
+        made = aws.client("kms").create_key(
+            Description=inputs.get("description", ""), Tags=tag_set, **_given(Policy=inputs.get("policy"))
+        )
+        key = made["KeyMetadata"]["KeyId"]
+        self._rotate(aws, key, inputs)
+        return str(key)
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        kms = aws.client("kms")
+        found = present(kms.describe_key, KeyId=resource_id)
+        if found is None or found["KeyMetadata"]["KeyState"] == "PendingDeletion":
+            return None
+        return {
+            "arn": found["KeyMetadata"]["Arn"],
+            "keyId": resource_id,
+            "description": found["KeyMetadata"]["Description"],
+            "enableKeyRotation": kms.get_key_rotation_status(KeyId=resource_id)["KeyRotationEnabled"],
+            "policy": kms.get_key_policy(KeyId=resource_id, PolicyName="default")["Policy"],
+            "tagsAll": {
+                tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=resource_id)["Tags"]
+            },
+        }  # fmt: skip
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        kms = aws.client("kms")
+        kms.update_key_description(KeyId=resource_id, Description=inputs.get("description", ""))
+        kms.put_key_policy(KeyId=resource_id, PolicyName="default", Policy=inputs["policy"])
+        self._rotate(aws, resource_id, inputs)
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("kms").schedule_key_deletion, KeyId=resource_id)
+
+    def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
+        tag_set = [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
+        aws.client("kms").tag_resource(KeyId=resource_id, Tags=tag_set)
+        if gone:
+            aws.client("kms").untag_resource(KeyId=resource_id, TagKeys=gone)
+
+    @staticmethod
+    def _rotate(aws: Aws, key: str, inputs: Values) -> None:
+        kms = aws.client("kms")
+        change = kms.enable_key_rotation if inputs.get("enableKeyRotation") else kms.disable_key_rotation
+        change(KeyId=key)
 
 
 KINDS: dict[str, Kind] = {
@@ -665,6 +731,7 @@ KINDS: dict[str, Kind] = {
     "aws:iam/role:Role": Role(),
     "aws:iam/rolePolicy:RolePolicy": RolePolicy(),
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": FirehoseDeliveryStream(),
+    "aws:kms/key:Key": Key(),
     "aws:s3/bucket:Bucket": Bucket(),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": BucketLifecycleConfiguration(),
     "aws:s3/bucketLogging:BucketLogging": BucketLogging(),
@@ -707,6 +774,11 @@ def _s3_to_aws(given: Values) -> Values:
         ErrorOutputPrefix=given.get("errorOutputPrefix"),
         CompressionFormat=given.get("compressionFormat", "UNCOMPRESSED"),
         FileExtension=given.get("fileExtension"),
+        EncryptionConfiguration=(
+            {"KMSEncryptionConfig": {"AWSKMSKeyARN": given["kmsKeyArn"]}}
+            if "kmsKeyArn" in given
+            else {"NoEncryptionConfig": "NoEncryption"}
+        ),
         DynamicPartitioningConfiguration=partitioning and {"Enabled": partitioning.get("enabled", False)},
         BufferingHints={
             "SizeInMBs": int(given.get("bufferingSize", 5)),
@@ -731,6 +803,7 @@ def _s3_from_aws(described: Values) -> Values:
         errorOutputPrefix=described.get("ErrorOutputPrefix"),
         compressionFormat=described["CompressionFormat"],
         fileExtension=described.get("FileExtension"),
+        kmsKeyArn=described.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN"),
         dynamicPartitioningConfiguration=described.get("DynamicPartitioningConfiguration")
         and {"enabled": described["DynamicPartitioningConfiguration"]["Enabled"]},
         bufferingSize=described["BufferingHints"]["SizeInMBs"],

@@ -29,6 +29,7 @@ PROJECT = "central-log-archive"
 # How AWS writes the ARN of what it makes; {account} and {region} are those of the resource's provider.
 _ARNS = {
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
+    "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/{name}",
     "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}",
     "aws:cloudwatch/logStream:LogStream": "arn:aws:logs:{region}:{account}:log-group:group:log-stream:{name}",

@@ -126,6 +126,14 @@ def test_the_bucket_is_what_the_stack_file_says() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
+def test_the_key_is_protected_and_kept_with_the_bucket() -> None:
+    archive = {**config_of("archive")["archive"], "key": "create"}
+    key = record({"archive": archive}).one("Key")
+    assert (key.protect, key.retain_on_delete) == (True, True)
+    key = record({"archive": archive, "retain": False}).one("Key")
+    assert (key.protect, key.retain_on_delete) == (False, False)
+
+
 def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
     assert graph.one("LogGroup").retain_on_delete

@@ -258,3 +258,26 @@ def test_the_archives_own_log_groups_go_straight_to_the_stream_with_the_sender_r
         assert subscription.inputs["roleArn"].endswith(":role/CWLtoKinesisFirehoseRole")
         assert policy.urn in subscription.dependencies
         assert subscription.delete_before_replace
+
+
+@topologies
+def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no_other(config: dict[str, Any]) -> None:
+    graph, wanted = record(config), config["archive"].get("key")
+    made = {"create": [key.inputs for key in graph.of_type("Key")]}.get(wanted, [])
+    key = f"arn:aws:kms:{config['archive']['region']}:{config['archive']['account']}:key/" + (
+        "archive-key-1234567" if wanted == "create" else "given"
+    )
+    expected = None if wanted is None else key
+    stream = graph.one("FirehoseDeliveryStream").inputs
+    (rule,) = graph.one("BucketServerSideEncryptionConfiguration").inputs["rules"]
+    (errors,) = (g for g in graph.of_type("LogGroup") if g.name == "archive-delivery-errors")
+    (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-delivery-policy")
+    assert stream["serverSideEncryption"].get("keyArn") == expected
+    assert stream["extendedS3Configuration"].get("kmsKeyArn") == expected
+    assert rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") == expected
+    assert rule["bucketKeyEnabled"] is bool(wanted)
+    assert errors.inputs.get("kmsKeyId") == expected
+    used = [s["Resource"] for s in json.loads(policy.inputs["policy"])["Statement"] if "kms:Decrypt" in s["Action"]]
+    assert used == ([expected] if expected else [])
+    assert len(graph.of_type("Key")) == (wanted == "create")
+    assert all(each["enableKeyRotation"] for each in made)

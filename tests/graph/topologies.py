@@ -80,15 +80,18 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
     own = {"ownLogGroups": draw(_own_log_groups)} if draw(st.booleans()) else {}
     bucket = {"bucket": draw(_buckets)} if draw(st.booleans()) else {}
+    region = draw(st.sampled_from(REGIONS))
+    key = draw(st.sampled_from([None, "create", f"arn:aws:kms:{region}:{archive}:key/given"]))
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
         "archive": {
             "account": archive,
-            "region": draw(st.sampled_from(REGIONS)),
+            "region": region,
             **organization,
             **delivery,
             **own,
             **bucket,
+            **({"key": key} if key else {}),
         },
         "applications": applications,
     }

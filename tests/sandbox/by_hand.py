@@ -58,8 +58,10 @@ class Archive:
         self.allow(
             "delivery",
             documents.delivery_role_policy(
+                home_region=HOME,
                 bucket_arn=f"arn:aws:s3:::{self.bucket}",
                 error_log_stream_arn=f"arn:aws:logs:{HOME}:{self.account}:log-group:errors:log-stream:S3Delivery",
+                key_arn=None,
             ),
         )
         self.role(

@@ -336,7 +336,7 @@ def test_a_stream_that_aws_would_refuse_is_refused(cloud: Cloud, extra: dict[str
 
 def test_a_policy_that_demands_tls_refuses_a_request_that_says_it_is_plain_http(cloud: Cloud) -> None:
     archive = Archive(cloud, [])
-    policy = documents.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}")
+    policy = documents.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}", key_arn=None)
     archive.client("s3").put_bucket_policy(Bucket=archive.bucket, Policy=policy)
     trust = {
         "Effect": "Allow",

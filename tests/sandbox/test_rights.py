@@ -16,14 +16,15 @@ from tests.sandbox.stacks import EXAMPLES, Stacks
 # Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "firehose:UntagDeliveryStream", "firehose:UpdateDestination", "iam:UntagRole", "logs:UntagResource",
+        "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy", "kms:UntagResource",
+        "kms:UpdateKeyDescription", "logs:UntagResource",
     },
     "application-account.yaml": {
         "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "logs:UntagResource",
     },
 }  # fmt: skip
 # Rights that AWS asks for when something is created with tags, and the emulator does not.
-FOR_TAGS_AT_CREATION = {"firehose:TagDeliveryStream", "iam:TagRole", "logs:TagResource"}
+FOR_TAGS_AT_CREATION = {"firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource", "logs:TagResource"}
 ACCOUNTS = {
     "archive-account.yaml": {"111111111111"},
     "application-account.yaml": {"222222222222", "333333333333", "444444444444"},
@@ -65,13 +66,17 @@ def calls(stacks: Stacks) -> set[Call]:
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
-    stacks.up("archive", {"archive": {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket}})
+    stacks.up(
+        "archive",
+        {"archive": {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create"}},
+    )
     stacks.up("archive")
     s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
     with_roles = {**config_of("app-dev"), "filterRoles": True}
     prepare([stacks.write({"archive": archive, **with_roles, "archiveStack": ""})], stacks.instance.environment())
     stacks.up("app-dev", with_roles)
-    stacks.up("archive", {"archive": {**archive, "senders": {"organization": "o-exampleorg1"}}})
+    organization = {**archive, "senders": {"organization": "o-exampleorg1"}}
+    stacks.up("archive", {"archive": organization})
     for stack in EXAMPLES:
         stacks.pulumi("refresh", "--yes", "--skip-preview", "-s", stack)
     for stack in reversed(EXAMPLES):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from components import documents
 from sandbox.command import arguments_for
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
@@ -233,6 +234,69 @@ def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stac
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
     s3.delete_bucket(Bucket="access-logs")
     assert left_behind(stacks) == []
+
+
+def encrypted_with(stacks: Stacks, bucket: str) -> set[str | None]:
+    """The keys of all objects in a bucket."""
+    s3 = stacks.client("s3", account="111111111111")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {s3.head_object(Bucket=bucket, Key=key).get("SSEKMSKeyId") for key in keys}
+
+
+def test_a_key_made_by_the_archive_encrypts_what_arrives_and_nothing_arrives_once_it_is_disabled(
+    stacks: Stacks,
+) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
+    kms = stacks.client("kms", account="111111111111")
+    stacks.up("archive", config)
+    stacks.up("app-dev")
+    bucket, stream = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    (key,) = (each["KeyArn"] for each in kms.list_keys()["Keys"])
+    write(stacks, "sealed")
+    assert eventually(lambda: "sealed" in json.dumps(archived(stacks, bucket)))
+    assert encrypted_with(stacks, bucket) == {key}
+    firehose = stacks.client("firehose", account="111111111111")
+    described = firehose.describe_delivery_stream(DeliveryStreamName=stream)["DeliveryStreamDescription"]
+    assert described["DeliveryStreamEncryptionConfiguration"]["KeyARN"] == key
+    (errors,) = stacks.client("logs", account="111111111111").describe_log_groups()["logGroups"]
+    assert errors["kmsKeyId"] == key
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    kms.disable_key(KeyId=key)
+    write(stacks, "no key")
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    kms.enable_key(KeyId=key)
+    assert "no key" not in json.dumps(archived(stacks, bucket))
+    stacks.up("archive")  # back to keys of AWS
+    (errors,) = stacks.client("logs", account="111111111111").describe_log_groups()["logGroups"]
+    assert "kmsKeyId" not in errors
+    write(stacks, "open")
+    assert eventually(lambda: None in encrypted_with(stacks, bucket))
+    for stack in EXAMPLES[1::-1]:
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+    assert {kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]} == {"PendingDeletion"}
+
+
+def test_a_given_key_serves_once_its_policy_lets_the_archive_use_it(stacks: Stacks) -> None:
+    kms, s3 = (stacks.client(service, account="111111111111") for service in ("kms", "s3"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    config = {"archive": {**config_of("archive")["archive"], "key": key}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    assert "not allowed to be used" in stacks.up("archive", config, ok=False)
+    (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"])
+    policy = documents.key_policy(
+        home_region="eu-west-1",
+        account="111111111111",
+        bucket_arn=f"arn:aws:s3:::{bucket}",
+        log_groups=["archive-delivery-errors-*"],
+    )
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    stacks.up("archive", config)
+    assert eventually(lambda: encrypted_with(stacks, bucket) == {key})
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
 def test_the_archives_own_log_groups_arrive_beside_those_of_the_applications(stacks: Stacks) -> None:

@@ -20,7 +20,7 @@ def statements(document: str) -> list[dict[str, object]]:
 
 
 def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
-    assert statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs")) == [
+    assert statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None)) == [
         {
             "Sid": "DenyInsecureTransport",
             "Effect": "Deny",
@@ -30,6 +30,66 @@ def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         }
     ]
+
+
+KEY = "arn:aws:kms:eu-west-1:111111111111:key/k"
+THROUGH_S3 = {
+    "StringEquals": {
+        "kms:ViaService": "s3.eu-west-1.amazonaws.com",
+        "kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::logs",
+    }
+}
+
+
+def test_a_bucket_with_a_key_refuses_objects_that_are_encrypted_otherwise() -> None:
+    _, *refusals = statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=KEY))
+    assert {(each["Effect"], each["Principal"], each["Action"], str(each["Resource"])) for each in refusals} == {
+        ("Deny", "*", "s3:PutObject", "['arn:aws:s3:::logs/*']")
+    }
+    assert [each["Condition"] for each in refusals] == [
+        {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+        {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}},
+        {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}},
+    ]
+
+
+def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archive_and_nothing_else() -> None:
+    policy = documents.key_policy(
+        home_region="eu-west-1", account="111111111111", bucket_arn="arn:aws:s3:::logs", log_groups=["errors-*"]
+    )
+    administer, objects, stream, groups = statements(policy)
+    root = {"AWS": "arn:aws:iam::111111111111:root"}
+    assert [each["Principal"] for each in (administer, objects, stream)] == [root] * 3
+    assert "Condition" not in administer
+    administrative = administer["Action"]
+    assert isinstance(administrative, list)
+    uses = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:ReEncryptFrom"}
+    assert not uses & set(administrative)
+    assert not [action for action in administrative if "*" in action]
+    assert (objects["Action"], objects["Condition"]) == (["kms:Decrypt", "kms:GenerateDataKey"], THROUGH_S3)
+    assert (stream["Action"], stream["Condition"]) == (
+        "kms:CreateGrant",
+        {
+            "StringEquals": {"kms:ViaService": "firehose.eu-west-1.amazonaws.com"},
+            "Bool": {"kms:GrantIsForAWSResource": "true"},
+        },
+    )
+    assert groups["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+    arn = "arn:aws:logs:eu-west-1:111111111111:log-group:errors-*"
+    assert groups["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": [arn]}}
+
+
+def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only() -> None:
+    policy = documents.delivery_role_policy(
+        home_region="eu-west-1", bucket_arn="arn:aws:s3:::logs", error_log_stream_arn="arn:e", key_arn=KEY
+    )
+    assert statements(policy)[-1] == {
+        "Sid": "EncryptObjects",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": KEY,
+        "Condition": THROUGH_S3,
+    }
 
 
 def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -> None:
@@ -46,7 +106,10 @@ def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -
 
 def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> None:
     policy = documents.delivery_role_policy(
-        bucket_arn="arn:aws:s3:::logs", error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*"
+        home_region="eu-west-1",
+        bucket_arn="arn:aws:s3:::logs",
+        error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
+        key_arn=None,
     )
     assert statements(policy) == [
         {
@@ -202,5 +265,12 @@ def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, 
     ]
     for statement in [statement for trust in trusts for statement in statements(trust)]:
         assert statement["Principal"] == {"Service": principal}
-    for document in [*trusts, documents.filter_role_policy(account="222222222222", regions=[region])]:
+    key = documents.key_policy(
+        home_region=region, account="111111111111", bucket_arn=f"arn:{partition}:s3:::logs", log_groups=["errors-*"]
+    )
+    suffix = ".amazonaws.com" + ".cn" * (partition == "aws-cn")
+    assert set(re.findall(rf"(?:s3|firehose|logs)\.{region}[a-z.]+", key)) == {
+        f"{service}.{region}{suffix}" for service in ("s3", "firehose", "logs")
+    }
+    for document in [*trusts, key, documents.filter_role_policy(account="222222222222", regions=[region])]:
         assert set(re.findall("arn:([a-z-]+):", document)) == {partition}

@@ -51,6 +51,15 @@ CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "the alias of a key": (
+        {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
+        'archive.key: "arn:aws:kms:eu-west-1:111111111111:alias/logs" is not a KMS key; allowed: create, or the ARN of '
+        "a key (not of an alias)",
+    ),
+    "a key of another region": (
+        {"archive": {**ARCHIVE, "key": "arn:aws:kms:us-east-1:111111111111:key/k"}},
+        "archive.key: is of us-east-1, and the stream of eu-west-1; give a key of eu-west-1",
+    ),
     "an unknown storage class": (
         with_bucket({"lifecycle": {"transitions": {"GLACIAL": 90}}}),
         "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" does not fit; input should be 'STANDARD_IA', "
@@ -155,7 +164,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, bucket, ownLogGroups, delivery",
+        "senderRoleName, bucket, key, ownLogGroups, delivery",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

@@ -1,0 +1,139 @@
+"""KMS keys, as the services of AWS use them: the emulator encrypts nothing, so the extension asks what KMS would say.
+
+Sources: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"; CloudWatch Logs User Guide,
+"Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartDeliveryStreamEncryption.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.services import cloudwatch_logs as logs
+from ministack.services import firehose, kms, s3
+
+from sandbox.cloud import rights
+from sandbox.cloud.patch import replace
+
+_FIREHOSE = "firehose.amazonaws.com"
+_LOG_GROUP_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+_OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+_GRANTED = ["Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant", "RetireGrant"]
+_METRICS = {"Disabled": "KMSKeyDisabled", "PendingDeletion": "KMSKeyInvalidState"}
+Response = Any
+
+
+def install() -> None:
+    """Put the extension's behaviour in the place of the emulator's."""
+    create = replace(logs, "_create_log_group", "data", lambda data: _create_log_group(data, create))
+    start = replace(firehose, "_start_delivery_stream_encryption", "data", lambda data: _start_encryption(data, start))
+    firehose._HANDLERS["StartDeliveryStreamEncryption"] = firehose._start_delivery_stream_encryption
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> Response:
+        operation = _OPERATIONS.get(headers.get("x-amz-target", "").rpartition(".")[2])
+        return operation(json.loads(body)) if operation else await others(method, path, headers, body, query_params)
+
+    others = replace(logs, "handle_request", "method path headers body query_params", handle)
+
+
+def cannot_unlock_stream(stream: dict[str, Any]) -> str | None:
+    """Return the metric of what keeps Firehose from the key of an encrypted stream, or None."""
+    arn = (stream.get("encryption") or {}).get("KeyARN")
+    if arn is None:
+        return None
+    key = _key(arn)
+    if key is None:
+        return "KMSKeyNotFound"
+    granted = any(
+        grant["KeyId"] == key["Arn"] and grant["GranteePrincipal"] == _FIREHOSE for grant in kms._grants.values()
+    )
+    return _METRICS.get(key["KeyState"]) or (None if granted else "KMSKeyAccessDenied")
+
+
+def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:
+    """Say whether a role may write objects of a bucket with a key, through S3 of the current region."""
+    with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
+    context = {
+        "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
+        "kms:EncryptionContext:aws:s3:arn": object_arn.rsplit("/", 1)[0] if with_bucket_key else object_arn,
+    }
+    key = _key(key_arn)
+    return (
+        key is not None
+        and key["KeyState"] == "Enabled"
+        and all(rights.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS)
+    )
+
+
+def bucket_default(bucket: str) -> str | None:
+    """Return the ARN of the key that a bucket encrypts objects with when they do not say, or None."""
+    _, found, rest = str(s3._bucket_encryption.get(bucket) or "").partition("<KMSMasterKeyID>")
+    return rest.partition("</")[0] if found else None
+
+
+def _create_log_group(data: dict[str, Any], original: Callable[..., Any]) -> Response:
+    return _refused(data) or original(data)
+
+
+def _associate(data: dict[str, Any]) -> Response:
+    group = logs._log_groups.get(data.get("logGroupName", ""))
+    if group is None:
+        return error_response_json("ResourceNotFoundException", "The specified log group does not exist.", 400)
+    if refused := _refused(data):
+        return refused
+    group["kmsKeyId"] = data.get("kmsKeyId")
+    return json_response({})
+
+
+# What the emulator lacks. Disassociating is associating with no key.
+_OPERATIONS = {"AssociateKmsKey": _associate, "DisassociateKmsKey": _associate}
+
+
+def _refused(data: dict[str, Any]) -> Response | None:
+    """What CloudWatch Logs answers when it may not use the key of a log group."""
+    if not data.get("kmsKeyId"):
+        return None
+    key = _key(data["kmsKeyId"])
+    group = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{data['logGroupName']}"
+    service, context = f"logs.{get_region()}.amazonaws.com", {"kms:EncryptionContext:aws:logs:arn": group}
+    if key is not None and all(
+        rights.resource_policy_admits_service(key["Policy"], service, action, key["Arn"], context)
+        for action in _LOG_GROUP_ACTIONS
+    ):
+        return None
+    message = f"The specified KMS key does not exist or is not allowed to be used with Arn '{group}'"
+    return error_response_json("AccessDeniedException", message, 400)
+
+
+def _start_encryption(data: dict[str, Any], original: Callable[..., Any]) -> Response:
+    """Make the grant with which Firehose uses the key, in the name of the caller."""
+    arn = data.get("DeliveryStreamEncryptionConfigurationInput", {}).get("KeyARN")
+    if arn is None:
+        return original(data)
+    context = {"kms:ViaService": f"firehose.{get_region()}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+    key = _key(arn)
+    if key is None or not rights.caller_may("kms:CreateGrant", arn, context, key["Policy"]):
+        message = f"Firehose cannot create a grant on the key {arn}."
+        return error_response_json("InvalidKMSResourceException", message, 400)
+    with request_scope(*_place(arn)):
+        kms._create_grant({"KeyId": key["Arn"], "GranteePrincipal": _FIREHOSE, "Operations": _GRANTED})
+    return original(data)
+
+
+def _key(arn: str) -> dict[str, Any] | None:
+    try:
+        parsed = parse_arn(arn)
+    except ArnParseError:
+        return None
+    key: dict[str, Any] | None = kms._keys.get_scoped(*_place(arn), parsed.resource.removeprefix("key/"))
+    return key
+
+
+def _place(arn: str) -> tuple[str, str]:
+    parsed = parse_arn(arn)
+    return parsed.account_id, parsed.region
