@@ -21,7 +21,7 @@ retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_
 providers = Providers(pulumi.get_stack())
 
 if stack.archive is not None:
-    archive_stack.announce_replacement(stack.archive.delivery.layout, retain=retain)
+    archive_stack.announce_replacement(stack.archive, retain=retain)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(
@@ -35,6 +35,7 @@ if stack.archive is not None:
             key=stack.archive.key,
             own_log_groups=stack.archive.own_log_groups or (),
             delivery=stack.archive.delivery,
+            transform=stack.archive.transform,
             retain=retain,
             providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
         ),
@@ -43,6 +44,7 @@ if stack.archive is not None:
     pulumi.export("bucket", archive.bucket)
     pulumi.export("stream", archive.stream)
     pulumi.export("layout", stack.archive.delivery.layout)
+    pulumi.export("originals", stack.archive.keeps_originals)
     pulumi.export("destinations", destinations)
     pulumi.export("admittedAccounts", stack.sender_accounts)
     pulumi.export("admittedOrganization", stack.sender_organization)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
 from components.layouts import LAYOUTS
-from components.settings import Settings, unserved
+from components.settings import Archive, Settings, unserved
 
 
 def destinations(archive_stack: str, settings: Settings) -> dict[str, pulumi.Output[str]]:
@@ -30,35 +31,41 @@ def destinations(archive_stack: str, settings: Settings) -> dict[str, pulumi.Out
     return {region: served[region] for region in sorted(regions)}
 
 
-def announce_replacement(layout: str, *, retain: bool) -> None:
-    """Say in words, at preview, that a change of layout takes a new stream.
+def announce_replacement(archive: Archive, *, retain: bool) -> None:
+    """Say in words, at preview, that a change takes a new stream.
 
-    AWS partitions a stream from its making on, or never (Firehose Developer Guide, "Dynamic partitioning").
+    AWS partitions a stream from its making on, or never (Firehose Developer Guide, "Dynamic partitioning"), and never
+    ends its backup of the originals (API operation UpdateDestination).
 
     Args:
-        layout: name of the layout that the stack file wants. The one before is an output of this stack.
+        archive: what the stack file wants. What was before is in the outputs of this stack.
         retain: whether a stream that is replaced is kept.
     """
 
-    def announce(before: str | None) -> None:
-        if before is None or bool(LAYOUTS[before].query) == bool(LAYOUTS[layout].query):
-            return
+    def announce(outputs: Mapping[str, Any]) -> None:
+        before, layout = outputs.get("layout"), archive.delivery.layout
+        changes = []
+        if before is not None and bool(LAYOUTS[before].partitioned_by) != bool(LAYOUTS[layout].partitioned_by):
+            changes.append(f"The layout changes from {before} to {layout}")
+        if outputs.get("originals") and not archive.keeps_originals:
+            changes.append("The backup of the originals ends")
         old = (
             "leaves the old one in the account, to write what it has gathered: delete it by hand once its buffer time "
             "is over"
             if retain
             else "deletes the old one with what it has gathered and not written"
         )
-        pulumi.warn(
-            f"The layout changes from {before} to {layout}, which AWS does only by a new stream. Pulumi makes it, "
-            f"turns every destination to it, and {old}. Objects that are in the bucket stay where they are."
-        )
+        for change in changes:
+            pulumi.warn(
+                f"{change}, which AWS does only by a new stream. Pulumi makes it, turns every destination to it, and "
+                f"{old}. Objects that are in the bucket stay where they are."
+            )
 
     if not pulumi.runtime.is_dry_run():
         return  # it is too late to say so, and an update writes the state while this would read it
     # Not as a StackReference: that would keep this stack's outputs in its own state, and be drift after every change.
     read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": _full_name(pulumi.get_stack())})
-    read.apply(lambda own: announce(own["outputs"].get("layout")))
+    read.apply(lambda own: announce(own["outputs"]))
 
 
 def _full_name(stack: str) -> str:

@@ -9,7 +9,8 @@ import pulumi_aws as aws
 
 from components import documents
 from components.archive_bucket import Options
-from components.layouts import ERROR_PREFIX, LAYOUTS
+from components.archive_transform import ArchiveTransform
+from components.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
 from components.settings import Delivery
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
@@ -20,6 +21,11 @@ _DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters
 _COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
 _ERROR_RETENTION_DAYS = 90
 
+# Half a MiB of gzipped records, so that they fit into the 6 MB of an answer once they are unpacked. Values that are the
+# defaults of AWS (1 MiB, 60 seconds, 3 retries) are left out: the official plugin would find them missing, for ever.
+_TRANSFORM_BUFFER = {"BufferSizeInMBs": "0.5", "BufferIntervalInSeconds": "30"}
+_DEFAULT_RETRIES = 3
+
 
 def make_stream(
     name: str,
@@ -29,6 +35,7 @@ def make_stream(
     bucket_arn: pulumi.Input[str],
     key_arn: pulumi.Input[str] | None,
     delivery: Delivery,
+    transform: ArchiveTransform | None,
     child: Options,
     retain: bool,
 ) -> aws.kinesis.FirehoseDeliveryStream:
@@ -44,15 +51,12 @@ def make_stream(
         bucket_arn: ARN of the bucket.
         key_arn: ARN of the KMS key of stream, objects and error log; None: keys of AWS.
         delivery: how events are written.
+        transform: the function that changes events on their way, if any.
         child: gives the options of a child in the home region.
         retain: keep the stream when it leaves the stack.
     """
     layout = LAYOUTS[delivery.layout]
-    extraction = (
-        ("MetadataExtraction", {"MetadataExtractionQuery": layout.query, "JsonParsingEngine": "JQ-1.6"})
-        if layout.query is not None
-        else None
-    )
+    backup = transform is not None and transform.settings.backup
     # Firehose reports only into a group and stream that are there already.
     error_group = aws.cloudwatch.LogGroup(
         f"{name}-delivery-errors", retention_in_days=_ERROR_RETENTION_DAYS, kms_key_id=key_arn, opts=child()
@@ -69,12 +73,18 @@ def make_stream(
     policy = aws.iam.RolePolicy(
         f"{name}-delivery-policy",
         role=role.name,
-        policy=pulumi.Output.all(bucket=bucket_arn, errors=error_stream.arn, key=key_arn).apply(
+        policy=pulumi.Output.all(
+            bucket=bucket_arn,
+            errors=error_stream.arn,
+            key=key_arn,
+            function=transform and transform.function_arn,
+        ).apply(
             lambda arns: documents.delivery_role_policy(
                 home_region=region,
                 bucket_arn=arns["bucket"],
                 error_log_stream_arn=arns["errors"],
                 key_arn=arns["key"],
+                function_arn=arns["function"],
             )
         ),
         opts=child(),
@@ -85,7 +95,7 @@ def make_stream(
         extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
             bucket_arn=bucket_arn,
             role_arn=role.arn,
-            prefix=layout.prefix,
+            prefix=layout.prefix_of_transformed if transform else layout.prefix,
             error_output_prefix=ERROR_PREFIX,
             buffering_size=delivery.buffer_mib,
             buffering_interval=delivery.buffer_seconds,
@@ -95,16 +105,28 @@ def make_stream(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationDynamicPartitioningConfigurationArgs(
                     enabled=True
                 )
-                if extraction
+                if layout.partitioned_by
                 else None
             ),
             processing_configuration=(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs(
                     enabled=True,
-                    processors=[
-                        _processor(*processor) for processor in (_DECOMPRESSION, extraction, _DELIMITER) if processor
-                    ],
+                    processors=_processors(layout, transform),
                 )
+            ),
+            s3_backup_mode="Enabled" if backup else "Disabled",
+            s3_backup_configuration=(
+                aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationS3BackupConfigurationArgs(
+                    bucket_arn=bucket_arn,
+                    role_arn=role.arn,
+                    prefix=ORIGINALS_PREFIX,
+                    error_output_prefix=ERROR_PREFIX,
+                    buffering_size=delivery.buffer_mib,
+                    buffering_interval=delivery.buffer_seconds,
+                    kms_key_arn=key_arn,
+                )
+                if backup
+                else None
             ),
             cloudwatch_logging_options=(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationCloudwatchLoggingOptionsArgs(
@@ -117,12 +139,31 @@ def make_stream(
             key_type="AWS_OWNED_CMK" if key_arn is None else "CUSTOMER_MANAGED_CMK",
             key_arn=key_arn,
         ),
-        opts=child(retain_on_delete=retain, depends_on=[policy]),
+        opts=child(
+            retain_on_delete=retain,
+            depends_on=[policy],
+            # AWS never ends the backup of a stream again (API operation UpdateDestination).
+            replace_on_changes=[] if backup else ["extendedS3Configuration.s3BackupMode"],
+        ),
     )
 
 
+def _processors(
+    layout: Layout, transform: ArchiveTransform | None
+) -> list[aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs]:
+    if transform is not None:
+        number = transform.settings.retries
+        retries = {} if number == _DEFAULT_RETRIES else {"NumberOfRetries": str(number)}
+        # It gets records as they came: unpacked, they could not be put into the stream again.
+        return [_processor("Lambda", {"LambdaArn": transform.function_arn, **_TRANSFORM_BUFFER, **retries})]
+    if layout.query is None:
+        return [_processor(*_DECOMPRESSION), _processor(*_DELIMITER)]
+    query = {"MetadataExtractionQuery": layout.query, "JsonParsingEngine": "JQ-1.6"}
+    return [_processor(*_DECOMPRESSION), _processor("MetadataExtraction", query), _processor(*_DELIMITER)]
+
+
 def _processor(
-    kind: str, parameters: Mapping[str, str]
+    kind: str, parameters: Mapping[str, pulumi.Input[str]]
 ) -> aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs:
     return aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs(
         type=kind,

@@ -13,7 +13,9 @@ from components import documents
 from components.archive_bucket import make_bucket, secure_bucket
 from components.archive_key import make_key
 from components.archive_stream import make_stream
-from components.settings import Bucket, Delivery, SubscribedLogGroup, filter_name
+from components.archive_transform import LOG_GROUP, ArchiveTransform
+from components.layouts import LAYOUTS
+from components.settings import Bucket, Delivery, SubscribedLogGroup, Transform, filter_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class CentralLogArchiveArgs:
         key: ARN of the KMS key of all that holds events; "create": make one; None: keys of AWS.
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
+        transform: the function that changes events on their way; None: they arrive as they came.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
         providers: region → provider of the central account, for the home region and each destination region.
     """
@@ -45,6 +48,7 @@ class CentralLogArchiveArgs:
     key: str | None
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
+    transform: Transform | None
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -74,11 +78,15 @@ class CentralLogArchive(pulumi.ComponentResource):
                 account=args.account,
                 region=args.region,
                 bucket_arn=bucket.arn,
-                log_groups=[f"{name}-delivery-errors-*"],
+                log_groups=[f"{name}-delivery-errors-*", f"{name}-{LOG_GROUP}-*"],
                 child=child,
                 retain=args.retain,
             ).arn
         secure_bucket(f"{name}-bucket", bucket, args.bucket, child, key_arn=key_arn, retain=args.retain)
+        transform = None
+        if args.transform is not None:
+            keys = LAYOUTS[args.delivery.layout].partitioned_by
+            transform = ArchiveTransform(name, args.transform, partition_keys=keys, key_arn=key_arn, child=child)
         stream = make_stream(
             name,
             account=args.account,
@@ -86,10 +94,11 @@ class CentralLogArchive(pulumi.ComponentResource):
             bucket_arn=bucket.arn,
             key_arn=key_arn,
             delivery=args.delivery,
+            transform=transform,
             child=child,
             retain=args.retain,
         )
-        sender_role, sender_policy = self._make_sender_role(stream)
+        sender_role, sender_policy = self._make_sender_role(stream, transform.allow(stream) if transform else [])
         for group in args.own_log_groups:
             self._subscribe(group, stream, sender_role, sender_policy)
         self.bucket = bucket.bucket
@@ -108,6 +117,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         retain_on_delete: bool = False,
         depends_on: Sequence[pulumi.Resource] = (),
         delete_before_replace: bool = False,
+        replace_on_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
@@ -116,10 +126,13 @@ class CentralLogArchive(pulumi.ComponentResource):
             retain_on_delete=retain_on_delete,
             depends_on=list(depends_on),
             delete_before_replace=delete_before_replace,
+            replace_on_changes=list(replace_on_changes),
         )
 
-    def _make_sender_role(self, stream: aws.kinesis.FirehoseDeliveryStream) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-        """The role that CloudWatch Logs assumes, for every region: IAM knows none."""
+    def _make_sender_role(
+        self, stream: aws.kinesis.FirehoseDeliveryStream, before: Sequence[pulumi.Resource]
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        """The role that CloudWatch Logs assumes, for every region: IAM knows none. It may do nothing ``before``."""
         home = self._args.region
         role = aws.iam.Role(
             f"{self._name}-sender-role",
@@ -137,7 +150,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             f"{self._name}-sender-policy",
             role=role.name,
             policy=stream.arn.apply(lambda arn: documents.sender_role_policy(stream_arn=arn)),
-            opts=self._child(home),
+            opts=self._child(home, depends_on=before),
         )
         return role, policy
 

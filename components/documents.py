@@ -102,7 +102,9 @@ def delivery_role_trust(*, account: str) -> str:
     )
 
 
-def delivery_role_policy(*, home_region: str, bucket_arn: str, error_log_stream_arn: str, key_arn: str | None) -> str:
+def delivery_role_policy(
+    *, home_region: str, bucket_arn: str, error_log_stream_arn: str, key_arn: str | None, function_arn: str | None
+) -> str:
     """Let the delivery role write objects and its own errors, and nothing else.
 
     The S3 actions are those that Firehose needs for its multipart uploads (Firehose Developer Guide, "Controlling
@@ -138,7 +140,34 @@ def delivery_role_policy(*, home_region: str, bucket_arn: str, error_log_stream_
                 "Condition": _through_s3(home_region, bucket_arn),
             }
         )
+    if function_arn is not None:
+        statements.append(
+            {
+                "Sid": "Transform",
+                "Effect": "Allow",
+                "Action": ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"],
+                "Resource": function_arn,
+            }
+        )
     return _document(*statements)
+
+
+def transform_role_trust() -> str:
+    """Let Lambda assume the role of the transform. Lambda passes no source in this call that could be asked for."""
+    return _document(_trust("Lambda", "lambda.amazonaws.com", {}))
+
+
+def transform_role_policy(*, stream_arn: str, log_group_arn: str) -> str:
+    """Let the transform put into the stream again what did not fit, and log; nothing else."""
+    return _document(
+        {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": stream_arn},
+        {
+            "Sid": "Log",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"{log_group_arn}:*",
+        },
+    )
 
 
 def sender_role_trust(
@@ -250,13 +279,8 @@ def _logs_of(region: str, account: str) -> str:
 
 
 def _trust(sid: str, service: str, condition: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-        "Condition": condition,
-    }
+    statement = {"Sid": sid, "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def _document(*statements: dict[str, Any]) -> str:

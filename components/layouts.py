@@ -13,6 +13,9 @@ MAX_PARTITIONS = 500
 """Partitions that a stream writes at a time; what is beyond them goes to the error prefix ("Amazon Data Firehose
 Quota", active partitions; it can be raised)."""
 
+ORIGINALS_PREFIX = "originals/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
+"""Records as they came, gzipped, beside what a transform made of them."""
+
 # Dates are of a record's arrival: Firehose knows no other (Firehose Developer Guide, "Custom prefixes").
 _DATE = "date=!{timestamp:yyyy-MM-dd}/"
 
@@ -33,26 +36,31 @@ class Layout:
     Attributes:
         prefix: of the events' objects, with Firehose's expressions.
         query: jq, from a record to an object of partition keys; None: the prefix knows the time only.
+        prefix_of_transformed: as ``prefix``, where a transform says the partition keys.
         partitioned_by: the parts of a record that the prefix names.
     """
 
     prefix: str
+    prefix_of_transformed: str
     query: str | None = None
     partitioned_by: tuple[str, ...] = ()
 
 
 def _partitioned_by(*parts: str) -> Layout:
-    keys = ("root", *parts)
-    segments = "".join(f"{part}=!{{partitionKeyFromQuery:{part}}}/" for part in parts)
+    def segments(source: str) -> str:
+        return "".join(f"{part}=!{{{source}:{part}}}/" for part in parts) + _DATE
+
     return Layout(
-        prefix="!{partitionKeyFromQuery:root}/" + segments + _DATE,
-        query="{" + ",".join(f"{key}:({_QUERIES[key]})" for key in keys) + "}",
+        prefix="!{partitionKeyFromQuery:root}/" + segments("partitionKeyFromQuery"),
+        prefix_of_transformed="logs/" + segments("partitionKeyFromLambda"),  # a transform drops test messages
+        query="{" + ",".join(f"{key}:({_QUERIES[key]})" for key in ("root", *parts)) + "}",
         partitioned_by=parts,
     )
 
 
+_DATED = "logs/" + _DATE + "hour=!{timestamp:HH}/"
 LAYOUTS: Mapping[str, Layout] = MappingProxyType({
-    "dated": Layout("logs/" + _DATE + "hour=!{timestamp:HH}/"),
+    "dated": Layout(_DATED, _DATED),
     "partitioned": _partitioned_by("account", "region"),
     "partitioned-by-group": _partitioned_by("account", "region", "group"),
 })  # fmt: skip

@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
@@ -27,12 +28,17 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
                   3653)  # fmt: skip
 """What CloudWatch Logs takes as the retention of a log group, in days (API operation PutRetentionPolicy)."""
 
-ERROR_LOG_GROUP = "archive-delivery-errors"
-"""How the name of the log group begins in which the stream reports its errors."""
+PIPELINE_LOG_GROUPS = ("archive-delivery-errors", "archive-transform-logs")
+"""How the names of the archive's own log groups begin: those of the stream's errors and of the transform."""
+
+BUNDLED = "bundled"
+"""The transform that comes with the program, in ``transform/``."""
 
 MAX_TRUST_CHARACTERS = 2048
 """What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
 
+_ROOT = Path(__file__).resolve().parents[1]
+_FUNCTION_ARN = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}:([\w-]{1,128}|\$LATEST)"
 _MIN_INFREQUENT_DAYS = 30
 _MIN_PARTITIONED_MIB = 64
 _MIN_PARTITIONED_SECONDS = 60
@@ -79,6 +85,10 @@ def _matching(what: str, pattern: str, allowed: str) -> AfterValidator:
 
 def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _coded(value: object) -> object:
+    return {"code": value} if isinstance(value, str) else value
 
 
 def _retention(value: int) -> int:
@@ -309,6 +319,75 @@ class Delivery(Section):
         return self
 
 
+class Transform(Section):
+    """A Lambda function that changes events on their way into the bucket. A bare text stands for ``{code: …}``."""
+
+    code: str = Field(
+        description="`bundled`, the folder of a Python function of your own, from the project's root, or the ARN of a "
+        "function's version or alias"
+    )
+    handler: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_]\w*\.[A-Za-z_]\w*$",
+        description="file and function of a folder, like `main.handler`",
+    )
+    memory_mib: int | None = Field(
+        default=None,
+        ge=128,
+        le=10240,
+        alias="memoryMiB",
+        description="memory in MiB, 128 to 10,240, of a function made here; default: 512",
+    )
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=300,
+        description="seconds that one run may take, 1 to 300, of a function made here; default: 60",
+    )
+    retries: int = Field(
+        default=3, ge=0, le=300, description="how often Firehose calls the function again that failed, 0 to 300"
+    )
+    backup: bool = Field(
+        default=False, description="keep the records as they came too, under `originals/`; `false` takes a new stream"
+    )
+
+    @property
+    def is_arn(self) -> bool:
+        """Whether the function is there already."""
+        return self.code.startswith("arn:")
+
+    @property
+    def function_name(self) -> str:
+        """Name of the function that is there already."""
+        return self.code.split(":")[6]
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the function is made from a folder of the operator."""
+        return not self.is_arn and self.code != BUNDLED
+
+    @model_validator(mode="after")
+    def _keys_go_with_code(self) -> Self:
+        if self.is_arn:
+            if not re.fullmatch(_FUNCTION_ARN, self.code):
+                raise _problem(
+                    f'code: "{self.code}" is not the ARN of a version or alias of a function; it ends with '
+                    ":function:NAME:VERSION, or :$LATEST"
+                )
+            made_here = {"memoryMiB": self.memory_mib, "timeoutSeconds": self.timeout_seconds, "handler": self.handler}
+            if given := [key for key, value in made_here.items() if value is not None]:
+                raise _problem(f"a function that is there already is left as it is; remove {_listed(given)}")
+        elif self.is_folder:
+            if self.handler is None:
+                raise _problem("a function from a folder needs a handler, like handler: main.handler")
+            file = Path(self.code) / f"{self.handler.partition('.')[0]}.py"
+            if not (_ROOT / file).is_file():
+                raise _problem(f"code: there is no file {file} in the project; name the folder that has it")
+        elif self.handler is not None:
+            raise _problem("the bundled function has a handler of its own; remove handler, or name a folder as code")
+        return self
+
+
 class Archive(_Account):
     """The central account: stream, bucket and destinations."""
 
@@ -332,15 +411,24 @@ class Archive(_Account):
         description="log groups of the central account itself, in the home region: names, or objects with a name",
     )
     delivery: Delivery = Field(default=Delivery(), description="how events are written into the bucket")
+    transform: Annotated[Transform, BeforeValidator(_coded)] | None = Field(
+        default=None, description="change events on their way: a code, or an object with a code; default: as they came"
+    )
+
+    @property
+    def keeps_originals(self) -> bool:
+        """Whether records are kept as they came, beside what a transform makes of them."""
+        return self.transform is not None and self.transform.backup
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
-        # What the stream reports of itself would come back to it, for ever ("Log recursion prevention").
+        # What the pipeline reports of itself would come back to it, for ever ("Log recursion prevention").
+        function = f"/aws/lambda/{self.transform.function_name}" if self.transform and self.transform.is_arn else None
         for group in self.own_log_groups or ():
-            if group.name.startswith(ERROR_LOG_GROUP):
+            if group.name.startswith(PIPELINE_LOG_GROUPS) or group.name == function:
                 raise _problem(
-                    f"ownLogGroups: {group.name} is where the stream reports its errors; archived, each would "
-                    "make another; remove it"
+                    f"ownLogGroups: {group.name} is where the archive itself reports; archived, each event would make "
+                    "another; remove it"
                 )
         return self
 
@@ -590,10 +678,15 @@ def _border_crossings(settings: Settings) -> Iterable[str]:
     places = [] if archive is None else [("archive.region", archive.region)]
     places += [("archive.destinationRegions", region) for region in settings.destination_regions]
     places += [(f"applications, account {a.account}", region) for a in applications for region in a.regions]
-    if archive is not None and archive.key not in (None, "create"):
-        key_region = str(archive.key).split(":")[3]
-        if key_region != archive.region:
-            yield f"archive.key: is of {key_region}, and the stream of {archive.region}; give a key of {archive.region}"
+    if archive is not None:
+        function = archive.transform.code if archive.transform is not None else None
+        for key, what, arn in (("key", "key", archive.key), ("transform.code", "function", function)):
+            region = str(arn).split(":")[3] if str(arn).startswith("arn:") else archive.region
+            if region != archive.region:
+                yield (
+                    f"archive.{key}: is of {region}, and the stream of {archive.region}; give a {what} of "
+                    f"{archive.region}"
+                )
     for where, region in places:
         home, first = places[0]
         if PARTITIONS[region] != PARTITIONS[first]:

@@ -24,7 +24,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose, s3
 
-from sandbox.cloud import keys, rights
+from sandbox.cloud import keys, rights, transform
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -101,6 +101,8 @@ def install() -> None:
 
 def _checked(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa: ANN401 - the emulator's response
     config = data.get("ExtendedS3DestinationConfiguration") or data.get("ExtendedS3DestinationUpdate") or {}
+    if "S3BackupUpdate" in config:
+        config["S3BackupConfiguration"] = config.pop("S3BackupUpdate")
     problem = _problem(data, config)
     if problem:
         return error_response_json("InvalidArgumentException", problem, 400)
@@ -113,19 +115,15 @@ def _checked(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa
 
 def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
     """What Firehose refuses when a stream is made or changed (CreateDeliveryStream; "Custom prefixes")."""
-    prefix, error_prefix = config.get("Prefix", ""), config.get("ErrorOutputPrefix", "")
+    prefix = config.get("Prefix", "")
     hints = config.get("BufferingHints") or {}
     kinds = [processor["Type"] for processor in _processors(config)]
     stream_arn = f"arn:aws:firehose:{get_region()}:{get_account_id()}:deliverystream/{data['DeliveryStreamName']}"
     context = {
         "aws:SourceAccount": get_account_id(), "aws:SourceArn": stream_arn, "sts:ExternalId": get_account_id(),
     }  # fmt: skip
-    if "!{" in prefix and not error_prefix:
-        return "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions."
-    if "!{firehose:error-output-type}" in prefix:
-        return "Prefix cannot contain the expression error-output-type."
-    if "!{" in error_prefix and "!{firehose:error-output-type}" not in error_prefix:
-        return "ErrorOutputPrefix must contain the expression !{firehose:error-output-type}."
+    if problem := _prefix_problem(prefix, config.get("ErrorOutputPrefix", "")) or _backup_problem(data, config, kinds):
+        return problem
     for hint, allowed in _BUFFERING_HINTS.items():
         if hints.get(hint, allowed[0]) not in allowed:
             return f"BufferingHints.{hint} must be between {allowed[0]} and {allowed[-1]}."
@@ -137,6 +135,26 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
         return problem
     if "RoleARN" in config and not rights.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
         return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
+    return None
+
+
+def _prefix_problem(prefix: str, error_prefix: str) -> str | None:
+    if "!{" in prefix and not error_prefix:
+        return "ErrorOutputPrefix cannot be null or empty when Prefix contains expressions."
+    if "!{firehose:error-output-type}" in prefix:
+        return "Prefix cannot contain the expression error-output-type."
+    if "!{" in error_prefix and "!{firehose:error-output-type}" not in error_prefix:
+        return "ErrorOutputPrefix must contain the expression !{firehose:error-output-type}."
+    return None
+
+
+def _backup_problem(data: dict[str, Any], config: dict[str, Any], kinds: list[str]) -> str | None:
+    """What Firehose refuses about the originals (Firehose Developer Guide, "Configure backup settings")."""
+    stream = firehose._streams.get(data["DeliveryStreamName"])
+    if stream and _config(stream).get("S3BackupMode") == "Enabled" and config.get("S3BackupMode") == "Disabled":
+        return "S3 backup cannot be disabled once it is enabled."
+    if config.get("S3BackupMode") == "Enabled" and "Lambda" not in kinds:
+        return "S3 backup needs a Lambda processor."
     return None
 
 
@@ -176,6 +194,8 @@ def _description(dest: dict[str, Any], original: Callable[..., Any]) -> dict[str
     described: dict[str, Any] = original(dest)
     extended = described.get("ExtendedS3DestinationDescription", {})
     extended.update({key: dest["config"][key] for key in ("FileExtension", "CustomTimeZone") if key in dest["config"]})
+    if "S3BackupConfiguration" in dest["config"]:
+        extended["S3BackupDescription"] = dest["config"]["S3BackupConfiguration"]
     return described
 
 
@@ -304,11 +324,12 @@ def _cannot_write(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
 def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]) -> int:
     """Write one object for what could be processed and one for each kind of failure; return how many were good."""
     failed: dict[str, list[bytes]] = {}
-    processed = firehose._apply_lambda_processors(
-        stream, stream["destinations"][0], list(_decompressed(config, records, failed))
-    )
     now = firehose._arrival_time(config)
-    good = _partitions(stream, config, processed, failed, now)
+    if config.get("S3BackupMode") == "Enabled":
+        backup = config["S3BackupConfiguration"]
+        _put(stream, backup, firehose._evaluate_prefix(backup.get("Prefix"), now), "", b"".join(r for _, r in records))
+    unpacked = list(_decompressed(config, records, failed))
+    good = _partitions(stream, config, _transformed(stream, config, unpacked, failed), failed, now)
     compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
     for prefix, lines in good.items():
         _put(stream, config, prefix, config.get("FileExtension", extension), compress(b"".join(lines)))
@@ -316,6 +337,20 @@ def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]
         prefix = firehose._evaluate_prefix(config.get("ErrorOutputPrefix"), now, error_type=output_type)
         _put(stream, config, prefix, "", b"".join(lines))
     return sum(map(len, good.values()))
+
+
+def _transformed(
+    stream: dict[str, Any], config: dict[str, Any], records: list[Record], failed: dict[str, list[bytes]]
+) -> list[tuple[bytes, dict[str, str]]]:
+    """Return data and partition keys of what the stream's function made of the records; without one, the records."""
+    parameters = _parameters(config, "Lambda")
+    if parameters is None:
+        return [(data, {}) for _, data in records]
+    done = transform.transformed(stream["arn"], config["RoleARN"], parameters, records)
+    for raw, code, message, attempts in done.failed:
+        failed.setdefault("processing-failed", []).append(_error_line(raw, code, message, attempts))
+    _count(stream, {"ExecuteProcessing.Success": done.successes / max(done.successes + done.errors, 1)})
+    return done.good
 
 
 def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension: str, body: bytes) -> None:
@@ -327,7 +362,7 @@ def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension:
 def _partitions(
     stream: dict[str, Any],
     config: dict[str, Any],
-    records: Iterable[Record],
+    records: Iterable[tuple[bytes, dict[str, str]]],
     failed: dict[str, list[bytes]],
     now: time.struct_time,
 ) -> dict[str, list[bytes]]:
@@ -336,13 +371,13 @@ def _partitions(
     ending = b"" if delimiter is None else delimiter.get("Delimiter", "\\n").replace("\\n", "\n").encode()
     query = (_parameters(config, "MetadataExtraction") or {}).get("MetadataExtractionQuery")
     partitions: dict[str, list[bytes]] = {}
-    for _, data in records:
+    for data, from_function in records:
         try:
             keys = None if query is None else _keys(query, data)
-        except ValueError as error:
+            prefix = firehose._evaluate_prefix(config.get("Prefix"), now, keys, from_function)
+        except (ValueError, firehose._DeliveryError) as error:
             failed.setdefault("processing-failed", []).append(_error_line(data, "MetadataExtraction.Failed", error))
             continue
-        prefix = firehose._evaluate_prefix(config.get("Prefix"), now, keys)
         if prefix not in partitions and len(partitions) >= _MAX_PARTITIONS:
             _count(stream, {"PartitionCountExceeded": 1})
             line = _error_line(data, "DynamicPartitioning.ActivePartitionLimitExceeded", prefix)
@@ -369,10 +404,10 @@ def _compiled(query: str) -> Any:  # noqa: ANN401 - jq has no types
     return jq.compile(query)
 
 
-def _error_line(raw: bytes, code: str, message: object) -> bytes:
+def _error_line(raw: bytes, code: str, message: object, attempts: int = 1) -> bytes:
     now = int(time.time() * 1000)
     line = {
-        "attemptsMade": 1, "arrivalTimestamp": now, "errorCode": code, "errorMessage": str(message),
+        "attemptsMade": attempts, "arrivalTimestamp": now, "errorCode": code, "errorMessage": str(message),
         "attemptEndingTimestamp": now, "rawData": base64.b64encode(raw).decode(),
     }  # fmt: skip
     return json.dumps(line).encode() + b"\n"

@@ -6,14 +6,20 @@ rehearsed with it. Names and required inputs are not written down here: they com
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import pulumi
 import pulumi_aws as sdk
 
 from sandbox.plugin.aws import Aws, present
+from sandbox.server import ROOT
 
 Values = dict[str, Any]
 
@@ -32,6 +38,10 @@ class Kind(ABC):
     def replaces(self, key: str, old: Any, new: Any) -> bool:  # noqa: ANN401 - a property value
         """Say whether the change of an input takes a new resource."""
         return key in self.replaced_by
+
+    def unchanged(self, key: str, inputs: Values, state: Values) -> bool:
+        """Say whether an input is what it was."""
+        return same(inputs.get(key), state.get(key))
 
     @abstractmethod
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
@@ -646,7 +656,7 @@ class FirehoseDeliveryStream(Kind):
             DeliveryStreamName=name,
             CurrentDeliveryStreamVersionId=stream["VersionId"],
             DestinationId=stream["Destinations"][0]["DestinationId"],
-            ExtendedS3DestinationUpdate=_s3_to_aws(inputs["extendedS3Configuration"]),
+            ExtendedS3DestinationUpdate=_s3_to_aws(inputs["extendedS3Configuration"], backup="S3BackupUpdate"),
         )
         self._encrypt(aws, inputs)
 
@@ -722,6 +732,86 @@ class Key(Kind):
         change(KeyId=key)
 
 
+class Function(Kind):
+    arguments = sdk.lambda_.FunctionArgs
+    inputs = frozenset({
+        "architectures", "code", "description", "environment", "handler", "loggingConfig", "memorySize", "name", "role",
+        "runtime", "tags", "timeout",
+    })  # fmt: skip
+    computed = frozenset({"arn", "codeSha256"})
+    replaced_by = frozenset({"name"})
+    named_by, tagged = "name", True
+
+    def unchanged(self, key: str, inputs: Values, state: Values) -> bool:
+        if key == "code":  # the state names a file, which may say something else by now
+            return _sha256(_zipped(inputs["code"])) == state.get("codeSha256")
+        return super().unchanged(key, inputs, state)
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        aws.client("lambda").create_function(
+            Code={"ZipFile": _zipped(inputs["code"])},
+            Architectures=inputs.get("architectures", ["x86_64"]),
+            Tags=tags,
+            **self._configuration(inputs),
+        )
+        return str(inputs["name"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        client = aws.client("lambda")
+        found = present(client.get_function, FunctionName=resource_id)
+        if found is None:
+            return None
+        client.list_versions_by_function(FunctionName=resource_id)
+        present(client.get_function_code_signing_config, FunctionName=resource_id)
+        function = found["Configuration"]
+        return {
+            "name": resource_id,
+            "arn": function["FunctionArn"],
+            "architectures": function["Architectures"],
+            "codeSha256": function["CodeSha256"],
+            "description": function.get("Description", ""),
+            "environment": {"variables": function.get("Environment", {}).get("Variables", {})},
+            "handler": function["Handler"],
+            "loggingConfig": {_camel(key): value for key, value in function["LoggingConfig"].items()},
+            "memorySize": function["MemorySize"],
+            "role": function["Role"],
+            "runtime": function["Runtime"],
+            "timeout": function["Timeout"],
+            "tagsAll": found.get("Tags", {}),
+        }
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        client = aws.client("lambda")
+        client.update_function_configuration(**self._configuration(inputs))
+        client.update_function_code(
+            FunctionName=resource_id,
+            ZipFile=_zipped(inputs["code"]),
+            Architectures=inputs.get("architectures", ["x86_64"]),
+        )
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("lambda").delete_function, FunctionName=resource_id)
+
+    def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
+        aws.client("lambda").tag_resource(Resource=state["arn"], Tags=tags)
+        if gone:
+            aws.client("lambda").untag_resource(Resource=state["arn"], TagKeys=gone)
+
+    @staticmethod
+    def _configuration(inputs: Values) -> Values:
+        return {
+            "FunctionName": inputs["name"],
+            "Role": inputs["role"],
+            "Runtime": inputs["runtime"],
+            "Handler": inputs["handler"],
+            "Description": inputs.get("description", ""),
+            "MemorySize": int(inputs.get("memorySize", 128)),
+            "Timeout": int(inputs.get("timeout", 3)),
+            "Environment": {"Variables": inputs.get("environment", {}).get("variables", {})},
+            "LoggingConfig": {_pascal(key): value for key, value in inputs.get("loggingConfig", {}).items()},
+        }
+
+
 KINDS: dict[str, Kind] = {
     "aws:cloudwatch/logDestination:LogDestination": LogDestination(),
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": LogDestinationPolicy(),
@@ -732,6 +822,7 @@ KINDS: dict[str, Kind] = {
     "aws:iam/rolePolicy:RolePolicy": RolePolicy(),
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": FirehoseDeliveryStream(),
     "aws:kms/key:Key": Key(),
+    "aws:lambda/function:Function": Function(),
     "aws:s3/bucket:Bucket": Bucket(),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": BucketLifecycleConfiguration(),
     "aws:s3/bucketLogging:BucketLogging": BucketLogging(),
@@ -747,13 +838,45 @@ KINDS: dict[str, Kind] = {
 """Type token → what the plugin does for it."""
 
 
+def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a property value
+    """Compare by meaning: JSON documents as documents, numbers as numbers."""
+    if one == other:
+        return True
+    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
+        try:
+            return bool(json.loads(one) == json.loads(other))
+        except ValueError:
+            return False
+    return False
+
+
 def find_destination(aws: Aws, name: str) -> Values | None:
     """Return the Logs destination of that name, as AWS describes it, or None."""
     described = aws.client("logs").describe_destinations(DestinationNamePrefix=name)["destinations"]
     return next((destination for destination in described if destination["destinationName"] == name), None)
 
 
-def _s3_to_aws(given: Values) -> Values:
+def _zipped(code: pulumi.Archive) -> bytes:
+    """Pack an archive of files, always into the same bytes; paths are from the project's root."""
+    if isinstance(code, pulumi.FileArchive):
+        folder = ROOT / code.path
+        files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    elif isinstance(code, pulumi.AssetArchive):
+        files = {name: ROOT / asset.path for name, asset in code.assets.items() if isinstance(asset, pulumi.FileAsset)}
+    else:
+        raise NotImplementedError(f"the sandbox's plugin packs files, not {type(code).__name__}")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, path in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return packed.getvalue()
+
+
+def _sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def _s3_to_aws(given: Values, *, backup: str = "S3BackupConfiguration") -> Values:
     processing = given.get("processingConfiguration", {})
     logging = given.get("cloudwatchLoggingOptions", {})
     partitioning = given.get("dynamicPartitioningConfiguration")
@@ -767,23 +890,13 @@ def _s3_to_aws(given: Values) -> Values:
         }
         for processor in processing.get("processors", [])
     ]
+    originals = given.get("s3BackupConfiguration")
     return _given(
-        BucketARN=given["bucketArn"],
-        RoleARN=given["roleArn"],
-        Prefix=given.get("prefix"),
-        ErrorOutputPrefix=given.get("errorOutputPrefix"),
-        CompressionFormat=given.get("compressionFormat", "UNCOMPRESSED"),
+        **_objects_to_aws(given),
+        **({backup: _objects_to_aws(originals)} if originals else {}),
+        S3BackupMode=given.get("s3BackupMode"),
         FileExtension=given.get("fileExtension"),
-        EncryptionConfiguration=(
-            {"KMSEncryptionConfig": {"AWSKMSKeyARN": given["kmsKeyArn"]}}
-            if "kmsKeyArn" in given
-            else {"NoEncryptionConfig": "NoEncryption"}
-        ),
         DynamicPartitioningConfiguration=partitioning and {"Enabled": partitioning.get("enabled", False)},
-        BufferingHints={
-            "SizeInMBs": int(given.get("bufferingSize", 5)),
-            "IntervalInSeconds": int(given.get("bufferingInterval", 300)),
-        },
         ProcessingConfiguration={"Enabled": processing.get("enabled", False), "Processors": processors},
         CloudWatchLoggingOptions=_given(
             Enabled=logging.get("enabled", False),
@@ -793,21 +906,51 @@ def _s3_to_aws(given: Values) -> Values:
     )
 
 
-def _s3_from_aws(described: Values) -> Values:
-    processing = described.get("ProcessingConfiguration", {"Enabled": False})
-    logging = described.get("CloudWatchLoggingOptions", {"Enabled": False})
+def _objects_to_aws(given: Values) -> Values:
+    """Where and how objects are written: the stream's events and, in the same form, its originals."""
+    return _given(
+        BucketARN=given["bucketArn"],
+        RoleARN=given["roleArn"],
+        Prefix=given.get("prefix"),
+        ErrorOutputPrefix=given.get("errorOutputPrefix"),
+        CompressionFormat=given.get("compressionFormat", "UNCOMPRESSED"),
+        EncryptionConfiguration=(
+            {"KMSEncryptionConfig": {"AWSKMSKeyARN": given["kmsKeyArn"]}}
+            if "kmsKeyArn" in given
+            else {"NoEncryptionConfig": "NoEncryption"}
+        ),
+        BufferingHints={
+            "SizeInMBs": int(given.get("bufferingSize", 5)),
+            "IntervalInSeconds": int(given.get("bufferingInterval", 300)),
+        },
+    )
+
+
+def _objects_from_aws(described: Values) -> Values:
     return _given(
         bucketArn=described["BucketARN"],
         roleArn=described["RoleARN"],
         prefix=described.get("Prefix"),
         errorOutputPrefix=described.get("ErrorOutputPrefix"),
         compressionFormat=described["CompressionFormat"],
-        fileExtension=described.get("FileExtension"),
         kmsKeyArn=described.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN"),
-        dynamicPartitioningConfiguration=described.get("DynamicPartitioningConfiguration")
-        and {"enabled": described["DynamicPartitioningConfiguration"]["Enabled"]},
         bufferingSize=described["BufferingHints"]["SizeInMBs"],
         bufferingInterval=described["BufferingHints"]["IntervalInSeconds"],
+    )
+
+
+def _s3_from_aws(described: Values) -> Values:
+    processing = described.get("ProcessingConfiguration", {"Enabled": False})
+    logging = described.get("CloudWatchLoggingOptions", {"Enabled": False})
+    return _given(
+        **_objects_from_aws(described),
+        s3BackupMode=described.get("S3BackupMode"),
+        s3BackupConfiguration=(
+            _objects_from_aws(described["S3BackupDescription"]) if "S3BackupDescription" in described else None
+        ),
+        fileExtension=described.get("FileExtension"),
+        dynamicPartitioningConfiguration=described.get("DynamicPartitioningConfiguration")
+        and {"enabled": described["DynamicPartitioningConfiguration"]["Enabled"]},
         processingConfiguration={
             "enabled": processing["Enabled"],
             "processors": [

@@ -16,7 +16,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugin.aws import Aws, AwsError, connect
 from sandbox.plugin.check import UNKNOWN, problems
-from sandbox.plugin.kinds import KINDS, Kind, Values
+from sandbox.plugin.kinds import KINDS, Kind, Values, same
 
 _IMPLEMENTED = frozenset({
     "allowedAccountIds", "assumeRoles", "defaultTags", "region", "skipCredentialsValidation", "skipMetadataApiCheck",
@@ -84,7 +84,7 @@ class AwsProvider(rpc.Provider):
         changed = sorted(
             key
             for key in (kind.inputs | {"tagsAll"}) & (inputs.keys() | state.keys())
-            if key not in request.ignore_changes and not _same(inputs.get(key), state.get(key))
+            if key not in request.ignore_changes and not kind.unchanged(key, inputs, state)
         )
         replaces = [key for key in changed if kind.replaces(key, state.get(key), inputs.get(key))]
         details = {key: rpc.PropertyDiff(_difference(key, inputs, state, replaces), input_diff=True) for key in changed}
@@ -133,7 +133,7 @@ class AwsProvider(rpc.Provider):
         if kind.tagged and tags != had:
             gone = sorted(had.keys() - tags.keys())
             await self._call("tag", kind.tag, self._configured, request.resource_id, old, tags, gone)
-        if any(not _same(inputs.get(key), old.get(key)) for key in kind.inputs - {"tags"}):
+        if not all(kind.unchanged(key, inputs, old) for key in kind.inputs - {"tags"}):
             await self._call("update", kind.update, self._configured, request.resource_id, inputs)
         state = await self._state(kind, request.resource_id, inputs)
         return rpc.UpdateResponse(_values(state or inputs))
@@ -208,19 +208,7 @@ def _reduced(given: Any, actual: Any) -> Any:  # noqa: ANN401 - a property value
         return {key: _reduced(value, actual[key]) for key, value in given.items() if key in actual}
     if isinstance(given, list) and isinstance(actual, list) and len(given) == len(actual):
         return [_reduced(one, other) for one, other in zip(given, actual, strict=True)]
-    return given if _same(given, actual) else actual
-
-
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - as above
-    """Compare by meaning: JSON documents as documents, numbers as numbers."""
-    if one == other:
-        return True
-    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
-        try:
-            return bool(json.loads(one) == json.loads(other))
-        except ValueError:
-            return False
-    return False
+    return given if same(given, actual) else actual
 
 
 def _arguments(values: dict[str, PropertyValue]) -> Values:

@@ -29,6 +29,7 @@ PROJECT = "central-log-archive"
 # How AWS writes the ARN of what it makes; {account} and {region} are those of the resource's provider.
 _ARNS = {
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
+    "aws:lambda/function:Function": "arn:aws:lambda:{region}:{account}:function:{name}",
     "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/{name}",
     "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}",
@@ -54,6 +55,7 @@ class Resource:
     protect: bool
     retain_on_delete: bool
     delete_before_replace: bool
+    replace_on_changes: list[str]
 
 
 @dataclass
@@ -135,6 +137,7 @@ class _Recorder(MockMonitor):
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
                     delete_before_replace=request.deleteBeforeReplace,
+                    replace_on_changes=list(request.replaceOnChanges),
                 )
             )
         return response

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.settings import ERROR_LOG_GROUP
+from components.settings import PIPELINE_LOG_GROUPS
 from tests.graph.recorder import ROOT, Graph, config_of, record
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -59,6 +59,7 @@ def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: G
             for region in ("eu-west-1", "us-east-1")
         },
         "layout": "dated",
+        "originals": False,
         "stream": "archive-stream-1234567",
     }
 
@@ -82,8 +83,9 @@ def test_nothing_is_kept_when(config: dict[str, Any], environment: dict[str, str
     assert graph.one("Bucket").inputs["forceDestroy"] is True
 
 
-def test_the_log_group_that_is_refused_as_a_source_is_the_one_that_the_stream_reports_into(archive: Graph) -> None:
-    assert archive.one("LogGroup").name == ERROR_LOG_GROUP
+def test_the_log_groups_that_are_refused_as_sources_are_those_that_the_archive_reports_into() -> None:
+    graph = record({"archive": {**config_of("archive")["archive"], "transform": "bundled"}})
+    assert {group.name for group in graph.of_type("LogGroup")} == set(PIPELINE_LOG_GROUPS)
 
 
 def test_an_archive_that_says_nothing_of_its_bucket_only_gives_up_unfinished_uploads(archive: Graph) -> None:

@@ -232,15 +232,54 @@ def test_the_stream_writes_as_the_stack_file_says(config: dict[str, Any]) -> Non
     formats = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
     assert s3["compressionFormat"] == formats[delivery.get("compression", "gzip")]
     layout = LAYOUTS[delivery.get("layout", "dated")]
-    assert s3["prefix"] == layout.prefix
+    transformed = "transform" in config["archive"]
+    assert s3["prefix"] == (layout.prefix_of_transformed if transformed else layout.prefix)
     queries = [
         parameter["parameterValue"]
         for processor in s3["processingConfiguration"]["processors"]
         for parameter in processor["parameters"]
         if parameter["parameterName"] == "MetadataExtractionQuery"
     ]
-    assert queries == ([layout.query] if layout.query else [])
-    assert s3.get("dynamicPartitioningConfiguration") == ({"enabled": True} if layout.query else None)
+    assert queries == ([layout.query] if layout.query and not transformed else [])
+    assert s3.get("dynamicPartitioningConfiguration") == ({"enabled": True} if layout.partitioned_by else None)
+
+
+@topologies
+def test_a_transform_gets_records_as_they_came_and_what_the_stack_file_says(config: dict[str, Any]) -> None:
+    graph, given = record(config), config["archive"].get("transform")
+    wanted = {"code": given} if isinstance(given, str) else given
+    stream = graph.one("FirehoseDeliveryStream")
+    s3 = stream.inputs["extendedS3Configuration"]
+    processors = {each["type"]: each["parameters"] for each in s3["processingConfiguration"]["processors"]}
+    if wanted is None:
+        assert "Lambda" not in processors
+        assert not graph.of_type("Function")
+        assert s3["s3BackupMode"] == "Disabled"
+        return
+    parameters = {each["parameterName"]: each["parameterValue"] for each in processors["Lambda"]}
+    assert list(processors) == ["Lambda"]
+    assert parameters.get("NumberOfRetries", "3") == str(wanted.get("retries", 3))
+    assert not {("NumberOfRetries", "3"), ("BufferSizeInMBs", "1"), ("BufferIntervalInSeconds", "60")} & set(
+        parameters.items()
+    )
+    assert s3["s3BackupMode"] == ("Enabled" if wanted.get("backup") else "Disabled")
+    assert stream.replace_on_changes == ([] if wanted.get("backup") else ["extendedS3Configuration.s3BackupMode"])
+    (delivery,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-delivery-policy")
+    called = [s["Resource"] for s in json.loads(delivery.inputs["policy"])["Statement"] if s["Sid"] == "Transform"]
+    assert called == [parameters["LambdaArn"]]
+    if wanted["code"].startswith("arn:"):
+        assert parameters["LambdaArn"] == wanted["code"]
+        assert not graph.of_type("Function")
+        return
+    function = graph.one("Function").inputs
+    assert parameters["LambdaArn"].endswith(":function:archive-transform-1234567:$LATEST")
+    assert function["memorySize"] == wanted.get("memoryMiB", 512)
+    assert function["timeout"] == wanted.get("timeoutSeconds", 60)
+    layout = LAYOUTS[config["archive"].get("delivery", {}).get("layout", "dated")]
+    assert function["environment"] == {"variables": {"PARTITION_KEYS": ",".join(layout.partitioned_by)}}
+    (sender,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-sender-policy")
+    (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-transform-policy")
+    assert policy.urn in sender.dependencies
 
 
 @topologies

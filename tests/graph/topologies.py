@@ -69,6 +69,18 @@ _deliveries = st.fixed_dictionaries(
 )
 
 
+def _transforms(region: str, account: str) -> st.SearchStrategy[Any]:
+    any_function = {"retries": st.integers(0, 300), "backup": st.booleans()}
+    made_here = {"memoryMiB": st.integers(128, 10240), "timeoutSeconds": st.integers(1, 300), **any_function}
+    given = f"arn:aws:lambda:{region}:{account}:function:given:7"
+    return st.one_of(
+        st.sampled_from([None, "bundled", given]),
+        st.fixed_dictionaries({"code": st.just("bundled")}, optional=made_here),
+        st.fixed_dictionaries({"code": st.just("sandbox"), "handler": st.just("command.main")}, optional=made_here),
+        st.fixed_dictionaries({"code": st.just(given)}, optional=any_function),
+    )
+
+
 @st.composite
 def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     """Config of a stack with an archive and one to four applications."""
@@ -82,6 +94,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     bucket = {"bucket": draw(_buckets)} if draw(st.booleans()) else {}
     region = draw(st.sampled_from(REGIONS))
     key = draw(st.sampled_from([None, "create", f"arn:aws:kms:{region}:{archive}:key/given"]))
+    transform = draw(_transforms(region, archive))
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
         "archive": {
@@ -92,6 +105,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
             **own,
             **bucket,
             **({"key": key} if key else {}),
+            **({"transform": transform} if transform else {}),
         },
         "applications": applications,
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import json
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +51,7 @@ def left_behind(stacks: Stacks) -> list[str]:
     roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
     left = [role for role in roles if role != "central-log-archive-deployer"]
     left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
+    left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
     left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]
     for region in ("eu-west-1", "us-east-1"):
         logs = stacks.client("logs", account=archive, region=region)
@@ -335,6 +339,92 @@ def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_i
     for stack in EXAMPLES[1::-1]:
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     assert left_behind(stacks) == []
+
+
+WAF = {"timestamp": 1, "action": "BLOCK", "httpRequest": {"clientIp": "192.0.2.1"}}
+
+
+def test_the_bundled_transform_makes_a_line_of_each_event_in_its_partition(stacks: Stacks) -> None:
+    """Its function really runs, in the Python of this machine, with the rights of its role."""
+    archive = {
+        **config_of("archive")["archive"],
+        "delivery": {"layout": "partitioned-by-group"},
+        "transform": {"code": "bundled", "backup": True},
+        "key": "create",
+    }
+    stacks.up("archive", {"archive": archive})
+    stacks.up("app-dev")
+    bucket = stacks.outputs("archive")["bucket"]
+    write(stacks, json.dumps(WAF))
+    under = "logs/account=222222222222/region=eu-west-1/group=aws-waf-logs-shop/date="
+    assert eventually(lambda: archived(stacks, bucket, under) != [])
+    (line,) = archived(stacks, bucket, under)
+    del line["id"], line["timestamp"]
+    assert line == {
+        "account": "222222222222",
+        "region": "eu-west-1",
+        "logGroup": "aws-waf-logs-shop",
+        "logStream": "s",
+        "message": WAF,
+    }
+    originals = archived(stacks, bucket, "originals/date=")
+    assert {each["messageType"] for each in originals} == {"DATA_MESSAGE", "CONTROL_MESSAGE"}
+    s3 = stacks.client("s3", account="111111111111")
+    roots = {item["Key"].split("/")[0] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert roots == {"logs", "originals"}
+    stacks.pulumi(
+        "refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config={"archive": archive}
+    )
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config={"archive": archive})
+
+
+def test_what_is_too_much_for_an_answer_is_put_again_by_the_role_of_the_transform(stacks: Stacks) -> None:
+    """Continues the test before."""
+    bucket = stacks.outputs("archive")["bucket"]
+    logs = stacks.client("logs", account="222222222222")
+    messages = [f"{index:02d}" + "x" * 250_000 for index in range(80)]  # 20 MB, which gzip makes small
+    for some in (messages[start : start + 4] for start in range(0, len(messages), 4)):
+        events = [{"timestamp": int(time.time() * 1000), "message": message} for message in some]
+        logs.put_log_events(logGroupName="aws-waf-logs-shop", logStreamName="s", logEvents=events)
+    under = "logs/account=222222222222/region=eu-west-1/group=aws-waf-logs-shop/date="
+
+    def texts() -> list[str]:
+        return sorted(str(line["message"]) for line in archived(stacks, bucket, under) if line["message"] != WAF)
+
+    assert eventually(lambda: len(texts()) >= len(messages))
+    assert texts() == messages
+
+
+def test_a_transform_that_fails_loses_nothing(stacks: Stacks) -> None:
+    """Continues the test before: the operator's function, from a folder, refuses every record."""
+    folder = Path(tempfile.mkdtemp(dir=ROOT, prefix=".own-"))
+    try:
+        (folder / "main.py").write_text("def handler(event, context):\n    raise RuntimeError('not today')\n")
+        own = {"code": folder.name, "handler": "main.handler", "retries": 1}
+        archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned-by-group"}, "transform": own}
+        told = "The backup of the originals ends, which AWS does only by a new stream"
+        assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
+        stacks.up("archive", {"archive": archive})
+        bucket = stacks.outputs("archive")["bucket"]
+        write(stacks, "kept all the same")
+        s3 = stacks.client("s3", account="111111111111")
+
+        def failed() -> list[dict[str, Any]]:
+            found = s3.list_objects_v2(Bucket=bucket, Prefix="errors/processing-failed/").get("Contents", [])
+            bodies = [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found]
+            return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+        def raw() -> str:
+            return "".join(gzip.decompress(base64.b64decode(line["rawData"])).decode() for line in failed())
+
+        assert eventually(lambda: "kept all the same" in raw())
+        assert {(line["errorCode"], line["attemptsMade"]) for line in failed()} == {("Lambda.FunctionError", 2)}
+        for stack in EXAMPLES[1::-1]:
+            config = {"archive": archive} if stack == "archive" else None
+            stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
+        assert left_behind(stacks) == []
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(stacks: Stacks) -> None:

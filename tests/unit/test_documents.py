@@ -81,7 +81,11 @@ def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archiv
 
 def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only() -> None:
     policy = documents.delivery_role_policy(
-        home_region="eu-west-1", bucket_arn="arn:aws:s3:::logs", error_log_stream_arn="arn:e", key_arn=KEY
+        home_region="eu-west-1",
+        bucket_arn="arn:aws:s3:::logs",
+        error_log_stream_arn="arn:e",
+        key_arn=KEY,
+        function_arn=None,
     )
     assert statements(policy)[-1] == {
         "Sid": "EncryptObjects",
@@ -90,6 +94,45 @@ def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only(
         "Resource": KEY,
         "Condition": THROUGH_S3,
     }
+
+
+def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
+    function = "arn:aws:lambda:eu-west-1:111111111111:function:t:$LATEST"
+    policy = documents.delivery_role_policy(
+        home_region="eu-west-1",
+        bucket_arn="arn:b",
+        error_log_stream_arn="arn:e",
+        key_arn=None,
+        function_arn=function,
+    )
+    assert statements(policy)[-1] == {
+        "Sid": "Transform",
+        "Effect": "Allow",
+        "Action": ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"],
+        "Resource": function,
+    }
+
+
+def test_the_transform_puts_again_into_its_stream_and_logs_and_nothing_else() -> None:
+    group = "arn:aws:logs:eu-west-1:111111111111:log-group:t"
+    policy = documents.transform_role_policy(stream_arn="arn:s", log_group_arn=group)
+    assert statements(policy) == [
+        {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": "arn:s"},
+        {
+            "Sid": "Log",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"{group}:*",
+        },
+    ]
+    assert statements(documents.transform_role_trust()) == [
+        {
+            "Sid": "Lambda",
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ]
 
 
 def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -> None:
@@ -110,6 +153,7 @@ def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> N
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
         key_arn=None,
+        function_arn=None,
     )
     assert statements(policy) == [
         {

@@ -47,10 +47,49 @@ def with_bucket(bucket: dict[str, object]) -> dict[str, object]:
     return {"archive": {**ARCHIVE, "bucket": bucket}}
 
 
+def with_transform(transform: object, **archive: object) -> dict[str, object]:
+    return {"archive": {**ARCHIVE, "transform": transform, **archive}}
+
+
 CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
+    "a function without its version": (
+        with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine"),
+        'archive.transform: code: "arn:aws:lambda:eu-west-1:111111111111:function:mine" is not the ARN of a version or '
+        "alias of a function; it ends with :function:NAME:VERSION, or :$LATEST",
+    ),
+    "a function of another region": (
+        with_transform("arn:aws:lambda:us-east-1:111111111111:function:mine:1"),
+        "archive.transform.code: is of us-east-1, and the stream of eu-west-1; give a function of eu-west-1",
+    ),
+    "settings of a function that is there already": (
+        with_transform({"code": "arn:aws:lambda:eu-west-1:111111111111:function:mine:1", "memoryMiB": 256}),
+        "archive.transform: a function that is there already is left as it is; remove memoryMiB",
+    ),
+    "a folder without a handler": (
+        with_transform("transform"),
+        "archive.transform: a function from a folder needs a handler, like handler: main.handler",
+    ),
+    "a folder that is not there": (
+        with_transform({"code": "bundeld", "handler": "main.handler"}),
+        "archive.transform: code: there is no file bundeld/main.py in the project; name the folder that has it",
+    ),
+    "a handler of the bundled function": (
+        with_transform({"code": "bundled", "handler": "main.handler"}),
+        "archive.transform: the bundled function has a handler of its own; remove handler, or name a folder as code",
+    ),
+    "the log group of the transform": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["archive-transform-logs-1234567"]}},
+        "archive: ownLogGroups: archive-transform-logs-1234567 is where the archive itself reports; archived, each "
+        "event would make another; remove it",
+    ),
+    "the log group of the function that is there already": (
+        with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine:1", ownLogGroups=["/aws/lambda/mine"]),
+        "archive: ownLogGroups: /aws/lambda/mine is where the archive itself reports; archived, each event would make "
+        "another; remove it",
+    ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
         'archive.key: "arn:aws:kms:eu-west-1:111111111111:alias/logs" is not a KMS key; allowed: create, or the ARN of '
@@ -99,8 +138,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "the stream's own errors among what it archives": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
-        "archive: ownLogGroups: archive-delivery-errors-0123456 is where the stream reports its errors; archived, each "
-        "would make another; remove it",
+        "archive: ownLogGroups: archive-delivery-errors-0123456 is where the archive itself reports; archived, each "
+        "event would make another; remove it",
     ),
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
@@ -164,7 +203,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, bucket, key, ownLogGroups, delivery",
+        "senderRoleName, bucket, key, ownLogGroups, delivery, transform",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
