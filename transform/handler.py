@@ -88,17 +88,15 @@ def _answer(record: Mapping[str, str], names: Sequence[str]) -> tuple[Answer, Do
 
 def lines(document: Document) -> bytes:
     """Return the events of a document as lines of JSON, in UTF-8."""
-    head = json.dumps(
-        {
-            "account": document["owner"],
-            "region": _region(document),
-            "logGroup": document["logGroup"],
-            "logStream": document["logStream"],
-        },
-        ensure_ascii=False,
-    ).removesuffix("}")
+    place = {
+        "account": document["owner"],
+        "region": _region(document),
+        "logGroup": document["logGroup"],
+        "logStream": document["logStream"],
+    }
+    head = _as_json(place).removesuffix("}")
     text = "".join(
-        f'{head}, "id": {json.dumps(event["id"])}, "timestamp": {json.dumps(event["timestamp"])}, '
+        f'{head}, "id": {_as_json(event["id"])}, "timestamp": {_as_json(event["timestamp"])}, '
         f'"message": {_embedded(event["message"])}}}\n'
         for event in document["logEvents"]
     )
@@ -110,16 +108,21 @@ def _embedded(message: str) -> str:
     """Return a message as JSON: a JSON object as it is, on one line; everything else as a text."""
     if message.lstrip(" \t\r\n").startswith("{"):
         try:
-            json.loads(message, parse_constant=_refuse)
+            _parse(message)
         except (ValueError, RecursionError):
             pass
         else:
             return re.sub(r"[\r\n]+", " ", message)  # between tokens: in a string they would be escaped
-    return json.dumps(message, ensure_ascii=False)
+    return _as_json(message)
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: json.dumps and json.loads make new ones for each call that is not a plain one.
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_parse = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def _region(document: Document) -> str:

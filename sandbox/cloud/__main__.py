@@ -63,7 +63,7 @@ async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
 def _app() -> Callable[..., Awaitable[None]]:
     """The emulator, extended, with what operators and tests ask of the cloud itself in front."""
     from ministack.app import app
-    from ministack.core import iam_evaluator
+    from ministack.core import iam_actions, iam_evaluator
 
     from sandbox.cloud import delivery, destinations, firehose, keys, rights
     from sandbox.cloud.patch import replace
@@ -75,6 +75,12 @@ def _app() -> Callable[..., Awaitable[None]]:
         "enforce",
         "access_key_id iam_action service region resource_arn service_context",
         lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
+    )
+    resource = replace(
+        iam_actions,
+        "extract_resource_arn",
+        "service method path headers body query_params region account_id",
+        lambda *request: rights.resource_of(resource, *request),
     )
     answers: dict[str, Callable[..., object]] = {
         "calls": rights.calls,

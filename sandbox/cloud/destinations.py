@@ -11,7 +11,6 @@ import json
 import re
 from typing import Any
 
-from ministack.core import iam_actions
 from ministack.core.arn import Arn, ArnParseError, parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cloudwatch_logs as logs
@@ -38,22 +37,6 @@ def install() -> None:
         "arn account_id region",
         lambda arn, account, region: _tag_identity(arn, account, region) or identity(arn, account, region),
     )
-    resource = replace(
-        iam_actions,
-        "extract_resource_arn",
-        "service method path headers body query_params region account_id",
-        lambda *request: _resource(resource, *request),
-    )
-
-
-def _resource(original: Any, *request: Any) -> str:  # noqa: ANN401 - the emulator's function
-    """Name the destination that a call is about: the emulator would decide on it as on anything (``*``)."""
-    service, *_, body, _, region, account = request
-    resource = str(original(*request))
-    if service == "logs" and resource == "*" and body:
-        name = json.loads(body).get("destinationName")
-        return f"arn:aws:logs:{region}:{account}:destination:{name}" if name else resource
-    return resource
 
 
 def find(arn: str) -> tuple[Arn, dict[str, Any] | None]:

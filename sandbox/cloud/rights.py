@@ -126,6 +126,21 @@ def recorded(
     return denied
 
 
+# The emulator would decide on calls with these names as on calls about anything (``*``).
+_NAMED_IN_BODY = {"logs": ("destinationName", "destination:"), "lambda": ("FunctionName", "function:")}
+
+
+def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
+    """Name what a call is about, where the emulator does not."""
+    service, *_, body, _, region, account = request
+    resource = str(original(*request))
+    if resource != "*" or service not in _NAMED_IN_BODY or not body:
+        return resource
+    key, prefix = _NAMED_IN_BODY[service]
+    name = json.loads(body).get(key)
+    return f"arn:aws:{service}:{region}:{account}:{prefix}{name}" if name else resource
+
+
 def _both(request: iam.EvalContext, policies: list[Any], key_policy: str | None) -> bool:
     decided = iam.evaluate(request, policies)
     if key_policy is not None:

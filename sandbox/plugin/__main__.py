@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+from google.protobuf.struct_pb2 import Struct
 from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.server import announce, ready_file
@@ -45,6 +47,25 @@ async def _serve(ready: Path) -> None:
     host.close()
 
 
+# The engine may name an archive of a state by its hash alone, which the SDK does not take for an archive. So it goes
+# through the SDK under another signature, and gets its own again on the way back.
+_ARCHIVE = (rpc._special_sig_key, rpc._special_archive_sig)
+_HASH = ("signature", "hash of an archive")
+_CONTENTS = {"assets", "path", "uri"}
+
+
+def _sign(message: Any, old: tuple[str, str], new: tuple[str, str]) -> Any:  # noqa: ANN401 - protobuf has no types
+    """Change the signature of all archives in a message that are a hash alone."""
+    key, value = old
+    for _, struct in message.ListFields():
+        for field in struct.fields.values() if isinstance(struct, Struct) else ():
+            inner = field.struct_value.fields if field.HasField("struct_value") else {}
+            if key in inner and inner[key].string_value == value and not inner.keys() & _CONTENTS:
+                inner[new[0]].string_value = new[1]
+                del inner[key]
+    return message
+
+
 class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no types
     """Hands errors that are meant for the operator to the engine as they are, without a class name in front."""
 
@@ -55,7 +76,7 @@ class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no t
 
         async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
             try:
-                return await handler.unary_unary(request, context)
+                return _sign(await handler.unary_unary(_sign(request, _ARCHIVE, _HASH), context), _HASH, _ARCHIVE)
             except AwsError as error:
                 await context.abort(grpc.StatusCode.UNKNOWN, str(error))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -87,7 +88,13 @@ class AwsProvider(rpc.Provider):
             if key not in request.ignore_changes and not kind.unchanged(key, inputs, state)
         )
         replaces = [key for key in changed if kind.replaces(key, state.get(key), inputs.get(key))]
-        details = {key: rpc.PropertyDiff(_difference(key, inputs, state, replaces), input_diff=True) for key in changed}
+        details = {
+            path: rpc.PropertyDiff(
+                rpc.PropertyDiffKind[f"{change}_REPLACE" if key in replaces else change], input_diff=True
+            )
+            for key in changed
+            for path, change in _differences(key, inputs.get(key), state.get(key))
+        }
         # Two of the same name cannot be there at once. A name that was filled in is filled in anew.
         fixed_name = kind.named_by not in inputs.get(_DEFAULTS, []) and kind.named_by not in replaces
         return rpc.DiffResponse(
@@ -197,9 +204,16 @@ def _unique_name(kind: Kind, name: str, seed: bytes) -> str:
     return f"{name[: kind.longest_name - _UNIQUE_DIGITS - 1]}-{digits}".lower()
 
 
-def _difference(key: str, inputs: Values, state: Values, replaces: list[str]) -> rpc.PropertyDiffKind:
-    change = "ADD" if key not in state else "DELETE" if key not in inputs else "UPDATE"
-    return rpc.PropertyDiffKind[f"{change}_REPLACE" if key in replaces else change]
+def _differences(path: str, new: Any, old: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a property value
+    """Yield the paths at which two values differ, and how, as deep as official plugins tell it."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        for key in sorted(new.keys() | old.keys()):
+            yield from _differences(f"{path}.{key}", new.get(key), old.get(key))
+    elif isinstance(new, list) and isinstance(old, list):
+        for index, (one, other) in enumerate(itertools.zip_longest(new, old)):
+            yield from _differences(f"{path}[{index}]", one, other)
+    elif not same(new, old):
+        yield path, "ADD" if old is None else "DELETE" if new is None else "UPDATE"
 
 
 def _reduced(given: Any, actual: Any) -> Any:  # noqa: ANN401 - a property value

@@ -17,14 +17,20 @@ from tests.sandbox.stacks import EXAMPLES, Stacks
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
         "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy", "kms:UntagResource",
-        "kms:UpdateKeyDescription", "logs:UntagResource",
+        "kms:UpdateKeyDescription", "lambda:UntagResource", "logs:UntagResource",
     },
     "application-account.yaml": {
         "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "logs:UntagResource",
     },
 }  # fmt: skip
 # Rights that AWS asks for when something is created with tags, and the emulator does not.
-FOR_TAGS_AT_CREATION = {"firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource", "logs:TagResource"}
+FOR_TAGS_AT_CREATION = {
+    "firehose:TagDeliveryStream",
+    "iam:TagRole",
+    "kms:TagResource",
+    "lambda:TagResource",
+    "logs:TagResource",
+}
 ACCOUNTS = {
     "archive-account.yaml": {"111111111111"},
     "application-account.yaml": {"222222222222", "333333333333", "444444444444"},
@@ -66,10 +72,9 @@ def calls(stacks: Stacks) -> set[Call]:
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
-    stacks.up(
-        "archive",
-        {"archive": {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create"}},
-    )
+    rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create"}
+    stacks.up("archive", {"archive": {**rich, "transform": "bundled"}})
+    stacks.up("archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}}})
     stacks.up("archive")
     s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
     with_roles = {**config_of("app-dev"), "filterRoles": True}

@@ -1,0 +1,119 @@
+"""How fast the bundled transform is, beside what no transform can save: ``python -m benchmarks.transform``.
+
+The yardstick is plain zlib on the same records: unpacking them, and nothing else. Both run in turn in one process, and
+the ratio is taken pair by pair, so that a machine which slows down slows both.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import logging
+import random
+import statistics
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from transform.handler import handler
+
+_STREAM = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
+
+
+def events(kind: str, number: int) -> list[str]:
+    """Messages of a kind, the same ones each time: AWS WAF's JSON, or lines of text."""
+    draw = random.Random(7)  # noqa: S311 - data, not secrets
+    if kind == "text":
+        return [
+            f"INFO request {draw.getrandbits(64):x} took {draw.randrange(999)} ms on path /cart" for _ in range(number)
+        ]
+    return [
+        json.dumps({
+            "timestamp": 1700000000000 + index,
+            "formatVersion": 1,
+            "webaclId": "arn:aws:wafv2:eu-west-1:222222222222:regional/webacl/shop/1",
+            "action": draw.choice(["ALLOW", "BLOCK"]),
+            "ruleGroupList": [],
+            "rateBasedRuleList": [],
+            "httpRequest": {
+                "clientIp": f"192.0.2.{draw.randrange(255)}",
+                "country": draw.choice(["DE", "FR", "US"]),
+                "headers": [{"name": name, "value": f"{draw.getrandbits(96):x}"} for name in ("Host", "User-Agent")],
+                "uri": f"/cart/{draw.randrange(9999)}",
+                "args": "",
+                "httpMethod": "GET",
+                "requestId": f"{draw.getrandbits(128):x}",
+            },
+        })
+        for index in range(number)
+    ]  # fmt: skip
+
+
+def records(messages: list[str], each: int) -> list[dict[str, str]]:
+    """Records as Firehose passes them, with ``each`` events in one."""
+    made = []
+    for start in range(0, len(messages), each):
+        document = {
+            "messageType": "DATA_MESSAGE",
+            "owner": "222222222222",
+            "logGroup": "aws-waf-logs-shop",
+            "logStream": "s",
+            "subscriptionFilters": ["central-log-archive.eu-west-1"],
+            "logEvents": [
+                {"id": str(index), "timestamp": 1700000000000, "message": message}
+                for index, message in enumerate(messages[start : start + each])
+            ],
+        }
+        data = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
+        made.append({"recordId": str(start), "data": data})
+    return made
+
+
+def main(
+    runs: Annotated[int, typer.Option(help="pairs of runs")] = 15,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+) -> None:
+    """Print MiB of unpacked records a second, for both, and the ratio of their times."""
+    logging.disable(logging.CRITICAL)
+    rows = []
+    for kind in ("waf", "text"):
+        batch = records(events(kind, 3000), 300)
+        packed = [base64.b64decode(record["data"]) for record in batch]
+        size = sum(len(zlib.decompress(data, wbits=31)) for data in packed) / 2**20
+        event = {"deliveryStreamArn": _STREAM, "records": batch}
+        pairs = [_pair(event, packed) for _ in range(runs + 1)][1:]  # the first one warms up
+        rows.append({
+            "events": kind,
+            "unpackedMiB": round(size, 2),
+            "transformMiBPerSecond": round(size / statistics.median(a for a, _ in pairs), 1),
+            "zlibMiBPerSecond": round(size / statistics.median(b for _, b in pairs), 1),
+            "ratio": round(statistics.median(a / b for a, b in pairs), 1),
+        })  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def _pair(event: Mapping[str, object], packed: list[bytes]) -> tuple[float, float]:
+    """Seconds of the transform, and of plain zlib."""
+    start = time.perf_counter()
+    handler(event, None)
+    between = time.perf_counter()
+    for data in packed:
+        zlib.decompress(data, wbits=31)
+    return between - start, time.perf_counter() - between
+
+
+if __name__ == "__main__":
+    typer.run(main)
