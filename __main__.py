@@ -36,20 +36,22 @@ if stack.archive is not None:
             own_log_groups=stack.archive.own_log_groups or (),
             delivery=stack.archive.delivery,
             transform=stack.archive.transform,
+            topics=stack.archive.alarms,
             retain=retain,
             providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
         ),
     )
-    destinations = archive.destinations
+    served = archive_stack.Served(archive.destinations, archive.topics or None)
     pulumi.export("bucket", archive.bucket)
     pulumi.export("stream", archive.stream)
     pulumi.export("layout", stack.archive.delivery.layout)
     pulumi.export("originals", stack.archive.keeps_originals)
-    pulumi.export("destinations", destinations)
+    pulumi.export("destinations", archive.destinations)
+    pulumi.export("topics", archive.topics)
     pulumi.export("admittedAccounts", stack.sender_accounts)
     pulumi.export("admittedOrganization", stack.sender_organization)
 elif stack.archive_stack is not None:
-    destinations = archive_stack.destinations(stack.archive_stack, stack)
+    served = archive_stack.served(stack.archive_stack, stack)
 
 for application in stack.applications:
     AppAccountSubscription(
@@ -57,7 +59,8 @@ for application in stack.applications:
         AppAccountSubscriptionArgs(
             account=application.account,
             log_groups={region: groups.log_groups for region, groups in application.regions.items()},
-            destinations=destinations,
+            destinations=served.destinations,
+            topics=served.topics and {region: served.topics[region] for region in application.regions},
             filter_role=stack.filters_have_roles,
             retain=retain,
             providers=providers.of(application, application.regions),

@@ -9,7 +9,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components import documents
+from components.alarms import sender_alarms
 from components.settings import LogGroup, filter_name
+from components.watch import make_alarm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,8 @@ class AppAccountSubscriptionArgs:
         account: id of the application account.
         log_groups: region → log groups to subscribe there.
         destinations: region → ARN of the archive's destination, for each region of ``log_groups``.
+        topics: region → ARN of the topic that alarms of the region tell, for each region of ``log_groups``; None: no
+            alarms.
         filter_role: give the filters a role of this account, which an archive that admits an organization demands.
         retain: keep a log group that was made here when it leaves the stack.
         providers: region → provider of the account, for each region of ``log_groups``.
@@ -28,6 +32,7 @@ class AppAccountSubscriptionArgs:
     account: str
     log_groups: Mapping[str, Sequence[LogGroup]]
     destinations: Mapping[str, pulumi.Input[str]]
+    topics: Mapping[str, pulumi.Input[str]] | None
     filter_role: bool
     retain: bool
     providers: Mapping[str, aws.Provider]
@@ -50,6 +55,19 @@ class AppAccountSubscription(pulumi.ComponentResource):
             region: {group.name: self._subscribe(region, group) for group in groups}
             for region, groups in args.log_groups.items()
         }
+        for region, topic in (args.topics or {}).items():
+            for alarm in sender_alarms(region):
+                make_alarm(
+                    f"{name}-alarm-{alarm.name}-{region}",
+                    alarm,
+                    # Fixed, so that the deployer role can be held to it.
+                    name=f"central-log-archive-{alarm.name}",
+                    dimensions={},
+                    topic=topic,
+                    opts=pulumi.ResourceOptions(
+                        parent=self, provider=args.providers[region], delete_before_replace=True
+                    ),
+                )
         self.register_outputs({"filters": self.filters})
 
     def _make_filter_role(self) -> pulumi.Output[str]:

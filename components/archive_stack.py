@@ -1,8 +1,9 @@
-"""What the outputs of stacks say: the destinations of another stack's archive, and the layout of this one."""
+"""What the outputs of stacks say: what another stack's archive serves, and what the stream of this one was."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -11,24 +12,42 @@ from components.layouts import LAYOUTS
 from components.settings import Archive, Settings, unserved
 
 
-def destinations(archive_stack: str, settings: Settings) -> dict[str, pulumi.Output[str]]:
-    """Return region → ARN of the destination, for every region that the applications use.
+@dataclass(frozen=True)
+class Served:
+    """What an archive offers to a stack of applications, for every region that they use.
+
+    Attributes:
+        destinations: region → ARN of the destination.
+        topics: region → ARN of the topic that alarms of the region tell; None where the stack wants no alarms.
+    """
+
+    destinations: Mapping[str, pulumi.Output[str]]
+    topics: Mapping[str, pulumi.Output[str]] | None
+
+
+def served(archive_stack: str, settings: Settings) -> Served:
+    """Return what the archive of another stack offers.
 
     Args:
         archive_stack: a stack of this organization and project, or ``organization/project/stack``.
-        settings: the accounts and regions that the archive has to serve, and what their filters carry.
+        settings: the accounts and regions that the archive has to serve, what their filters carry, and their alarms.
 
     Raises:
         pulumi.RunError: (when the outputs are resolved, at preview too) the archive does not serve all of them.
     """
     archive = pulumi.StackReference(_full_name(archive_stack))
-    served = pulumi.Output.all(
+    outputs = pulumi.Output.all(
         destinations=archive.get_output("destinations"),
+        topics=archive.get_output("topics"),
         accounts=archive.get_output("admittedAccounts"),
         organization=archive.get_output("admittedOrganization"),
     ).apply(lambda outputs: _checked(outputs, archive_stack, settings))
-    regions = {region for application in settings.applications for region in application.regions}
-    return {region: served[region] for region in sorted(regions)}
+    regions = sorted({region for application in settings.applications for region in application.regions})
+
+    def by_region(output: str) -> dict[str, pulumi.Output[str]]:
+        return {region: outputs[output][region] for region in regions}
+
+    return Served(by_region("destinations"), by_region("topics") if settings.alarms else None)
 
 
 def announce_replacement(archive: Archive, *, retain: bool) -> None:
@@ -72,8 +91,9 @@ def _full_name(stack: str) -> str:
     return stack if "/" in stack else f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
 
 
-def _checked(outputs: dict[str, Any], archive_stack: str, settings: Settings) -> dict[str, str]:
+def _checked(outputs: dict[str, Any], archive_stack: str, settings: Settings) -> dict[str, dict[str, str]]:
     by_region: dict[str, str] | None = outputs["destinations"]
+    topics: dict[str, str] = outputs["topics"] or {}
     if by_region is None:
         raise pulumi.RunError(
             f"stack {archive_stack} has no destinations: bring it up first (pulumi up -s {archive_stack}), or name the "
@@ -89,6 +109,10 @@ def _checked(outputs: dict[str, Any], archive_stack: str, settings: Settings) ->
             f"filterRoles: the archive admits the organization {organization}, and then AWS demands a role for each "
             f"subscription filter; set filterRoles: true in Pulumi.{pulumi.get_stack()}.yaml"
         )
+    if settings.alarms and not topics:
+        problems.append(
+            f"alarms: the archive has no topics that alarms could tell; set archive.alarms in {file}, or remove alarms"
+        )
     if problems:
         raise pulumi.RunError("\n  ".join([f"stack {archive_stack} does not serve this stack:", *problems]))
-    return by_region
+    return {"destinations": by_region, "topics": topics}

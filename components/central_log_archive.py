@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -16,6 +17,7 @@ from components.archive_stream import make_stream
 from components.archive_transform import LOG_GROUP, ArchiveTransform
 from components.layouts import LAYOUTS
 from components.settings import Bucket, Delivery, SubscribedLogGroup, Transform, filter_name
+from components.watch import make_topic, watch_archive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class CentralLogArchiveArgs:
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
         transform: the function that changes events on their way; None: they arrive as they came.
+        topics: region → ARN of the topic that alarms of the region tell; "create": make them; None: no alarms.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
         providers: region → provider of the central account, for the home region and each destination region.
     """
@@ -49,6 +52,7 @@ class CentralLogArchiveArgs:
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
     transform: Transform | None
+    topics: Mapping[str, str] | Literal["create"] | None
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -60,11 +64,13 @@ class CentralLogArchive(pulumi.ComponentResource):
         bucket: name of the bucket that events arrive in.
         stream: name of the Firehose stream.
         destinations: region → ARN of the destination; known only once its policy admits the senders.
+        topics: region → ARN of the topic that alarms of the region tell; empty without alarms.
     """
 
     bucket: pulumi.Output[str]
     stream: pulumi.Output[str]
     destinations: dict[str, pulumi.Output[str]]
+    topics: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
@@ -107,7 +113,25 @@ class CentralLogArchive(pulumi.ComponentResource):
             region: self._make_destination(region, stream, sender_role, sender_policy)
             for region in args.destination_regions
         }
-        self.register_outputs({"bucket": self.bucket, "stream": self.stream, "destinations": self.destinations})
+        self.topics = self._find_topics()
+        if self.topics:
+            watch_archive(
+                name,
+                account=args.account,
+                region=args.region,
+                stream=stream,
+                transform=transform,
+                delivery=args.delivery,
+                has_key=key_arn is not None,
+                sends=bool(args.own_log_groups),
+                sender_accounts=args.sender_accounts,
+                sender_regions=args.destination_regions,
+                topic=self.topics[args.region],
+                child=child,
+            )
+        self.register_outputs(
+            {"bucket": self.bucket, "stream": self.stream, "destinations": self.destinations, "topics": self.topics}
+        )
 
     def _child(
         self,
@@ -153,6 +177,25 @@ class CentralLogArchive(pulumi.ComponentResource):
             opts=self._child(home, depends_on=before),
         )
         return role, policy
+
+    def _find_topics(self) -> dict[str, pulumi.Output[str]]:
+        """Return region → ARN of the topic that alarms tell, made here or given."""
+        args = self._args
+        if args.topics is None:
+            return {}
+        if args.topics != "create":
+            return {region: pulumi.Output.from_input(arn) for region, arn in args.topics.items()}
+        return {
+            region: make_topic(
+                self._name,
+                region,
+                account=args.account,
+                sender_accounts=args.sender_accounts,
+                sender_organization=args.sender_organization,
+                child=partial(self._child, region),
+            )
+            for region in sorted({args.region, *args.destination_regions})
+        }
 
     def _subscribe(
         self,

@@ -202,6 +202,29 @@ def sender_role_policy(*, stream_arn: str) -> str:
     )
 
 
+def topic_policy(*, topic_arn: str, region: str, accounts: Iterable[str], organization: str | None) -> str:
+    """Let the alarms of the archive and of its senders tell a topic, over TLS, and nobody else.
+
+    Alarms are named by their ARNs (Amazon SNS Developer Guide, "Example cases for Amazon SNS access control"), accounts
+    of an organization by ``aws:SourceOrgID``.
+    """
+    publish = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+    }
+    alarms = [f"arn:{PARTITIONS[region]}:cloudwatch:{region}:{account}:alarm:*" for account in sorted(set(accounts))]
+    statements = [
+        _deny("DenyInsecureTransport", "sns:Publish", [topic_arn], "Bool", "aws:SecureTransport", "false"),
+        {"Sid": "AlarmsOfAccounts", **publish, "Condition": {"ArnLike": {"aws:SourceArn": alarms}}},
+    ]
+    if organization is not None:
+        condition = {"StringEquals": {"aws:SourceOrgID": organization}}
+        statements.append({"Sid": "AlarmsOfTheOrganization", **publish, "Condition": condition})
+    return _document(*statements)
+
+
 def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], sender_organization: str | None) -> str:
     """Let the senders subscribe log groups to the destination.
 

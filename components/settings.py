@@ -122,6 +122,8 @@ BucketName = Annotated[str, _matching("the name of a bucket", r"[a-z0-9][a-z0-9.
                                       "3 to 63 lower case letters, digits, dots and hyphens, no ARN")]  # fmt: skip
 KeyChoice = Annotated[str, _matching("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+",
                                      "create, or the ARN of a key (not of an alias)")]  # fmt: skip
+TopicArn = Annotated[str, _matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}",
+                                    "arn:aws:sns:REGION:ACCOUNT:NAME")]  # fmt: skip
 StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
@@ -415,6 +417,12 @@ class Archive(_Account):
         default=None, description="change events on their way: a code, or an object with a code; default: as they came"
     )
 
+    alarms: Literal["create"] | Annotated[dict[Region, TopicArn], AfterValidator(_not_empty)] | None = Field(
+        default=None,
+        description="tell SNS topics when something goes wrong, and make a dashboard: `create` makes a topic in each "
+        "region, region → ARN takes topics that are there; default: no alarms",
+    )
+
     @property
     def keeps_originals(self) -> bool:
         """Whether records are kept as they came, beside what a transform makes of them."""
@@ -445,6 +453,11 @@ class Settings(Section):
         default=False,
         description="give the subscription filters a role of their own account, for an archive that admits an "
         "organization; where the archive is in this stack, they have it anyway",
+    )
+    alarms: bool = Field(
+        default=False,
+        description="tell the archive's topics when events of the application accounts do not get through; where the "
+        "archive is in this stack, its own alarms decide",
     )
     retain: bool = Field(
         default=True, description="protect the bucket, and keep it and log groups made here when they leave the stack"
@@ -611,10 +624,25 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
             "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
             "would refuse; remove one of the two"
         )
+    if archive is not None and archive.alarms is None and settings.alarms:
+        yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
+    yield from _wrong_topics(settings)
     yield from _oversized_trust(settings)
     yield from _too_many_partitions(settings)
     yield from _clashes(settings)
     yield from _border_crossings(settings)
+
+
+def _wrong_topics(settings: Settings) -> Iterable[str]:
+    archive = settings.archive
+    topics = archive.alarms if archive is not None else None
+    if archive is None or not isinstance(topics, dict):
+        return
+    for region in sorted({archive.region, *settings.destination_regions} - topics.keys()):
+        yield f"archive.alarms: has no topic of {region}, where the archive has its stream or a destination; add one"
+    for region, arn in topics.items():
+        if arn.split(":")[3] != region:
+            yield f"archive.alarms.{region}: {arn} is of another region, and an alarm tells topics of its own only"
 
 
 def _oversized_trust(settings: Settings) -> Iterable[str]:

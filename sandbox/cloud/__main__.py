@@ -65,10 +65,10 @@ def _app() -> Callable[..., Awaitable[None]]:
     from ministack.app import app
     from ministack.core import iam_actions, iam_evaluator
 
-    from sandbox.cloud import delivery, destinations, firehose, keys, rights
+    from sandbox.cloud import alarms, delivery, destinations, firehose, keys, rights
     from sandbox.cloud.patch import replace
 
-    for part in (firehose, keys, destinations, delivery):
+    for part in (alarms, firehose, keys, destinations, delivery):
         part.install()
     enforce = replace(
         iam_evaluator,

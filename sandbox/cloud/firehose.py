@@ -328,7 +328,10 @@ def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]
     if config.get("S3BackupMode") == "Enabled":
         backup = config["S3BackupConfiguration"]
         _put(stream, backup, firehose._evaluate_prefix(backup.get("Prefix"), now), "", b"".join(r for _, r in records))
+        _count(stream, {"BackupToS3.Success": 1})
     unpacked = list(_decompressed(config, records, failed))
+    if bad := failed.get("decompression-failed"):
+        _count(stream, {"OutputDecompressedRecords.Failed": len(bad)})
     good = _partitions(stream, config, _transformed(stream, config, unpacked, failed), failed, now)
     compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
     for prefix, lines in good.items():

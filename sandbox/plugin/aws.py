@@ -17,9 +17,9 @@ from components.settings import is_loopback
 _ABSENT = {
     "404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet",
-    "NoSuchWebsiteConfiguration", "NotFoundException", "ObjectLockConfigurationNotFoundError",
-    "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFoundException",
-    "ServerSideEncryptionConfigurationNotFoundError",
+    "NoSuchWebsiteConfiguration", "NotFound", "NotFoundException", "ObjectLockConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFound",
+    "ResourceNotFoundException", "ServerSideEncryptionConfigurationNotFoundError",
 }  # fmt: skip
 _session = boto3.session.Session()  # shared: its loader keeps the service models, the costly part of a client
 _session_lock = threading.Lock()

@@ -814,7 +814,166 @@ class Function(Kind):
         }
 
 
+class MetricAlarm(Kind):
+    arguments = sdk.cloudwatch.MetricAlarmArgs
+    inputs = frozenset({
+        "alarmActions", "alarmDescription", "comparisonOperator", "evaluationPeriods", "metricQueries", "name",
+        "okActions", "tags", "threshold", "treatMissingData",
+    })  # fmt: skip
+    computed = frozenset({"arn"})
+    replaced_by = frozenset({"name"})
+    named_by, longest_name, tagged = "name", 255, True
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        self._put(aws, inputs, Tags=_tag_list(tags))
+        return str(inputs["name"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        cloudwatch = aws.client("cloudwatch")
+        found = cloudwatch.describe_alarms(AlarmNames=[resource_id], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+        if not found:
+            return None
+        (alarm,) = found
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+        return {
+            "name": resource_id,
+            "arn": alarm["AlarmArn"],
+            "alarmActions": alarm["AlarmActions"],
+            "alarmDescription": alarm["AlarmDescription"],
+            "comparisonOperator": alarm["ComparisonOperator"],
+            "evaluationPeriods": alarm["EvaluationPeriods"],
+            "metricQueries": [_query_from_aws(query) for query in alarm["Metrics"]],
+            "okActions": alarm["OKActions"],
+            "threshold": alarm["Threshold"],
+            "treatMissingData": alarm["TreatMissingData"],
+            "tagsAll": {tag["Key"]: tag["Value"] for tag in tags},
+        }
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        self._put(aws, inputs)
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        aws.client("cloudwatch").delete_alarms(AlarmNames=[resource_id])
+
+    def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
+        aws.client("cloudwatch").tag_resource(ResourceARN=state["arn"], Tags=_tag_list(tags))
+        if gone:
+            aws.client("cloudwatch").untag_resource(ResourceARN=state["arn"], TagKeys=gone)
+
+    @staticmethod
+    def _put(aws: Aws, inputs: Values, **tags: Any) -> None:  # noqa: ANN401 - AWS's own form
+        aws.client("cloudwatch").put_metric_alarm(
+            AlarmName=inputs["name"],
+            AlarmDescription=inputs.get("alarmDescription", ""),
+            ComparisonOperator=inputs["comparisonOperator"],
+            EvaluationPeriods=int(inputs["evaluationPeriods"]),
+            Threshold=inputs["threshold"],
+            TreatMissingData=inputs.get("treatMissingData", "missing"),
+            Metrics=[_query_to_aws(query) for query in inputs["metricQueries"]],
+            AlarmActions=inputs.get("alarmActions", []),
+            OKActions=inputs.get("okActions", []),
+            **tags,
+        )
+
+
+class Dashboard(Kind):
+    arguments = sdk.cloudwatch.DashboardArgs
+    inputs = frozenset({"dashboardBody", "dashboardName"})
+    computed = frozenset({"dashboardArn"})
+    replaced_by = frozenset({"dashboardName"})
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        self.update(aws, inputs["dashboardName"], inputs)
+        return str(inputs["dashboardName"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = present(aws.client("cloudwatch").get_dashboard, DashboardName=resource_id)
+        if found is None:
+            return None
+        return {
+            "dashboardName": resource_id,
+            "dashboardBody": found["DashboardBody"],
+            "dashboardArn": f"arn:{aws.partition}:cloudwatch::{aws.account}:dashboard/{resource_id}",
+        }
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        aws.client("cloudwatch").put_dashboard(DashboardName=resource_id, DashboardBody=inputs["dashboardBody"])
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("cloudwatch").delete_dashboards, DashboardNames=[resource_id])
+
+
+class Topic(Kind):
+    arguments = sdk.sns.TopicArgs
+    inputs = frozenset({"name", "tags"})
+    computed = frozenset({"arn"})
+    replaced_by = frozenset({"name"})
+    named_by, longest_name, tagged = "name", 256, True
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        return str(aws.client("sns").create_topic(Name=inputs["name"], Tags=_tag_list(tags))["TopicArn"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        sns = aws.client("sns")
+        if present(sns.get_topic_attributes, TopicArn=resource_id) is None:
+            return None
+        tags = sns.list_tags_for_resource(ResourceArn=resource_id)["Tags"]
+        return {
+            "name": resource_id.rsplit(":", 1)[-1],
+            "arn": resource_id,
+            "tagsAll": {tag["Key"]: tag["Value"] for tag in tags},
+        }
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        """Only tags change in place."""
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        present(aws.client("sns").delete_topic, TopicArn=resource_id)
+
+    def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
+        aws.client("sns").tag_resource(ResourceArn=resource_id, Tags=_tag_list(tags))
+        if gone:
+            aws.client("sns").untag_resource(ResourceArn=resource_id, TagKeys=gone)
+
+
+class TopicPolicy(Kind):
+    arguments = sdk.sns.TopicPolicyArgs
+    inputs = frozenset({"arn", "policy"})
+    replaced_by = frozenset({"arn"})
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        self.update(aws, inputs["arn"], inputs)
+        return str(inputs["arn"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = present(aws.client("sns").get_topic_attributes, TopicArn=resource_id)
+        return None if found is None else {"arn": resource_id, "policy": found["Attributes"]["Policy"]}
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        self._put(aws, resource_id, inputs["policy"])
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        """A topic has a policy always: what is left lets its owner do what AWS lets him at first."""
+        owner = {
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": ["SNS:Publish", "SNS:Subscribe"],
+            "Resource": resource_id,
+            "Condition": {"StringEquals": {"AWS:SourceOwner": aws.account}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [owner]})
+        present(self._put, aws=aws, topic=resource_id, policy=policy)
+
+    @staticmethod
+    def _put(aws: Aws, topic: str, policy: str) -> None:
+        aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
 KINDS: dict[str, Kind] = {
+    "aws:cloudwatch/dashboard:Dashboard": Dashboard(),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": MetricAlarm(),
+    "aws:sns/topic:Topic": Topic(),
+    "aws:sns/topicPolicy:TopicPolicy": TopicPolicy(),
     "aws:cloudwatch/logDestination:LogDestination": LogDestination(),
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": LogDestinationPolicy(),
     "aws:cloudwatch/logGroup:LogGroup": LogGroup(),
@@ -971,6 +1130,46 @@ def _s3_from_aws(described: Values) -> Values:
             logGroupName=logging.get("LogGroupName"),
             logStreamName=logging.get("LogStreamName"),
         ),
+    )
+
+
+def _query_to_aws(given: Values) -> Values:
+    metric = given.get("metric")
+    return _given(
+        Id=given["id"],
+        Expression=given.get("expression"),
+        Label=given.get("label"),
+        ReturnData=given.get("returnData", False),
+        Period=int(given["period"]) if "period" in given else None,
+        MetricStat=metric
+        and {
+            "Metric": {
+                "Namespace": metric["namespace"],
+                "MetricName": metric["metricName"],
+                "Dimensions": [{"Name": name, "Value": value} for name, value in metric["dimensions"].items()],
+            },
+            "Period": int(metric["period"]),
+            "Stat": metric["stat"],
+        },
+    )
+
+
+def _query_from_aws(described: Values) -> Values:
+    stat = described.get("MetricStat")
+    return _given(
+        id=described["Id"],
+        expression=described.get("Expression"),
+        label=described.get("Label"),
+        returnData=described.get("ReturnData"),
+        period=described.get("Period"),
+        metric=stat
+        and {
+            "namespace": stat["Metric"]["Namespace"],
+            "metricName": stat["Metric"]["MetricName"],
+            "dimensions": {each["Name"]: each["Value"] for each in stat["Metric"]["Dimensions"]},
+            "period": stat["Period"],
+            "stat": stat["Stat"],
+        },
     )
 
 

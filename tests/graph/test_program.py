@@ -61,6 +61,7 @@ def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: G
         "layout": "dated",
         "originals": False,
         "stream": "archive-stream-1234567",
+        "topics": {},
     }
 
 

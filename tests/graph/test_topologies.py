@@ -300,6 +300,42 @@ def test_the_archives_own_log_groups_go_straight_to_the_stream_with_the_sender_r
 
 
 @topologies
+def test_every_account_and_region_that_sends_has_alarms_that_tell_the_topic_of_its_region(
+    config: dict[str, Any],
+) -> None:
+    graph, archive = record(config), config["archive"]
+    home = (archive["account"], archive["region"])
+    senders = {(account, region) for account, region, _ in subscribed(config)}
+    alarms = graph.of_type("MetricAlarm")
+    assert bool(alarms) is ("alarms" in archive)
+    if not alarms:
+        assert not graph.of_type("Topic")
+        assert not graph.of_type("Dashboard")
+        return
+    places = Counter(graph.place_of(alarm) for alarm in alarms)
+    assert {place: number for place, number in places.items() if place != home} == dict.fromkeys(senders, 2)
+    topics = {region: f"arn:aws:sns:{region}:{archive['account']}:archive-alarms-{region}-1234567"
+              for region in {region for _, region in senders} | {archive["region"]}}  # fmt: skip
+    for alarm in alarms:
+        topic = (topics if archive["alarms"] == "create" else archive["alarms"])[graph.place_of(alarm)[1]]
+        assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic]
+    of_archive = {alarm.name.removeprefix("archive-alarm-") for alarm in alarms if graph.place_of(alarm) == home}
+    transform, delivery = archive.get("transform"), archive.get("delivery", {})
+    backup = isinstance(transform, dict) and transform.get("backup", False)
+    assert of_archive == (
+        {"late", "not-written", "throttled", "near-limit"}
+        | ({"not-transformed", "function"} if transform else {"not-unpacked"})
+        | ({"too-many-partitions"} if LAYOUTS[delivery.get("layout", "dated")].partitioned_by else set())
+        | ({"key"} if "key" in archive else set())
+        | ({"no-originals"} if backup else set())
+        | ({"delivery-errors", "delivery-throttling"} if "ownLogGroups" in archive else set())
+    )
+    for policy in graph.of_type("TopicPolicy"):
+        assert policy.inputs["arn"] == topics[graph.place_of(policy)[1]]
+    assert len(graph.of_type("TopicPolicy")) == (len(topics) if archive["alarms"] == "create" else 0)
+
+
+@topologies
 def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no_other(config: dict[str, Any]) -> None:
     graph, wanted = record(config), config["archive"].get("key")
     made = {"create": [key.inputs for key in graph.of_type("Key")]}.get(wanted, [])

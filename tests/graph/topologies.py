@@ -95,6 +95,9 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     region = draw(st.sampled_from(REGIONS))
     key = draw(st.sampled_from([None, "create", f"arn:aws:kms:{region}:{archive}:key/given"]))
     transform = draw(_transforms(region, archive))
+    used = {place for application in applications for place in application["regions"]} | {region}
+    topics = {place: f"arn:aws:sns:{place}:{archive}:given" for place in used}
+    alarms = draw(st.sampled_from([None, "create", topics]))
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
         "archive": {
@@ -106,6 +109,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
             **bucket,
             **({"key": key} if key else {}),
             **({"transform": transform} if transform else {}),
+            **({"alarms": alarms} if alarms else {}),
         },
         "applications": applications,
     }
@@ -120,7 +124,8 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         "senders": config["archive"].get("senders", {"accounts": [each["account"] for each in applications]}),
     }
     roles = {"filterRoles": True} if organization_of(config) else {}
-    return {"archive": archive}, {"archiveStack": "archive", "applications": applications, **roles}
+    alarms = {"alarms": True} if "alarms" in archive else {}
+    return {"archive": archive}, {"archiveStack": "archive", "applications": applications, **roles, **alarms}
 
 
 def organization_of(config: dict[str, Any]) -> str | None:

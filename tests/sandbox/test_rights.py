@@ -16,11 +16,13 @@ from tests.sandbox.stacks import EXAMPLES, Stacks
 # Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy", "kms:UntagResource",
+        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy", "kms:UntagResource",
         "kms:UpdateKeyDescription", "lambda:UntagResource", "logs:UntagResource",
+        "sns:UntagResource",
     },
     "application-account.yaml": {
-        "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "logs:UntagResource",
+        "cloudwatch:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+        "logs:UntagResource",
     },
 }  # fmt: skip
 # Rights that AWS asks for when something is created with tags, and the emulator does not.
@@ -72,15 +74,16 @@ def calls(stacks: Stacks) -> set[Call]:
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
-    rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create"}
+    rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled"}})
     stacks.up("archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}}})
     stacks.up("archive")
     s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
-    with_roles = {**config_of("app-dev"), "filterRoles": True}
+    stacks.up("archive", {"archive": {**archive, "alarms": "create"}})
+    with_roles = {**config_of("app-dev"), "filterRoles": True, "alarms": True}
     prepare([stacks.write({"archive": archive, **with_roles, "archiveStack": ""})], stacks.instance.environment())
     stacks.up("app-dev", with_roles)
-    organization = {**archive, "senders": {"organization": "o-exampleorg1"}}
+    organization = {**archive, "alarms": "create", "senders": {"organization": "o-exampleorg1"}}
     stacks.up("archive", {"archive": organization})
     for stack in EXAMPLES:
         stacks.pulumi("refresh", "--yes", "--skip-preview", "-s", stack)

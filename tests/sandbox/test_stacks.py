@@ -54,6 +54,10 @@ def left_behind(stacks: Stacks) -> list[str]:
     left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
     left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]
     for region in ("eu-west-1", "us-east-1"):
+        left += [t["TopicArn"] for t in stacks.client("sns", account=archive, region=region).list_topics()["Topics"]]
+        for account in (archive, "222222222222"):
+            alarms = stacks.client("cloudwatch", account=account, region=region).describe_alarms()["MetricAlarms"]
+            left += [alarm["AlarmArn"] for alarm in alarms]
         logs = stacks.client("logs", account=archive, region=region)
         left += [destination["arn"] for destination in logs.describe_destinations()["destinations"]]
         left += [group["arn"] for group in logs.describe_log_groups()["logGroups"]]
@@ -427,6 +431,56 @@ def test_a_transform_that_fails_loses_nothing(stacks: Stacks) -> None:
         assert left_behind(stacks) == []
     finally:
         shutil.rmtree(folder)
+
+
+def heard(stacks: Stacks, queue: str) -> list[tuple[str, str, str]]:
+    """Account, alarm and state of all that a queue was told."""
+    sqs = stacks.client("sqs", account="111111111111")
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+    told = [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+    return [(each["AWSAccountId"], each["AlarmName"], each["NewStateValue"]) for each in told]
+
+
+def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "alarms": "create"}
+    watched = {**config_of("app-dev"), "alarms": True}
+    stacks.up("archive")
+    printed = stacks.pulumi("preview", "-s", "app-dev", config=watched, ok=False)
+    assert (
+        "alarms: the archive has no topics that alarms could tell; set archive.alarms in Pulumi.archive.yaml" in printed
+    )
+    stacks.up("archive", {"archive": archive})
+    stacks.up("app-dev", watched)
+    outputs = stacks.outputs("archive")
+    sqs, sns = (stacks.client(service, account="111111111111") for service in ("sqs", "sns"))
+    queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=outputs["topics"]["eu-west-1"], Protocol="sqs", Endpoint=arn)
+    for stack, config in (("archive", {"archive": archive}), ("app-dev", watched)):
+        stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack, config=config)
+        stacks.pulumi("preview", "--expect-no-changes", "-s", stack, config=config)
+    dashboards = stacks.client("cloudwatch", account="111111111111").list_dashboards()["DashboardEntries"]
+    assert [each["DashboardName"] for each in dashboards] == ["archive-eu-west-1"]
+    firehose = stacks.client("firehose", account="111111111111")
+    described = firehose.describe_delivery_stream(DeliveryStreamName=outputs["stream"])["DeliveryStreamDescription"]
+    role = described["Destinations"][0]["ExtendedS3DestinationDescription"]["RoleARN"].rsplit("/", 1)[-1]
+    iam = stacks.client("iam", account="111111111111")
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps({"Statement": []}))
+    write(stacks, "cannot be written")
+    assert eventually(
+        lambda: any("-alarm-not-written-" in alarm and state == "ALARM" for _, alarm, state in heard(stacks, queue))
+    )
+    (sender,) = iam.list_role_policies(RoleName="CWLtoKinesisFirehoseRole")["PolicyNames"]
+    iam.put_role_policy(
+        RoleName="CWLtoKinesisFirehoseRole", PolicyName=sender, PolicyDocument=json.dumps({"Statement": []})
+    )
+    write(stacks, "cannot be sent")
+    assert ("222222222222", "central-log-archive-delivery-errors", "ALARM") in heard(stacks, queue)
+    sqs.delete_queue(QueueUrl=queue)
+    for stack, config in (("app-dev", watched), ("archive", {"archive": archive})):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
+    assert left_behind(stacks) == []
 
 
 def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(stacks: Stacks) -> None:

@@ -318,3 +318,25 @@ def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, 
     }
     for document in [*trusts, key, documents.filter_role_policy(account="222222222222", regions=[region])]:
         assert set(re.findall("arn:([a-z-]+):", document)) == {partition}
+
+
+def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_only() -> None:
+    topic = "arn:aws:sns:eu-west-1:111111111111:archive-alarms"
+    accounts = ["222222222222", "111111111111", "111111111111"]
+    policy = documents.topic_policy(
+        topic_arn=topic, region="eu-west-1", accounts=accounts, organization="o-exampleorg1"
+    )
+    tls, by_account, by_organization = statements(policy)
+    assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    for statement in (by_account, by_organization):
+        assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Allow", "sns:Publish", topic)
+    assert by_account["Condition"] == {
+        "ArnLike": {
+            "aws:SourceArn": [
+                "arn:aws:cloudwatch:eu-west-1:111111111111:alarm:*",
+                "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:*",
+            ]
+        }
+    }
+    assert by_organization["Condition"] == {"StringEquals": {"aws:SourceOrgID": "o-exampleorg1"}}

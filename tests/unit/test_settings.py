@@ -51,6 +51,7 @@ def with_transform(transform: object, **archive: object) -> dict[str, object]:
     return {"archive": {**ARCHIVE, "transform": transform, **archive}}
 
 
+TOPIC = "arn:aws:sns:us-east-1:111111111111:oncall"
 CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
 UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
@@ -89,6 +90,18 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine:1", ownLogGroups=["/aws/lambda/mine"]),
         "archive: ownLogGroups: /aws/lambda/mine is where the archive itself reports; archived, each event would make "
         "another; remove it",
+    ),
+    "a region without a topic": (
+        {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "alarms": {"us-east-1": TOPIC}}},
+        "archive.alarms: has no topic of eu-west-1, where the archive has its stream or a destination; add one",
+    ),
+    "a topic of another region": (
+        {"archive": {**ARCHIVE, "alarms": {"eu-west-1": TOPIC}}},
+        f"archive.alarms.eu-west-1: {TOPIC} is of another region, and an alarm tells topics of its own only",
+    ),
+    "alarms of applications beside an archive without": (
+        {"archive": ARCHIVE, "alarms": True},
+        "alarms: the archive of this stack has none; set archive.alarms, or remove alarms",
     ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
@@ -203,7 +216,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, bucket, key, ownLogGroups, delivery, transform",
+        "senderRoleName, bucket, key, ownLogGroups, delivery, transform, alarms",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
