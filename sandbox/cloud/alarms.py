@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ministack.core.responses import get_account_id
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, sns
 
 from sandbox.cloud import rights
@@ -47,6 +48,16 @@ def install() -> None:
         "alarm old_state new_state reason",
         lambda alarm, *states: dispatch(_heard(alarm), *states),
     )
+    replace(cloudwatch, "_is_sns_action_arn", "action", _is_topic)
+
+
+def _is_topic(action: Any) -> bool:  # noqa: ANN401 - whatever a caller sent
+    """Say whether an action is a topic of the alarm's own region, be it of another account."""
+    try:
+        parsed = parse_arn(str(action))
+    except ArnParseError:
+        return False
+    return bool(parsed.service == "sns" and parsed.region == get_region())
 
 
 def _put(original: Callable[..., Response], params: Any, data: dict[str, Any], *form: bool) -> Response:  # noqa: ANN401

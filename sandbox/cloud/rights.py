@@ -83,6 +83,7 @@ def destination_admits(policy: str | None, account: str, action: str, destinatio
 def resource_policy_admits_service(policy: str, service: str, action: str, resource: str, context: Context) -> bool:
     """Say whether a resource policy lets an AWS service do ``action`` in its own name."""
     request = _request(f"arn:aws:iam::aws:{service}", "", action, resource, context)
+    request.secure_transport = True
     return bool(iam.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
 
 
@@ -126,19 +127,41 @@ def recorded(
     return denied
 
 
-# The emulator would decide on calls with these names as on calls about anything (``*``).
-_NAMED_IN_BODY = {"logs": ("destinationName", "destination:"), "lambda": ("FunctionName", "function:")}
+# What a call is about, where the emulator would take it for anything (``*``): service → parameter → ARN.
+_ABOUT = {
+    "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},
+    "lambda": {"FunctionName": "arn:aws:lambda:{region}:{account}:function:{value}"},
+    "monitoring": {
+        "AlarmName": "arn:aws:cloudwatch:{region}:{account}:alarm:{value}",
+        "AlarmNames": "arn:aws:cloudwatch:{region}:{account}:alarm:{value}",
+        "DashboardName": "arn:aws:cloudwatch::{account}:dashboard/{value}",
+        "DashboardNames": "arn:aws:cloudwatch::{account}:dashboard/{value}",
+        "ResourceARN": "{value}",
+    },
+    "sns": {"ResourceArn": "{value}"},
+}
 
 
 def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
-    """Name what a call is about, where the emulator does not."""
-    service, *_, body, _, region, account = request
+    """Name what a call is about, where the emulator does not. Of several things, the first decides."""
+    service, _, _, _, body, query, region, account = request
     resource = str(original(*request))
-    if resource != "*" or service not in _NAMED_IN_BODY or not body:
+    if resource != "*" or service not in _ABOUT:
         return resource
-    key, prefix = _NAMED_IN_BODY[service]
-    name = json.loads(body).get(key)
-    return f"arn:aws:{service}:{region}:{account}:{prefix}{name}" if name else resource
+    parameters = {**query, **_parsed(body)}
+    for parameter, arn in _ABOUT[service].items():
+        for value in _listed(parameters.get(parameter, []))[:1]:
+            return arn.format(region=region, account=account, value=value)
+    return resource
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    """The parameters in a body of JSON; those of a form are in the query already."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _both(request: iam.EvalContext, policies: list[Any], key_policy: str | None) -> bool:

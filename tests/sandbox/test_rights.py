@@ -16,8 +16,8 @@ from tests.sandbox.stacks import EXAMPLES, Stacks
 # Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy", "kms:UntagResource",
-        "kms:UpdateKeyDescription", "lambda:UntagResource", "logs:UntagResource",
+        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy",
+        "kms:UntagResource", "kms:UpdateKeyDescription", "lambda:UntagResource", "logs:UntagResource",
         "sns:UntagResource",
     },
     "application-account.yaml": {
@@ -27,12 +27,9 @@ FOR_LATER_VERSIONS = {
 }  # fmt: skip
 # Rights that AWS asks for when something is created with tags, and the emulator does not.
 FOR_TAGS_AT_CREATION = {
-    "firehose:TagDeliveryStream",
-    "iam:TagRole",
-    "kms:TagResource",
-    "lambda:TagResource",
-    "logs:TagResource",
-}
+    "cloudwatch:TagResource", "firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource", "lambda:TagResource",
+    "logs:TagResource", "sns:TagResource",
+}  # fmt: skip
 ACCOUNTS = {
     "archive-account.yaml": {"111111111111"},
     "application-account.yaml": {"222222222222", "333333333333", "444444444444"},
@@ -81,7 +78,8 @@ def calls(stacks: Stacks) -> set[Call]:
     s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
     stacks.up("archive", {"archive": {**archive, "alarms": "create"}})
     with_roles = {**config_of("app-dev"), "filterRoles": True, "alarms": True}
-    prepare([stacks.write({"archive": archive, **with_roles, "archiveStack": ""})], stacks.instance.environment())
+    together = {"archive": {**archive, "alarms": "create"}, **with_roles, "archiveStack": ""}
+    prepare([stacks.write(together)], stacks.instance.environment())
     stacks.up("app-dev", with_roles)
     organization = {**archive, "alarms": "create", "senders": {"organization": "o-exampleorg1"}}
     stacks.up("archive", {"archive": organization})
