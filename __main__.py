@@ -32,6 +32,7 @@ if stack.archive is not None:
             sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
             bucket=stack.archive.bucket,
+            existing_bucket=stack.archive.existing_bucket,
             key=stack.archive.key,
             own_log_groups=stack.archive.own_log_groups or (),
             delivery=stack.archive.delivery,
@@ -43,6 +44,7 @@ if stack.archive is not None:
     )
     served = archive_stack.Served(archive.destinations, archive.topics or None)
     pulumi.export("bucket", archive.bucket)
+    pulumi.export("requiredBucketPolicy", archive.required_bucket_policy)
     pulumi.export("stream", archive.stream)
     pulumi.export("layout", stack.archive.delivery.layout)
     pulumi.export("originals", stack.archive.keeps_originals)

@@ -33,7 +33,12 @@ def make_key(
         retain: protect the key, and keep it when it leaves the stack.
     """
     policy = pulumi.Output.from_input(bucket_arn).apply(
-        lambda arn: documents.key_policy(home_region=region, account=account, bucket_arn=arn, log_groups=log_groups)
+        lambda arn: documents.key_policy(
+            home_region=region,
+            account=account,
+            bucket_arn=arn,
+            log_groups=log_groups,
+        )
     )
     return aws.kms.Key(
         name,

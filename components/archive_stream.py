@@ -33,13 +33,14 @@ def make_stream(
     account: str,
     region: str,
     bucket_arn: pulumi.Input[str],
+    foreign_bucket: bool,
     key_arn: pulumi.Input[str] | None,
     delivery: Delivery,
     transform: ArchiveTransform | None,
     child: Options,
     retain: bool,
-) -> aws.kinesis.FirehoseDeliveryStream:
-    """Make a stream that takes records directly and writes them into the bucket, through a role that may do just that.
+) -> tuple[aws.kinesis.FirehoseDeliveryStream, aws.iam.Role]:
+    """Make a stream that writes what is put into it into the bucket, and its role, which may do just that.
 
     A stream that leaves the stack is kept: what it has gathered would be deleted with it (API operation
     DeleteDeliveryStream).
@@ -49,6 +50,7 @@ def make_stream(
         account: id of the archive's account.
         region: home region.
         bucket_arn: ARN of the bucket.
+        foreign_bucket: whether it belongs to another account.
         key_arn: ARN of the KMS key of stream, objects and error log; None: keys of AWS.
         delivery: how events are written.
         transform: the function that changes events on their way, if any.
@@ -82,6 +84,7 @@ def make_stream(
             lambda arns: documents.delivery_role_policy(
                 home_region=region,
                 bucket_arn=arns["bucket"],
+                foreign_bucket=foreign_bucket,
                 error_log_stream_arn=arns["errors"],
                 key_arn=arns["key"],
                 function_arn=arns["function"],
@@ -89,7 +92,7 @@ def make_stream(
         ),
         opts=child(),
     )
-    return aws.kinesis.FirehoseDeliveryStream(
+    stream = aws.kinesis.FirehoseDeliveryStream(
         f"{name}-stream",
         destination="extended_s3",
         extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
@@ -146,6 +149,7 @@ def make_stream(
             replace_on_changes=[] if backup else ["extendedS3Configuration.s3BackupMode"],
         ),
     )
+    return stream, role
 
 
 def _processors(

@@ -15,8 +15,10 @@ from components.archive_bucket import make_bucket, secure_bucket
 from components.archive_key import make_key
 from components.archive_stream import make_stream
 from components.archive_transform import LOG_GROUP, ArchiveTransform
+from components.existing_bucket import warn_of_what_it_lacks, warn_that_it_is_foreign
 from components.layouts import LAYOUTS
-from components.settings import Bucket, Delivery, SubscribedLogGroup, Transform, filter_name
+from components.regions import PARTITIONS
+from components.settings import Bucket, Delivery, ExistingBucket, SubscribedLogGroup, Transform, filter_name
 from components.watch import make_topic, watch_archive
 
 
@@ -32,6 +34,7 @@ class CentralLogArchiveArgs:
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
         bucket: how long events are kept, and what guards them.
+        existing_bucket: a bucket that is there already; None: one is made, as ``bucket`` says.
         key: ARN of the KMS key of all that holds events; "create": make one; None: keys of AWS.
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
@@ -48,6 +51,7 @@ class CentralLogArchiveArgs:
     sender_organization: str | None
     sender_role_name: str
     bucket: Bucket
+    existing_bucket: ExistingBucket | None
     key: str | None
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
@@ -62,12 +66,14 @@ class CentralLogArchive(pulumi.ComponentResource):
 
     Attributes:
         bucket: name of the bucket that events arrive in.
+        required_bucket_policy: what the owner of a bucket of another account has to allow; None for an own bucket.
         stream: name of the Firehose stream.
         destinations: region → ARN of the destination; known only once its policy admits the senders.
         topics: region → ARN of the topic that alarms of the region tell; empty without alarms.
     """
 
     bucket: pulumi.Output[str]
+    required_bucket_policy: pulumi.Output[str] | None
     stream: pulumi.Output[str]
     destinations: dict[str, pulumi.Output[str]]
     topics: dict[str, pulumi.Output[str]]
@@ -76,28 +82,42 @@ class CentralLogArchive(pulumi.ComponentResource):
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
         self._name, self._args = name, args
         child = partial(self._child, args.region)
-        bucket = make_bucket(f"{name}-bucket", child, retain=args.retain)
+        existing = args.existing_bucket
+        if existing is None:
+            made = make_bucket(f"{name}-bucket", child, retain=args.retain)
+            bucket, bucket_arn = made.bucket, made.arn
+        else:
+            bucket = pulumi.Output.from_input(existing.name)
+            bucket_arn = pulumi.Output.from_input(f"arn:{PARTITIONS[args.region]}:s3:::{existing.name}")
+        foreign = existing is not None and existing.account not in (None, args.account)
         key_arn: pulumi.Input[str] | None = args.key
         if args.key == "create":
             key_arn = make_key(
                 f"{name}-key",
                 account=args.account,
                 region=args.region,
-                bucket_arn=bucket.arn,
+                bucket_arn=bucket_arn,
                 log_groups=[f"{name}-delivery-errors-*", f"{name}-{LOG_GROUP}-*"],
                 child=child,
                 retain=args.retain,
             ).arn
-        secure_bucket(f"{name}-bucket", bucket, args.bucket, child, key_arn=key_arn, retain=args.retain)
+        if existing is None:
+            secure_bucket(f"{name}-bucket", made, args.bucket, child, key_arn=key_arn, retain=args.retain)
+        elif not foreign:
+            provider = args.providers[args.region]
+            warn_of_what_it_lacks(existing.name, pulumi.InvokeOptions(parent=self, provider=provider))
+        else:
+            warn_that_it_is_foreign(existing.name, str(existing.account))
         transform = None
         if args.transform is not None:
             keys = LAYOUTS[args.delivery.layout].partitioned_by
             transform = ArchiveTransform(name, args.transform, partition_keys=keys, key_arn=key_arn, child=child)
-        stream = make_stream(
+        stream, delivery_role = make_stream(
             name,
             account=args.account,
             region=args.region,
-            bucket_arn=bucket.arn,
+            bucket_arn=bucket_arn,
+            foreign_bucket=foreign,
             key_arn=key_arn,
             delivery=args.delivery,
             transform=transform,
@@ -107,7 +127,14 @@ class CentralLogArchive(pulumi.ComponentResource):
         sender_role, sender_policy = self._make_sender_role(stream, transform.allow(stream) if transform else [])
         for group in args.own_log_groups:
             self._subscribe(group, stream, sender_role, sender_policy)
-        self.bucket = bucket.bucket
+        self.bucket = bucket
+        self.required_bucket_policy = (
+            pulumi.Output.all(bucket=bucket_arn, role=delivery_role.arn).apply(
+                lambda arns: documents.foreign_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
+            )
+            if foreign
+            else None
+        )
         self.stream = stream.name
         self.destinations = {
             region: self._make_destination(region, stream, sender_role, sender_policy)

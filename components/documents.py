@@ -33,8 +33,8 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
 def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: Iterable[str]) -> str:
     """Let the archive's account administer its key, and use it through S3, Firehose and CloudWatch Logs only.
 
-    Which role of the account may do so, its own policies say. S3 passes the bucket's ARN as encryption context, because
-    the bucket has a bucket key (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
+    Which role of the account may do so, its own policies say. S3 passes the ARN of the bucket as encryption context, or
+    of an object (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
     Firehose makes a grant for itself when a stream is encrypted (API operation StartDeliveryStreamEncryption).
     CloudWatch Logs passes the log group's ARN, and its principal is regional here (CloudWatch Logs User Guide, "Encrypt
     log data in CloudWatch Logs using AWS KMS").
@@ -91,6 +91,29 @@ _ADMINISTER = [
 ]  # fmt: skip
 
 
+def foreign_bucket_policy(*, bucket_arn: str, role_arn: str) -> str:
+    """Let the delivery role write into a bucket of another account: what that bucket's owner has to allow.
+
+    Firehose gives the objects to the owner, which takes the right to set ACLs (Firehose Developer Guide, "Controlling
+    access with Amazon Data Firehose").
+    """
+    find, write = _write_objects(bucket_arn, foreign=True)
+    return _document(*({**each, "Principal": {"AWS": role_arn}} for each in (find, write)))
+
+
+def _write_objects(bucket_arn: str, *, foreign: bool) -> list[dict[str, Any]]:
+    objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", *(["s3:PutObjectAcl"] if foreign else [])]
+    return [
+        {
+            "Sid": "FindTheBucket",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": bucket_arn,
+        },
+        {"Sid": "WriteObjects", "Effect": "Allow", "Action": objects, "Resource": f"{bucket_arn}/*"},
+    ]
+
+
 def delivery_role_trust(*, account: str) -> str:
     """Let Amazon Data Firehose assume the delivery role, for streams of ``account`` only.
 
@@ -103,26 +126,29 @@ def delivery_role_trust(*, account: str) -> str:
 
 
 def delivery_role_policy(
-    *, home_region: str, bucket_arn: str, error_log_stream_arn: str, key_arn: str | None, function_arn: str | None
+    *,
+    home_region: str,
+    bucket_arn: str,
+    foreign_bucket: bool,
+    error_log_stream_arn: str,
+    key_arn: str | None,
+    function_arn: str | None,
 ) -> str:
     """Let the delivery role write objects and its own errors, and nothing else.
 
     The S3 actions are those that Firehose needs for its multipart uploads (Firehose Developer Guide, "Controlling
     access with Amazon Data Firehose").
+
+    Args:
+        home_region: region of the stream.
+        bucket_arn: ARN of the bucket.
+        foreign_bucket: whether it belongs to another account.
+        error_log_stream_arn: ARN of the log stream for errors.
+        key_arn: ARN of the KMS key of the objects, if any.
+        function_arn: ARN of the transform's function, if any.
     """
     statements: list[dict[str, Any]] = [
-        {
-            "Sid": "FindTheBucket",
-            "Effect": "Allow",
-            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-            "Resource": bucket_arn,
-        },
-        {
-            "Sid": "WriteObjects",
-            "Effect": "Allow",
-            "Action": ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-            "Resource": f"{bucket_arn}/*",
-        },
+        *_write_objects(bucket_arn, foreign=foreign_bucket),
         {
             "Sid": "ReportErrors",
             "Effect": "Allow",
@@ -278,8 +304,11 @@ def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, 
 
 
 def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
-    context = {"kms:ViaService": _service_host("s3", region), "kms:EncryptionContext:aws:s3:arn": bucket_arn}
-    return {"StringEquals": context}
+    """Through S3, and for one bucket only: its own ARN is the context with a bucket key, its objects' without one."""
+    return {
+        "StringEquals": {"kms:ViaService": _service_host("s3", region)},
+        "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]},
+    }
 
 
 def _service_host(service: str, region: str) -> str:

@@ -279,6 +279,13 @@ class Bucket(Section):
         return self
 
 
+class ExistingBucket(Section):
+    """A bucket that is there already, and is left as it is. A bare name stands for ``{name: …}``."""
+
+    name: BucketName = Field(description="the bucket, of the home region")
+    account: AccountId | None = Field(default=None, description="id of its account, in quotes; default: the archive's")
+
+
 class Delivery(Section):
     """How events are written into the bucket."""
 
@@ -403,6 +410,9 @@ class Archive(_Account):
         description="the role that CloudWatch Logs assumes to put events into the stream",
     )
     bucket: Bucket = Field(default=Bucket(), description="how long events are kept, and what guards them")
+    existing_bucket: Annotated[ExistingBucket, BeforeValidator(_named)] | None = Field(
+        default=None, description="a bucket that is there already: a name, or an object with a name; default: make one"
+    )
     key: KeyChoice | None = Field(
         default=None,
         description="the KMS key of bucket, stream and the archive's own log groups: `create`, or the ARN of a key of "
@@ -422,6 +432,12 @@ class Archive(_Account):
         description="tell SNS topics when something goes wrong, and make a dashboard: `create` makes a topic in each "
         "region, region → ARN takes topics that are there; default: no alarms",
     )
+
+    @model_validator(mode="after")
+    def _an_existing_bucket_is_left_alone(self) -> Self:
+        if self.existing_bucket is not None and "bucket" in self.model_fields_set:
+            raise _problem("existingBucket: a bucket that is there already is left as it is; remove bucket")
+        return self
 
     @property
     def keeps_originals(self) -> bool:

@@ -97,7 +97,9 @@ class _Cloud:
 
     def archive_account(self, archive: Archive) -> Prepared:
         given_key = "" if archive.key in (None, "create") else str(archive.key)
-        parameters = {"SenderRoleName": archive.sender_role_name, "KeyArn": given_key}
+        bucket = archive.existing_bucket
+        own = bucket.name if bucket is not None and bucket.account in (None, archive.account) else ""
+        parameters = {"SenderRoleName": archive.sender_role_name, "KeyArn": given_key, "ExistingBucket": own}
         self._deployer("archive-account.yaml", archive, archive.region, parameters)
         logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
         made = [_made(logs, group.name) for group in archive.own_log_groups or ()]

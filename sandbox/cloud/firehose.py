@@ -300,24 +300,27 @@ def _cannot_write(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
     context = {"aws:SourceAccount": account, "aws:SourceArn": stream["arn"], "sts:ExternalId": account}
     bucket, object_arn = bucket_arn.rsplit(":", 1)[-1], f"{bucket_arn}/object"
     session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/firehose"
-    policy = s3._bucket_policies.get_scoped(account, None, bucket)
     given = config.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN")
     header = "s3:x-amz-server-side-encryption"
     encryption = {header: "aws:kms", f"{header}-aws-kms-key-id": given} if given else {}
-    if not s3._buckets.contains_scoped(account, None, bucket):
+    owner = s3._bucket_owner_account(bucket)
+    if owner is None:
         return f"The specified bucket {bucket} does not exist."
     if not rights.service_may_assume(role, "firehose.amazonaws.com", context):
         return f"Firehose is not authorized to assume the role {role}."
-    if not rights.role_may(role, "s3:PutObject", object_arn) or rights.resource_policy_denies(
-        policy, session, "s3:PutObject", object_arn, encryption
-    ):
+    policy = s3._bucket_policies.get_scoped(owner, None, bucket) or ""
+    said = rights.bucket_policy_says(policy, session, "s3:PutObject", object_arn, encryption)
+    # In another account the bucket's policy has to allow it too.
+    refused = said == "Deny" if owner == account else said != "Allow"
+    if refused or not rights.role_may(role, "s3:PutObject", object_arn):
         return f"Access was denied to {bucket}. Ensure that the role {role} may put objects there."
     if metric := keys.cannot_unlock_stream(stream):
         _count(stream, {metric: 1})
         return "The key of the stream cannot be used."
-    key = given or keys.bucket_default(bucket)
-    if key is not None and not keys.role_may_encrypt_objects(role, key, bucket, object_arn):
-        return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
+    with request_scope(owner, get_region()):
+        key = given or keys.bucket_default(bucket)
+        if key is not None and not keys.role_may_encrypt_objects(role, key, bucket, object_arn):
+            return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None
 
 
@@ -359,7 +362,9 @@ def _transformed(
 def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension: str, body: bytes) -> None:
     stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", firehose._arrival_time(config))
     name = f"{prefix}{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}{extension}"
-    firehose._put_s3_object(config["BucketARN"].rsplit(":", 1)[-1], name, body)
+    bucket = config["BucketARN"].rsplit(":", 1)[-1]
+    with request_scope(s3._bucket_owner_account(bucket) or get_account_id(), get_region()):
+        firehose._put_s3_object(bucket, name, body)
 
 
 def _partitions(

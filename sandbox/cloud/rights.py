@@ -48,16 +48,11 @@ def role_may(
     return _both(request, policies, key_policy)
 
 
-def resource_policy_denies(
-    policy: str | None, principal_arn: str, action: str, resource: str, context: Context
-) -> bool:
-    """Say whether a resource policy forbids an action that comes over TLS, as AWS services' own calls do."""
-    if not policy:
-        return False
-    account = parse_arn(principal_arn).account_id
-    request = _request(principal_arn, account, action, resource, context)
+def bucket_policy_says(policy: str, principal_arn: str, action: str, resource: str, context: Context) -> str:
+    """Return Allow, Deny or another word for neither, for an action that comes over TLS, as AWS services' own do."""
+    request = _request(principal_arn, parse_arn(principal_arn).account_id, action, resource, context)
     request.secure_transport = True
-    return bool(iam.evaluate_resource_policy(policy, request).decision == "Deny")
+    return str(iam.evaluate_resource_policy(policy or None, request).decision)
 
 
 def organization_of(account: str) -> str | None:

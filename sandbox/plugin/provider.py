@@ -17,6 +17,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugin.aws import Aws, AwsError, connect
 from sandbox.plugin.check import UNKNOWN, problems
+from sandbox.plugin.functions import FUNCTIONS
 from sandbox.plugin.kinds import KINDS, Kind, Values, same
 
 _IMPLEMENTED = frozenset({
@@ -64,8 +65,14 @@ class AwsProvider(rpc.Provider):
         return rpc.ConfigureResponse(accept_secrets=True, supports_preview=True, accept_outputs=True)
 
     async def invoke(self, request: rpc.InvokeRequest) -> rpc.InvokeResponse:
-        """Refuse every function: the program calls none."""
-        raise AwsError(f"the sandbox's plugin does not implement the function {request.tok}")
+        """Call a function, with the rights of the provider's role."""
+        if request.tok not in FUNCTIONS:
+            raise AwsError(
+                f"the sandbox's plugin does not implement the function {request.tok}; it knows "
+                f"{', '.join(sorted(FUNCTIONS))}"
+            )
+        returned = await self._call(request.tok, FUNCTIONS[request.tok], self._configured, _plain_map(request.args))
+        return rpc.InvokeResponse(return_value=_values(returned))
 
     async def check(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
         """Refuse inputs that are unknown, missing or not implemented, and fill in a name."""

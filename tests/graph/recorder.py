@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import grpc
 import yaml
 from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
@@ -105,8 +106,28 @@ class _Computed(Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        assert args.token == "pulumi:pulumi:readStackOutputs", f"the program called {args.token}"
-        return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
+        match args.token:
+            case "pulumi:pulumi:readStackOutputs":
+                return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
+            case "aws:cloudcontrol/getResource:getResource":
+                return {**args.args, "properties": json.dumps(BARE_BUCKET)}, []
+            case "aws:s3/getBucketPolicy:getBucketPolicy":
+                raise _EngineError("NoSuchBucketPolicy: The bucket policy does not exist")
+        raise AssertionError(f"the program called {args.token}")
+
+
+class _EngineError(grpc.RpcError):  # type: ignore[misc] # grpc has no types
+    """What the engine answers where a function fails."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
+BARE_BUCKET: Mapping[str, Any] = {"BucketName": "there-already"}
+"""What AWS says of an existing bucket that lacks everything."""
 
 
 class _Recorder(MockMonitor):

@@ -129,6 +129,20 @@ def test_the_bucket_is_what_the_stack_file_says() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
+def test_what_an_existing_bucket_lacks_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    record({"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}})
+    warnings = [each.getMessage() for each in caplog.records]
+    assert len(warnings) == 4
+    assert "The bucket there-already has no versioning, and is left as it is: enable it" in caplog.text
+
+
+def test_the_owner_of_a_foreign_bucket_is_told_what_to_allow(caplog: pytest.LogCaptureFixture) -> None:
+    existing = {"name": "there-already", "account": "999999999999"}
+    graph = record({"archive": {**config_of("archive")["archive"], "existingBucket": existing}})
+    assert "belongs to account 999999999999, so nothing of it is read" in caplog.text
+    assert "archive-delivery-role-1234567" in graph.outputs["requiredBucketPolicy"]
+
+
 def test_the_key_is_protected_and_kept_with_the_bucket() -> None:
     archive = {**config_of("archive")["archive"], "key": "create"}
     key = record({"archive": archive}).one("Key")

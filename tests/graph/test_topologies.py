@@ -336,6 +336,17 @@ def test_every_account_and_region_that_sends_has_alarms_that_tell_the_topic_of_i
 
 
 @topologies
+def test_an_existing_bucket_gets_events_and_no_settings(config: dict[str, Any]) -> None:
+    graph, existing = record(config), config["archive"].get("existingBucket")
+    made = [r for r in graph.resources if r.type.startswith("aws:s3/")]
+    assert bool(made) is (existing is None)
+    arn = graph.one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]["bucketArn"]
+    assert arn == "arn:aws:s3:::" + ("archive-bucket-1234567" if existing is None else "there-already")
+    foreign = isinstance(existing, dict) and existing["account"] != config["archive"]["account"]
+    assert ("requiredBucketPolicy" in graph.outputs) is foreign
+
+
+@topologies
 def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no_other(config: dict[str, Any]) -> None:
     graph, wanted = record(config), config["archive"].get("key")
     made = {"create": [key.inputs for key in graph.of_type("Key")]}.get(wanted, [])
@@ -344,13 +355,14 @@ def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no
     )
     expected = None if wanted is None else key
     stream = graph.one("FirehoseDeliveryStream").inputs
-    (rule,) = graph.one("BucketServerSideEncryptionConfiguration").inputs["rules"]
+    rules = [r.inputs["rules"][0] for r in graph.of_type("BucketServerSideEncryptionConfiguration")]
     (errors,) = (g for g in graph.of_type("LogGroup") if g.name == "archive-delivery-errors")
     (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-delivery-policy")
     assert stream["serverSideEncryption"].get("keyArn") == expected
     assert stream["extendedS3Configuration"].get("kmsKeyArn") == expected
-    assert rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") == expected
-    assert rule["bucketKeyEnabled"] is bool(wanted)
+    assert len(rules) == ("existingBucket" not in config["archive"])
+    assert {rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") for rule in rules} <= {expected}
+    assert {rule["bucketKeyEnabled"] for rule in rules} <= {bool(wanted)}
     assert errors.inputs.get("kmsKeyId") == expected
     used = [s["Resource"] for s in json.loads(policy.inputs["policy"])["Statement"] if "kms:Decrypt" in s["Action"]]
     assert used == ([expected] if expected else [])

@@ -91,7 +91,15 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     ]
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
     own = {"ownLogGroups": draw(_own_log_groups)} if draw(st.booleans()) else {}
-    bucket = {"bucket": draw(_buckets)} if draw(st.booleans()) else {}
+    bucket = draw(
+        st.one_of(
+            st.just({}),
+            _buckets.map(lambda bucket: {"bucket": bucket}),
+            st.sampled_from(["there-already", {"name": "there-already", "account": "999999999999"}]).map(
+                lambda existing: {"existingBucket": existing}
+            ),
+        )
+    )
     region = draw(st.sampled_from(REGIONS))
     key = draw(st.sampled_from([None, "create", f"arn:aws:kms:{region}:{archive}:key/given"]))
     transform = draw(_transforms(region, archive))

@@ -76,6 +76,9 @@ def calls(stacks: Stacks) -> set[Call]:
     stacks.up("archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}}})
     stacks.up("archive")
     s3.put_object(Bucket=stacks.outputs("archive")["bucket"], Key="logs/one", Body=b"")
+    existing = {"archive": {**archive, "existingBucket": "access-logs"}}
+    prepare([stacks.write(existing)], stacks.instance.environment())
+    stacks.pulumi("preview", "-s", "archive", config=existing)
     stacks.up("archive", {"archive": {**archive, "alarms": "create"}})
     with_roles = {**config_of("app-dev"), "filterRoles": True, "alarms": True}
     together = {"archive": {**archive, "alarms": "create"}, **with_roles, "archiveStack": ""}

@@ -79,9 +79,11 @@ def write(stacks: Stacks, message: str, *, account: str = "222222222222", group:
     logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
 
-def archived(stacks: Stacks, bucket: str, prefix: str = "logs/") -> list[dict[str, Any]]:
+def archived(
+    stacks: Stacks, bucket: str, prefix: str = "logs/", *, account: str = "111111111111"
+) -> list[dict[str, Any]]:
     """The records under a prefix of a bucket, unpacked."""
-    s3 = stacks.client("s3", account="111111111111")
+    s3 = stacks.client("s3", account=account)
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
     bodies = [gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
     return [json.loads(line) for body in bodies for line in body.splitlines()]
@@ -243,6 +245,49 @@ def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stac
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
     s3.delete_bucket(Bucket="access-logs")
     assert left_behind(stacks) == []
+
+
+def test_events_arrive_in_an_existing_bucket_which_is_left_as_it_is(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="111111111111")
+    s3.create_bucket(Bucket="there-already", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    printed = stacks.pulumi("preview", "-s", "archive", config=config)
+    assert "The bucket there-already has no versioning, and is left as it is: enable it" in printed
+    assert "The bucket there-already takes requests without TLS" in printed
+    stacks.up("archive", config)
+    assert eventually(lambda: archived(stacks, "there-already") != [])
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    assert "Status" not in s3.get_bucket_versioning(Bucket="there-already")
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    assert archived(stacks, "there-already") != []
+    empty(s3, "there-already")
+    assert left_behind(stacks) == []
+
+
+def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="666666666666")
+    s3.create_bucket(Bucket="of-others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    existing = {"name": "of-others", "account": "666666666666"}
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": existing}}
+    stacks.up("archive", config)
+    stacks.up("app-dev")
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    assert s3.list_objects_v2(Bucket="of-others")["KeyCount"] == 0
+    s3.put_bucket_policy(Bucket="of-others", Policy=stacks.outputs("archive")["requiredBucketPolicy"])
+    write(stacks, "allowed now")
+    assert eventually(lambda: "allowed now" in json.dumps(archived(stacks, "of-others", account="666666666666")))
+    for stack, settings in (("app-dev", None), ("archive", config)):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=settings)
+    empty(s3, "of-others")
+    assert left_behind(stacks) == []
+
+
+def empty(s3: Any, bucket: str) -> None:  # noqa: ANN401 - boto3
+    """Delete a bucket with all that is in it."""
+    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=item["Key"])
+    s3.delete_bucket(Bucket=bucket)
 
 
 def encrypted_with(stacks: Stacks, bucket: str) -> set[str | None]:

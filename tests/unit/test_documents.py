@@ -34,10 +34,8 @@ def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
 
 KEY = "arn:aws:kms:eu-west-1:111111111111:key/k"
 THROUGH_S3 = {
-    "StringEquals": {
-        "kms:ViaService": "s3.eu-west-1.amazonaws.com",
-        "kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::logs",
-    }
+    "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"},
+    "StringLike": {"kms:EncryptionContext:aws:s3:arn": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]},
 }
 
 
@@ -85,6 +83,7 @@ def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only(
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:e",
         key_arn=KEY,
+        foreign_bucket=False,
         function_arn=None,
     )
     assert statements(policy)[-1] == {
@@ -103,6 +102,7 @@ def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
         bucket_arn="arn:b",
         error_log_stream_arn="arn:e",
         key_arn=None,
+        foreign_bucket=False,
         function_arn=function,
     )
     assert statements(policy)[-1] == {
@@ -153,6 +153,7 @@ def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> N
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
         key_arn=None,
+        foreign_bucket=False,
         function_arn=None,
     )
     assert statements(policy) == [
@@ -340,3 +341,20 @@ def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_o
         }
     }
     assert by_organization["Condition"] == {"StringEquals": {"aws:SourceOrgID": "o-exampleorg1"}}
+
+
+def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_else() -> None:
+    role = "arn:aws:iam::111111111111:role/archive-delivery-role"
+    find, write = statements(documents.foreign_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
+    assert find["Principal"] == write["Principal"] == {"AWS": role}
+    assert write["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"]
+    assert (find["Resource"], write["Resource"]) == ("arn:aws:s3:::logs", "arn:aws:s3:::logs/*")
+    allowed = documents.delivery_role_policy(
+        home_region="eu-west-1",
+        bucket_arn="arn:aws:s3:::logs",
+        error_log_stream_arn="arn:e",
+        key_arn=None,
+        foreign_bucket=True,
+        function_arn=None,
+    )
+    assert statements(allowed)[1]["Action"] == write["Action"]

@@ -103,6 +103,15 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": ARCHIVE, "alarms": True},
         "alarms: the archive of this stack has none; set archive.alarms, or remove alarms",
     ),
+    "settings of a bucket that is there already": (
+        {"archive": {**ARCHIVE, "existingBucket": "there-already", "bucket": {"accessLogs": {"bucket": "logs"}}}},
+        "archive: existingBucket: a bucket that is there already is left as it is; remove bucket",
+    ),
+    "the ARN of a bucket": (
+        {"archive": {**ARCHIVE, "existingBucket": "arn:aws:s3:::logs"}},
+        'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 lower case '
+        "letters, digits, dots and hyphens, no ARN",
+    ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
         'archive.key: "arn:aws:kms:eu-west-1:111111111111:alias/logs" is not a KMS key; allowed: create, or the ARN of '
@@ -216,7 +225,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, bucket, key, ownLogGroups, delivery, transform, alarms",
+        "senderRoleName, bucket, existingBucket, key, ownLogGroups, delivery, transform, alarms",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

@@ -1,0 +1,65 @@
+"""What an existing bucket lacks beside one that is made here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components import documents
+from components.existing_bucket import lacks
+
+BLOCK = dict.fromkeys(["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True)
+SOUND: dict[str, Any] = {
+    "BucketEncryption": {"ServerSideEncryptionConfiguration": [{}]},
+    "PublicAccessBlockConfiguration": BLOCK,
+    "VersioningConfiguration": {"Status": "Enabled"},
+}
+POLICY = json.loads(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
+WITHOUT_TLS = "takes requests without TLS"
+
+
+def lacking(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:
+    return [lack for lack, _ in lacks(properties, policy)]
+
+
+def test_a_bucket_like_one_that_is_made_here_lacks_nothing() -> None:
+    assert lacking(SOUND, POLICY) == []
+
+
+def test_a_bare_bucket_lacks_everything() -> None:
+    assert len(lacking({}, {})) == 4
+
+
+@pytest.mark.parametrize(
+    ("difference", "lack"),
+    [
+        ({"BucketEncryption": None}, "has no default encryption"),
+        ({"PublicAccessBlockConfiguration": {**BLOCK, "IgnorePublicAcls": False}}, "does not block public access"),
+        ({"VersioningConfiguration": {"Status": "Suspended"}}, "has no versioning"),
+    ],
+)
+def test_what_is_missing_is_named(difference: dict[str, Any], lack: str) -> None:
+    assert lacking({**SOUND, **difference}, POLICY) == [lack]
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"Effect": "Allow"},
+        {"Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
+        {"Action": "s3:GetObject"},
+        {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+        {"Condition": {}},
+    ],
+)
+def test_a_statement_that_does_not_demand_tls_of_everyone_is_not_taken_for_one(difference: dict[str, Any]) -> None:
+    (statement,) = POLICY["Statement"]
+    assert lacking(SOUND, {"Statement": [{**statement, **difference}]}) == [WITHOUT_TLS]
+
+
+def test_tls_may_be_demanded_in_other_words() -> None:
+    (statement,) = POLICY["Statement"]
+    words = {"Principal": {"AWS": "*"}, "Action": ["s3:*"], "Condition": {"Bool": {"aws:SecureTransport": False}}}
+    assert lacking(SOUND, {"Statement": {**statement, **words}}) == []
