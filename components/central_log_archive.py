@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -39,7 +38,7 @@ class CentralLogArchiveArgs:
         own_log_groups: log groups of the central account, in the home region, to archive too.
         delivery: how events are written into the bucket.
         transform: the function that changes events on their way; None: they arrive as they came.
-        topics: region → ARN of the topic that alarms of the region tell; "create": make them; None: no alarms.
+        topics: region → ARN of the topic that alarms of the region tell; empty: make them; None: no alarms.
         retain: keep bucket and stream, and what is in them, when they leave the stack.
         providers: region → provider of the central account, for the home region and each destination region.
     """
@@ -56,7 +55,7 @@ class CentralLogArchiveArgs:
     own_log_groups: Sequence[SubscribedLogGroup]
     delivery: Delivery
     transform: Transform | None
-    topics: Mapping[str, str] | Literal["create"] | None
+    topics: Mapping[str, str] | None
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -210,7 +209,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         args = self._args
         if args.topics is None:
             return {}
-        if args.topics != "create":
+        if args.topics:
             return {region: pulumi.Output.from_input(arn) for region, arn in args.topics.items()}
         return {
             region: make_topic(

@@ -91,6 +91,12 @@ def _coded(value: object) -> object:
     return {"code": value} if isinstance(value, str) else value
 
 
+def _topics(value: object) -> object:
+    if isinstance(value, str) and value != "create":
+        raise _problem(f'"{value}" is neither create nor an object of regions and ARNs of topics')
+    return {} if value == "create" else value
+
+
 def _retention(value: int) -> int:
     if value not in RETENTION_DAYS:
         raise _problem(f"{value} is not a retention of CloudWatch Logs; allowed: {_listed(RETENTION_DAYS)}")
@@ -124,6 +130,8 @@ KeyChoice = Annotated[str, _matching("a KMS key", r"create|arn:aws[a-z-]*:kms:[a
                                      "create, or the ARN of a key (not of an alias)")]  # fmt: skip
 TopicArn = Annotated[str, _matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}",
                                     "arn:aws:sns:REGION:ACCOUNT:NAME")]  # fmt: skip
+HandlerName = Annotated[str, _matching("a handler", r"[A-Za-z_]\w*\.[A-Za-z_]\w*",
+                                       "the name of a file and of its function, like main.handler")]  # fmt: skip
 StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
@@ -335,11 +343,7 @@ class Transform(Section):
         description="`bundled`, the folder of a Python function of your own, from the project's root, or the ARN of a "
         "function's version or alias"
     )
-    handler: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z_]\w*\.[A-Za-z_]\w*$",
-        description="file and function of a folder, like `main.handler`",
-    )
+    handler: HandlerName | None = Field(default=None, description="file and function of a folder, like `main.handler`")
     memory_mib: int | None = Field(
         default=None,
         ge=128,
@@ -427,7 +431,7 @@ class Archive(_Account):
         default=None, description="change events on their way: a code, or an object with a code; default: as they came"
     )
 
-    alarms: Literal["create"] | Annotated[dict[Region, TopicArn], AfterValidator(_not_empty)] | None = Field(
+    alarms: Annotated[dict[Region, TopicArn], BeforeValidator(_topics)] | None = Field(
         default=None,
         description="tell SNS topics when something goes wrong, and make a dashboard: `create` makes a topic in each "
         "region, region → ARN takes topics that are there; default: no alarms",
@@ -652,7 +656,7 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
 def _wrong_topics(settings: Settings) -> Iterable[str]:
     archive = settings.archive
     topics = archive.alarms if archive is not None else None
-    if archive is None or not isinstance(topics, dict):
+    if archive is None or not topics:
         return
     for region in sorted({archive.region, *settings.destination_regions} - topics.keys()):
         yield f"archive.alarms: has no topic of {region}, where the archive has its stream or a destination; add one"

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from components.layouts import LAYOUTS
 from tests.graph.recorder import Graph, Resource, record
-from tests.graph.topologies import one_graph_stacks, organization_of, split
+from tests.graph.topologies import broken_stacks, one_graph_stacks, organization_of, split
 
 topologies = given(one_graph_stacks())
 settings.register_profile("graph", max_examples=30, deadline=None)
@@ -368,3 +368,17 @@ def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no
     assert used == ([expected] if expected else [])
     assert len(graph.of_type("Key")) == (wanted == "create")
     assert all(each["enableKeyRotation"] for each in made)
+
+
+@settings(max_examples=200)  # nothing is registered, so one is cheap
+@given(broken=broken_stacks())
+def test_a_mistake_anywhere_is_told_with_its_path_and_nothing_is_registered(broken: tuple[dict[str, Any], str]) -> None:
+    config, path = broken
+    graph = Graph()
+    with pytest.raises(pulumi.RunError) as refused:
+        record(config, into=graph)
+    first, *lines = str(refused.value).splitlines()
+    assert first.startswith("Pulumi.test.yaml has ")
+    assert any(line.startswith(f"  {path}") for line in lines)
+    assert not [line for line in lines if "function-" in line or "literal[" in line or "pydantic" in line]
+    assert graph.resources == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -140,3 +142,41 @@ def organization_of(config: dict[str, Any]) -> str | None:
     """Return the organization that the archive admits, if any."""
     organization: str | None = config["archive"].get("senders", {}).get("organization")
     return organization
+
+
+NONSENSE = {"nonsense": 1}
+_REQUIRED = {"account", "region", "regions", "logGroups", "mode", "days", "code"}
+
+
+def _places(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any] | list[Any], Any]]:  # noqa: ANN401 - YAML
+    """Path, container and key of every value in a config, however deep."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        here = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".removeprefix(".")
+        yield here, value, key
+        yield from _places(inner, here)
+
+
+@st.composite
+def broken_stacks(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
+    """Config of a stack with one mistake at a random place, and the path that its error has to name."""
+    config = copy.deepcopy(draw(one_graph_stacks()))
+    places = list(_places(config))
+    kinds: dict[str, list[tuple[str, Any, Any]]] = {
+        "a value of no use": [place for place in places if not isinstance(place[1][place[2]], dict | list)],
+        "an unknown key": [place for place in places if isinstance(place[1][place[2]], dict)],
+        "a missing key": [place for place in places if place[2] in _REQUIRED and isinstance(place[1], dict)],
+        "an unquoted account": [place for place in places if place[2] == "account"],
+    }
+    kind = draw(st.sampled_from(sorted(kinds)))
+    path, container, key = draw(st.sampled_from(kinds[kind]))
+    if kind == "a value of no use":
+        container[key] = NONSENSE
+    elif kind == "an unknown key":
+        container[key]["nonsense"] = 1
+        path += ".nonsense"
+    elif kind == "a missing key":
+        del container[key]
+    else:
+        container[key] = 111111111111
+    return config, path
