@@ -165,7 +165,9 @@ def broken_stacks(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     kinds: dict[str, list[tuple[str, Any, Any]]] = {
         "a value of no use": [place for place in places if not isinstance(place[1][place[2]], dict | list)],
         "an unknown key": [place for place in places if isinstance(place[1][place[2]], dict)],
-        "a missing key": [place for place in places if place[2] in _REQUIRED and isinstance(place[1], dict)],
+        "a missing key": [
+            place for place in places if place[2] in _REQUIRED and not place[0].endswith("existingBucket.account")
+        ],
         "an unquoted account": [place for place in places if place[2] == "account"],
     }
     kind = draw(st.sampled_from(sorted(kinds)))
