@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,3 +82,46 @@ class Stacks:
         keys = {f"central-log-archive:{key}": value for key, value in config.items()}
         file.write_text(yaml.safe_dump({"config": keys}), encoding="utf-8")
         return file
+
+
+def left_behind(stacks: Stacks) -> list[str]:
+    """What is in the accounts beside the deployer roles and the log groups that were there before."""
+    archive = "111111111111"
+    roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
+    left = [role for role in roles if role != "central-log-archive-deployer"]
+    left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
+    left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
+    left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]
+    for region in ("eu-west-1", "us-east-1"):
+        left += [t["TopicArn"] for t in stacks.client("sns", account=archive, region=region).list_topics()["Topics"]]
+        for account in (archive, "222222222222"):
+            alarms = stacks.client("cloudwatch", account=account, region=region).describe_alarms()["MetricAlarms"]
+            left += [alarm["AlarmArn"] for alarm in alarms]
+        logs = stacks.client("logs", account=archive, region=region)
+        left += [destination["arn"] for destination in logs.describe_destinations()["destinations"]]
+        left += [group["arn"] for group in logs.describe_log_groups()["logGroups"]]
+        for account in ("222222222222", "333333333333", "444444444444"):
+            logs = stacks.client("logs", account=account, region=region)
+            for group in logs.describe_log_groups()["logGroups"]:
+                filters = logs.describe_subscription_filters(logGroupName=group["logGroupName"])
+                left += [each["filterName"] for each in filters["subscriptionFilters"]]
+    return left
+
+
+def write(stacks: Stacks, message: str, *, account: str = "222222222222", group: str = "aws-waf-logs-shop") -> None:
+    """Write an event into a log group, by default one of the example stack app-dev."""
+    logs = stacks.client("logs", account=account)
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=group, logStreamName="s")
+    events = [{"timestamp": int(time.time() * 1000), "message": message}]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def archived(
+    stacks: Stacks, bucket: str, prefix: str = "logs/", *, account: str = "111111111111"
+) -> list[dict[str, Any]]:
+    """The records under a prefix of a bucket, unpacked."""
+    s3 = stacks.client("s3", account=account)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+    bodies = [gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+    return [json.loads(line) for body in bodies for line in body.splitlines()]

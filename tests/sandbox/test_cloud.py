@@ -324,6 +324,7 @@ def test_a_delivery_that_is_allowed_again_in_time_loses_nothing(cloud: Cloud) ->
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}}, "must be at least 64"),
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 59}}, "must be at least 60"),
         ({"RoleARN": "arn:aws:iam::111111111111:role/nobody"}, "unable to assume role"),
+        ({"S3BackupMode": "Enabled"}, "S3 backup needs a Lambda processor"),
         (
             {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "CloudWatchLogProcessing"}]}},
             "requires the Decompression processor",

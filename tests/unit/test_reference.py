@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import yaml
+
+from components.settings import Settings
 from docs.reference import PAGE, written
 
 
@@ -15,3 +18,10 @@ def test_the_reference_is_current() -> None:
 def test_the_reference_has_every_key_of_every_section() -> None:
     keys = set(re.findall(r"^\| `(\w+)` \|", written(PAGE.read_text(encoding="utf-8")), re.MULTILINE))
     assert keys >= {"archive", "senders", "organization", "logGroups", "filterPattern", "retain", "filterRoles"}
+
+
+def test_the_project_file_declares_every_key_of_a_stack() -> None:
+    """A key that is not declared works, but `pulumi config` and the engine do not know its type."""
+    project = yaml.safe_load((PAGE.parents[1] / "Pulumi.yaml").read_text(encoding="utf-8"))
+    declared = {key.partition(":")[2] for key in project["config"] if key.startswith("central-log-archive:")}
+    assert declared == {field.alias for field in Settings.model_fields.values()}

@@ -1,0 +1,274 @@
+"""Each option of the archive on the real engine: what arrives, and in what form. The tests run in their order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from components import documents
+from sandbox.prepare import prepare
+from tests.graph.recorder import config_of
+from tests.graph.test_program import BUCKET
+from tests.sandbox.by_hand import eventually
+from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+
+
+def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stranger_may_not(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}}
+    applications = {**config_of("app-dev"), "filterRoles": True}
+    file = stacks.write({"archive": archive, "applications": applications["applications"]})
+    prepare([file], stacks.instance.environment())
+    stacks.up("archive", {"archive": archive})
+    printed = stacks.pulumi("preview", "-s", "app-dev", ok=False)
+    assert "set filterRoles: true in Pulumi.app-dev.yaml" in printed
+    stacks.up("app-dev", applications)
+    write(stacks, "x")
+    bucket = stacks.outputs("archive")["bucket"]
+    assert eventually(lambda: "222222222222" in {record["owner"] for record in archived(stacks, bucket)})
+    assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
+    for stack in reversed(EXAMPLES):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="111111111111")
+    s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    archive = config_of("archive")["archive"]
+    config = {"archive": {**archive, "bucket": BUCKET}}
+    stacks.up("archive", config)
+    bucket = stacks.outputs("archive")["bucket"]
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert {each["StorageClass"]: each["Days"] for each in rule["Transitions"]} == {"STANDARD_IA": 30, "GLACIER": 90}
+    assert rule["Expiration"]["Days"] == 730
+    lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert (lock["Mode"], lock["Days"]) == ("GOVERNANCE", 365)
+    assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == "access-logs"
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.up("archive")
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert "Expiration" not in rule
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # locked: else the bucket could not go
+        locked = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
+        with pytest.raises(s3.exceptions.ClientError, match="object protected by object lock"):
+            s3.delete_object(**locked)
+        s3.delete_object(**locked, BypassGovernanceRetention=True)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
+    s3.delete_bucket(Bucket="access-logs")
+    assert left_behind(stacks) == []
+
+
+def test_events_arrive_in_an_existing_bucket_which_is_left_as_it_is(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="111111111111")
+    s3.create_bucket(Bucket="there-already", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    printed = stacks.pulumi("preview", "-s", "archive", config=config)
+    assert "The bucket there-already has no versioning, and is left as it is: enable it" in printed
+    assert "The bucket there-already takes requests without TLS" in printed
+    stacks.up("archive", config)
+    assert eventually(lambda: archived(stacks, "there-already") != [])
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    assert "Status" not in s3.get_bucket_versioning(Bucket="there-already")
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    assert archived(stacks, "there-already") != []
+    empty(s3, "there-already")
+    assert left_behind(stacks) == []
+
+
+def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(stacks: Stacks) -> None:
+    s3 = stacks.client("s3", account="666666666666")
+    s3.create_bucket(Bucket="of-others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    existing = {"name": "of-others", "account": "666666666666"}
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": existing}}
+    stacks.up("archive", config)
+    stacks.up("app-dev")
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    assert s3.list_objects_v2(Bucket="of-others")["KeyCount"] == 0
+    s3.put_bucket_policy(Bucket="of-others", Policy=stacks.outputs("archive")["requiredBucketPolicy"])
+    write(stacks, "allowed now")
+    assert eventually(lambda: "allowed now" in json.dumps(archived(stacks, "of-others", account="666666666666")))
+    for stack, settings in (("app-dev", None), ("archive", config)):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=settings)
+    empty(s3, "of-others")
+    assert left_behind(stacks) == []
+
+
+def empty(s3: Any, bucket: str) -> None:  # noqa: ANN401 - boto3
+    """Delete a bucket with all that is in it."""
+    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=item["Key"])
+    s3.delete_bucket(Bucket=bucket)
+
+
+def encrypted_with(stacks: Stacks, bucket: str) -> set[str | None]:
+    """The keys of all objects in a bucket."""
+    s3 = stacks.client("s3", account="111111111111")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return {s3.head_object(Bucket=bucket, Key=key).get("SSEKMSKeyId") for key in keys}
+
+
+def test_a_key_made_by_the_archive_encrypts_what_arrives_and_nothing_arrives_once_it_is_disabled(
+    stacks: Stacks,
+) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
+    kms = stacks.client("kms", account="111111111111")
+    stacks.up("archive", config)
+    stacks.up("app-dev")
+    bucket, stream = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    (key,) = (each["KeyArn"] for each in kms.list_keys()["Keys"])
+    write(stacks, "sealed")
+    assert eventually(lambda: "sealed" in json.dumps(archived(stacks, bucket)))
+    assert encrypted_with(stacks, bucket) == {key}
+    firehose = stacks.client("firehose", account="111111111111")
+    described = firehose.describe_delivery_stream(DeliveryStreamName=stream)["DeliveryStreamDescription"]
+    assert described["DeliveryStreamEncryptionConfiguration"]["KeyARN"] == key
+    (errors,) = stacks.client("logs", account="111111111111").describe_log_groups()["logGroups"]
+    assert errors["kmsKeyId"] == key
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    kms.disable_key(KeyId=key)
+    write(stacks, "no key")
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    metrics = stacks.client("cloudwatch", account="111111111111").list_metrics(Namespace="AWS/Firehose")["Metrics"]
+    assert "KMSKeyDisabled" in {metric["MetricName"] for metric in metrics}
+    kms.enable_key(KeyId=key)
+    assert "no key" not in json.dumps(archived(stacks, bucket))
+    stacks.up("archive")  # back to keys of AWS
+    (errors,) = stacks.client("logs", account="111111111111").describe_log_groups()["logGroups"]
+    assert "kmsKeyId" not in errors
+    write(stacks, "open")
+    assert eventually(lambda: None in encrypted_with(stacks, bucket))
+    for stack in EXAMPLES[1::-1]:
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+    assert {kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]} == {"PendingDeletion"}
+
+
+def test_a_given_key_serves_once_its_policy_lets_the_archive_use_it(stacks: Stacks) -> None:
+    kms, s3 = (stacks.client(service, account="111111111111") for service in ("kms", "s3"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    config = {"archive": {**config_of("archive")["archive"], "key": key}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    assert "not allowed to be used" in stacks.up("archive", config, ok=False)
+    (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"])
+    policy = documents.key_policy(
+        home_region="eu-west-1",
+        account="111111111111",
+        bucket_arn=f"arn:aws:s3:::{bucket}",
+        log_groups=["archive-delivery-errors-*"],
+    )
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    stacks.up("archive", config)
+    assert eventually(lambda: encrypted_with(stacks, bucket) == {key})
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_the_archives_own_log_groups_arrive_beside_those_of_the_applications(stacks: Stacks) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-central"]}}
+    prepare([stacks.write(config)], stacks.instance.environment())
+    stacks.up("archive", config)
+    write(stacks, "of our own", account="111111111111", group="aws-waf-logs-central")
+    bucket = stacks.outputs("archive")["bucket"]
+    assert eventually(lambda: "of our own" in json.dumps(archived(stacks, bucket)))
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    stacks.client("logs", account="111111111111").delete_log_group(logGroupName="aws-waf-logs-central")
+    assert left_behind(stacks) == []
+
+
+def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_it(stacks: Stacks) -> None:
+    for stack in EXAMPLES[:2]:
+        stacks.up(stack)
+    bucket, old = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
+    told = "The layout changes from dated to partitioned, which AWS does only by a new stream"
+    assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
+    write(stacks, "before")
+    stacks.up("archive", {"archive": archive})
+    new = stacks.outputs("archive")["stream"]
+    assert new != old
+    write(stacks, "after")
+    under = "logs/account=222222222222/region=eu-west-1/date="
+    assert eventually(lambda: "after" in json.dumps(archived(stacks, bucket, under)))
+    assert "before" in json.dumps(archived(stacks, bucket, "logs/date="))
+    assert {each["messageType"] for each in archived(stacks, bucket, "control/")} == {"CONTROL_MESSAGE"}
+    assert {each["messageType"] for each in archived(stacks, bucket, "logs/account=")} == {"DATA_MESSAGE"}
+    firehose = stacks.client("firehose", account="111111111111")
+    assert set(firehose.list_delivery_streams()["DeliveryStreamNames"]) == {new}
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config={"archive": archive})
+    for stack in EXAMPLES[1::-1]:
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    assert left_behind(stacks) == []
+
+
+@dataclass
+class OnCall:
+    """A queue that hears what a topic is told: account, alarm and state of each message."""
+
+    sqs: Any
+    url: str
+    told: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def hears(self, account: str, alarm: str) -> bool:
+        """Say whether an alarm of an account has begun, by the start of its name."""
+        while messages := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                told = json.loads(json.loads(message["Body"])["Message"])
+                self.told.add((told["AWSAccountId"], told["AlarmName"], told["NewStateValue"]))
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return any(one == account and name.startswith(alarm) and now == "ALARM" for one, name, now in self.told)
+
+
+def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: Stacks) -> None:
+    archive = {**config_of("archive")["archive"], "alarms": "create"}
+    watched = {**config_of("app-dev"), "alarms": True}
+    stacks.up("archive")
+    printed = stacks.pulumi("preview", "-s", "app-dev", config=watched, ok=False)
+    assert (
+        "alarms: the archive has no topics that alarms could tell; set archive.alarms in Pulumi.archive.yaml" in printed
+    )
+    stacks.up("archive", {"archive": archive})
+    stacks.up("app-dev", watched)
+    outputs = stacks.outputs("archive")
+    sqs, sns = (stacks.client(service, account="111111111111") for service in ("sqs", "sns"))
+    queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    admit = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [admit]})})
+    sns.subscribe(TopicArn=outputs["topics"]["eu-west-1"], Protocol="sqs", Endpoint=arn)
+    on_call = OnCall(sqs, queue)
+    for stack, config in (("archive", {"archive": archive}), ("app-dev", watched)):
+        stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack, config=config)
+        stacks.pulumi("preview", "--expect-no-changes", "-s", stack, config=config)
+    dashboards = stacks.client("cloudwatch", account="111111111111").list_dashboards()["DashboardEntries"]
+    assert [each["DashboardName"] for each in dashboards] == ["archive-eu-west-1"]
+    firehose = stacks.client("firehose", account="111111111111")
+    described = firehose.describe_delivery_stream(DeliveryStreamName=outputs["stream"])["DeliveryStreamDescription"]
+    role = described["Destinations"][0]["ExtendedS3DestinationDescription"]["RoleARN"].rsplit("/", 1)[-1]
+    iam = stacks.client("iam", account="111111111111")
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    write(stacks, "cannot be written")
+    assert eventually(lambda: on_call.hears("111111111111", "archive-alarm-not-written-"))
+    (sender,) = iam.list_role_policies(RoleName="CWLtoKinesisFirehoseRole")["PolicyNames"]
+    iam.delete_role_policy(RoleName="CWLtoKinesisFirehoseRole", PolicyName=sender)
+    write(stacks, "cannot be sent")
+    assert eventually(lambda: on_call.hears("222222222222", "central-log-archive-delivery-errors"))
+    sqs.delete_queue(QueueUrl=queue)
+    for stack, config in (("app-dev", watched), ("archive", {"archive": archive})):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
+    assert left_behind(stacks) == []
