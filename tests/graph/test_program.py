@@ -229,6 +229,17 @@ def test_a_change_of_layout_that_takes_a_new_stream_is_told_in_words(
     assert ("leaves the old one in the account" in caplog.text) is told
 
 
+@pytest.mark.parametrize(("before", "after", "told"), [(True, False, True), (True, True, False), (False, False, False)])
+def test_the_end_of_a_backup_takes_a_new_stream_and_is_told_in_words(
+    *, before: bool, after: bool, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    transform = {"code": "bundled", "backup": after}
+    archive = {**config_of("archive")["archive"], "transform": transform}
+    graph = record({"archive": archive}, referenced={"layout": "dated", "originals": before})
+    assert graph.outputs["originals"] is after
+    assert ("The backup of the originals ends" in caplog.text) is told
+
+
 def test_a_replaced_stream_that_is_not_kept_is_told_to_lose_what_it_has_gathered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -182,6 +183,19 @@ def test_what_cannot_be_put_again_comes_back_as_it_was(stream: Stream, how: str)
     assert Counter(answer["result"] for answer in answers) == {"Ok": 2, "ProcessingFailed": 3}
     assert {answer["data"] for answer in answers if answer["result"] == "ProcessingFailed"} == {record}
     assert len(stream.calls) == 5
+
+
+def test_an_answer_has_room_for_what_comes_back_as_it_was(stream: Stream) -> None:
+    stream.fails = True
+    noise = random.Random(7)  # noqa: S311 - no secret, but what gzip does not make much smaller
+    records = [packed(with_messages(noise.randbytes(400_000).hex())) for _ in range(9)]
+    assert "ProcessingFailed" in {answer["result"] for answer in run(*records)}  # run() looks at its size
+
+
+def test_however_many_records_are_put_again_a_call_has_500_at_most(stream: Stream) -> None:
+    answers = run(*[packed(with_messages("x" * 12_000))] * 1500)
+    assert len(stream.calls) > 2
+    assert Counter(answer["result"] for answer in answers)["Dropped"] == sum(stream.calls) == len(stream.taken)
 
 
 def test_only_what_was_refused_is_put_once_more(stream: Stream) -> None:
