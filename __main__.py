@@ -1,10 +1,10 @@
-"""The central log archive: stack file → settings → providers → archive → subscriptions → outputs."""
+"""The central log archive: stack file → settings → providers → log groups → archive → subscriptions → outputs."""
 
 import os
 
 import pulumi
 
-from components import archive_stack, settings
+from components import archive_stack, log_groups, settings
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
 from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
 from components.providers import Providers
@@ -19,6 +19,9 @@ except settings.SettingsError as error:
 # On the sandbox everything goes away with the cloud: nothing there is worth keeping.
 retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
 providers = Providers(pulumi.get_stack())
+applications = {application.account: (application, providers.of(application, application.regions))
+                for application in stack.applications}  # fmt: skip
+found = log_groups.resolve(applications)  # before anything is made: what it refuses has touched nothing
 
 if stack.archive is not None:
     archive_stack.announce_replacement(stack.archive, retain=retain)
@@ -55,16 +58,16 @@ if stack.archive is not None:
 elif stack.archive_stack is not None:
     served = archive_stack.served(stack.archive_stack, stack)
 
-for application in stack.applications:
+for account, (application, of_account) in applications.items():
     AppAccountSubscription(
         application.label,
         AppAccountSubscriptionArgs(
-            account=application.account,
-            log_groups={region: groups.log_groups for region, groups in application.regions.items()},
+            account=account,
+            log_groups=found[account],
             destinations=served.destinations,
             topics=served.topics and {region: served.topics[region] for region in application.regions},
             filter_role=stack.filters_have_roles,
             retain=retain,
-            providers=providers.of(application, application.regions),
+            providers=of_account,
         ),
     )

@@ -137,6 +137,10 @@ LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
 
 
+LogGroupPattern = Annotated[str, _matching("the name of a log group, or a pattern", r"[A-Za-z0-9_./#*-]{1,512}",
+                                           "1 to 512 letters, digits and _-/.#, and * for any of them")]  # fmt: skip
+
+
 class Section(BaseModel):
     """A part of a stack file, with keys of its own."""
 
@@ -151,15 +155,25 @@ class SubscribedLogGroup(Section):
 
 
 class LogGroup(SubscribedLogGroup):
-    """A log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
+    """A log group to subscribe, or all that a pattern matches. A bare name in a stack file stands for ``{name: …}``."""
 
+    name: LogGroupPattern = Field(
+        description="the log group, or a pattern like `/aws/lambda/prod-*`; a name goes before a pattern"
+    )
     create: bool = Field(default=False, description="make the log group; an existing one is never touched")
     retention_days: Annotated[int, AfterValidator(_retention)] | None = Field(
         default=None, description="days that a log group made here keeps its events"
     )
 
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it means all log groups that match, instead of one."""
+        return "*" in self.name
+
     @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:
+        if self.create and self.is_pattern:
+            raise _problem(f"create: {self.name} is a pattern; name the log group that is to be made")
         if self.create and self.retention_days is None:
             raise _problem("create: true needs retentionDays; say how many days the log group itself keeps its events")
         if not self.create and self.retention_days is not None:
@@ -171,7 +185,10 @@ class RegionLogGroups(Section):
     """What is archived from one region of one account."""
 
     log_groups: Distinct[Annotated[LogGroup, BeforeValidator(_named)]] = Field(
-        description="the log groups to subscribe: names, or objects with a name"
+        description="the log groups to subscribe: names, patterns, or objects with a name"
+    )
+    exclude: Distinct[LogGroupPattern] | None = Field(
+        default=None, description="names and patterns of log groups that no pattern means"
     )
 
 

@@ -113,7 +113,8 @@ class _Cloud:
         prepared = []
         for region, groups in application.regions.items():
             logs = root_client(self._endpoint, "logs", account=application.account, region=region)
-            made = [_made(logs, group.name) for group in groups.log_groups if not group.create]
+            made = [_made(logs, group.name) for group in groups.log_groups
+                    if not (group.create or group.is_pattern)]  # fmt: skip
             prepared.append(_prepared(application, region, made))
         return prepared
 

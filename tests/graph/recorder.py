@@ -11,7 +11,7 @@ import contextvars
 import json
 import os
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,9 @@ _ARNS = {
         "arn:aws:firehose:{region}:{account}:deliverystream/{name}"
     ),
 }
+
+
+LogGroups = Mapping[tuple[str, str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,10 @@ class Graph:
 class _Computed(Mocks):
     """Gives resources the values that AWS would compute."""
 
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], log_groups: Callable[[], LogGroups]) -> None:
         self._graph = graph
         self._referenced = referenced
+        self._log_groups = log_groups
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -111,6 +115,9 @@ class _Computed(Mocks):
                 return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
             case "aws:cloudcontrol/getResource:getResource":
                 return {**args.args, "properties": json.dumps(BARE_BUCKET)}, []
+            case "aws:cloudwatch/getLogGroups:getLogGroups":
+                (provider,) = [p for p in self._graph.of_type("aws") if p.urn == args.provider.rpartition("::")[0]]
+                return {"logGroupNames": self._log_groups()[_place(provider)], "arns": [], "id": "", "region": ""}, []
             case "aws:s3/getBucketPolicy:getBucketPolicy":
                 raise _EngineError("NoSuchBucketPolicy: The bucket policy does not exist")
         raise AssertionError(f"the program called {args.token}")
@@ -131,8 +138,8 @@ BARE_BUCKET: Mapping[str, Any] = {"BucketName": "there-already"}
 
 
 class _Recorder(MockMonitor):
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
-        super().__init__(_Computed(graph, referenced))
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], log_groups: Callable[[], LogGroups]) -> None:
+        super().__init__(_Computed(graph, referenced, log_groups))
         self._graph = graph
 
     def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
@@ -187,6 +194,7 @@ def record(
     *,
     stack: str = "test",
     referenced: Mapping[str, Any] | None = None,
+    log_groups: LogGroups | None = None,
     environment: Mapping[str, str] | None = None,
     into: Graph | None = None,
 ) -> Graph:
@@ -196,6 +204,7 @@ def record(
         config: values by the keys of the project's namespace, as plain data.
         stack: name of the stack.
         referenced: outputs of whatever stack the program refers to, be it another or its own.
+        log_groups: account and region → log groups that are there; None: those that the config names.
         environment: variables that the program sees beside its config.
         into: where to record, for who wants to see what a refused program had registered.
 
@@ -214,7 +223,7 @@ def record(
                 project=PROJECT,
                 stack=stack,
                 organization="organization",
-                monitor=_Recorder(graph, referenced or {}),
+                monitor=_Recorder(graph, referenced or {}, lambda: log_groups or named_log_groups(config)),
                 engine=MockEngine(None),
                 dry_run=True,
             )
@@ -224,6 +233,17 @@ def record(
     with mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph
+
+
+def named_log_groups(config: Mapping[str, Any]) -> LogGroups:
+    """Return the log groups that a config names, by account and region, as if they were there."""
+    return {
+        (application["account"], region): [
+            group if isinstance(group, str) else str(group["name"]) for group in groups["logGroups"]
+        ]
+        for application in config.get("applications", [])
+        for region, groups in application["regions"].items()
+    }
 
 
 def _program() -> None:

@@ -156,6 +156,25 @@ def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) 
     assert graph.one("LogGroup").retain_on_delete
 
 
+def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Graph) -> None:
+    app = config_of("app-dev")
+    (shop,) = app["applications"]
+    shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/lambda/*"], "exclude": ["*noisy*"]}}
+    there = {("222222222222", "eu-west-1"): ["/aws/lambda/cart", "/aws/lambda/noisy", "other"]}
+    graph = record(app, referenced=archive.outputs, log_groups=there)
+    assert [f.name for f in graph.of_type("LogSubscriptionFilter")] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
+
+
+def test_entries_that_mean_nothing_are_told_before_anything_but_providers_is_registered(archive: Graph) -> None:
+    one_graph = {"archive": config_of("archive")["archive"], "applications": config_of("app-dev")["applications"]}
+    empty = {("222222222222", region): list[str]() for region in ("eu-west-1", "us-east-1")}
+    graph = Graph()
+    with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has 3 problems:") as refused:
+        record(one_graph, referenced=archive.outputs, log_groups=empty, into=graph)
+    assert "account 222222222222, region us-east-1: there is no log group aws-waf-logs-cdn;" in str(refused.value)
+    assert {resource.type for resource in graph.resources} == {"pulumi:providers:aws"}
+
+
 def test_a_filter_is_replaced_by_deleting_it_first(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
     assert all(f.delete_before_replace for f in graph.of_type("LogSubscriptionFilter"))

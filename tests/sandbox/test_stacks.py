@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.command import arguments_for
+from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
 from tests.sandbox.by_hand import eventually
@@ -80,6 +81,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_refuses_plain_http(deploy
 
 def test_an_account_that_the_archive_does_not_admit_fails_at_preview(deployed: Stacks) -> None:
     config = {"archiveStack": "archive", "applications": [{**SHOP, "account": "555555555555"}]}
+    prepare([deployed.write(config), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
     printed = deployed.pulumi("preview", "-s", "stranger", config=config, ok=False)
     assert "account 555555555555: the archive does not admit it" in printed
     assert 'add "555555555555" to archive.senders.accounts in Pulumi.archive.yaml' in printed
@@ -88,9 +90,58 @@ def test_an_account_that_the_archive_does_not_admit_fails_at_preview(deployed: S
 def test_a_region_that_the_archive_does_not_serve_fails_at_preview(deployed: Stacks) -> None:
     regions = {"ap-south-1": {"logGroups": ["a"]}}
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    prepare([deployed.write(config), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
     printed = deployed.pulumi("preview", "-s", "elsewhere", config=config, ok=False)
     assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in printed
     assert "Traceback" not in printed
+
+
+def test_log_groups_that_entries_do_not_mean_are_told_together_and_nothing_is_touched(deployed: Stacks) -> None:
+    groups = ["aws-waf-logs-shpo", "nothing-like-*"]
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": groups}}}]}
+    printed = deployed.up("app-dev", config, ok=False)
+    assert "Pulumi.app-dev.yaml has 2 problems:" in printed
+    where = "applications, account 222222222222, region eu-west-1: "
+    assert f"{where}there is no log group aws-waf-logs-shpo; did you mean aws-waf-logs-shop? make it" in printed
+    assert f"{where}the pattern nothing-like-* matches no log group; correct or remove it" in printed
+    assert "Traceback" not in printed
+    deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev")
+
+
+def test_a_preview_shows_the_log_groups_that_join_and_leave_a_pattern(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    regions = {
+        "eu-west-1": {
+            "logGroups": ["/aws/lambda/*", {"name": "/aws/lambda/checkout", "filterPattern": "ERROR"}],
+            "exclude": ["/aws/lambda/noisy-*"],
+        }
+    }
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    for name in ("/aws/lambda/cart", "/aws/lambda/noisy-poller"):
+        logs.create_log_group(logGroupName=name)
+
+    def changes() -> dict[str, str]:
+        steps = deployed.preview("app-dev", config)
+        return {
+            step["urn"].rsplit("::", 1)[-1]: step["op"]
+            for step in steps
+            if ":LogSubscriptionFilter::" in step["urn"] and step["op"] != "same"
+        }
+
+    joins, stays = "shop-dev-filter-/aws/lambda/cart-eu-west-1", "shop-dev-filter-/aws/lambda/checkout-eu-west-1"
+    shown = changes()
+    assert (shown[joins], shown[stays]) == ("create", "update")
+    assert not [name for name in shown if "noisy" in name]
+    deployed.up("app-dev", config)
+    write(deployed, "of a pattern", group="/aws/lambda/cart")
+    bucket = deployed.outputs("archive")["bucket"]
+    assert eventually(lambda: "of a pattern" in json.dumps(archived(deployed, bucket)))
+    logs.create_log_group(logGroupName="/aws/lambda/payment")
+    assert changes() == {"shop-dev-filter-/aws/lambda/payment-eu-west-1": "create"}
+    logs.delete_log_group(logGroupName="/aws/lambda/payment")
+    logs.delete_log_group(logGroupName="/aws/lambda/cart")
+    assert changes() == {joins: "delete"}
+    deployed.up("app-dev")
 
 
 def test_an_archive_stack_that_is_not_up_is_named(deployed: Stacks) -> None:

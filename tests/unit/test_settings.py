@@ -112,6 +112,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 lower case '
         "letters, digits, dots and hyphens, no ARN",
     ),
+    "a pattern to be made": (
+        with_group({"name": "/made/*", "create": True, "retentionDays": 7}),
+        "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; name the log group that is "
+        "to be made",
+    ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
         'archive.key: "arn:aws:kms:eu-west-1:111111111111:alias/logs" is not a KMS key; allowed: create, or the ARN of '
@@ -289,8 +294,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group with a space": (
         with_group("my group"),
-        'applications[0].regions.eu-west-1.logGroups[0].name: "my group" is not the name of a log group; allowed: 1 '
-        "to 512 letters, digits and _-/.#",
+        'applications[0].regions.eu-west-1.logGroups[0].name: "my group" is not the name of a log group, or a pattern; '
+        "allowed: 1 to 512 letters, digits and _-/.#, and * for any of them",
     ),
     "a log group that is a number": (
         with_group(5),
@@ -298,7 +303,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group without a name": (
         with_group({"create": True, "retentionDays": 30}),
-        "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group",
+        "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group, or a pattern like "
+        "`/aws/lambda/prod-*`; a name goes before a pattern",
     ),
     "a misspelt key of a log group": (
         with_group({"name": "a", "retentionInDays": 30}),

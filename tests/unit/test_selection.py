@@ -1,0 +1,111 @@
+"""Which log groups the entries of a stack file mean, and what is wrong with them."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.selection import matches, select, unselectable
+from components.settings import RegionLogGroups
+
+EXISTING = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy", "aws-waf-logs-shop"]
+
+
+def wanted(*entries: Any, exclude: list[str] | None = None) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
+    given = {"logGroups": list(entries), **({"exclude": exclude} if exclude else {})}
+    return RegionLogGroups.model_validate(given, strict=False)
+
+
+def names(*entries: Any, exclude: list[str] | None = None) -> list[str]:  # noqa: ANN401 - as above
+    return [group.name for group in select(wanted(*entries, exclude=exclude), EXISTING)]
+
+
+def problems(*entries: Any, exclude: list[str] | None = None) -> list[str]:  # noqa: ANN401 - as above
+    return list(unselectable(wanted(*entries, exclude=exclude), EXISTING))
+
+
+def test_a_pattern_means_every_log_group_that_matches() -> None:
+    assert names("/aws/lambda/*") == EXISTING[:3]
+    assert names("*-shop", "/aws/*/c*t") == ["/aws/lambda/cart", "/aws/lambda/checkout", "aws-waf-logs-shop"]
+
+
+def test_what_is_excluded_is_meant_by_no_pattern_but_by_its_name() -> None:
+    assert names("/aws/lambda/*", exclude=["*noisy*"]) == EXISTING[:2]
+    assert names("/aws/lambda/noisy", "/aws/lambda/c*", exclude=["*noisy*"]) == EXISTING[:3]
+
+
+def test_a_name_goes_before_a_pattern() -> None:
+    chosen = select(wanted({"name": "/aws/lambda/cart", "filterPattern": "ERROR"}, "/aws/lambda/*"), EXISTING)
+    assert {group.name: group.filter_pattern for group in chosen} == {
+        "/aws/lambda/cart": "ERROR", "/aws/lambda/checkout": "", "/aws/lambda/noisy": "",
+    }  # fmt: skip
+
+
+def test_a_log_group_that_is_made_here_need_not_be_there() -> None:
+    made = {"name": "/made/here", "create": True, "retentionDays": 7}
+    assert names(made) == ["/made/here"]
+    assert problems(made) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "exclude", "problem"),
+    [
+        (
+            ["/aws/lambda/chekout"],
+            None,
+            "there is no log group /aws/lambda/chekout; did you mean /aws/lambda/checkout? make it, let the archive "
+            "make it with create: true and retentionDays, or remove it",
+        ),
+        (
+            ["zzz"],
+            None,
+            "there is no log group zzz; make it, let the archive make it with create: true and retentionDays, or "
+            "remove it",
+        ),
+        (["zzz*"], None, "the pattern zzz* matches no log group; correct or remove it"),
+        (["*noisy"], ["*noisy"], "the pattern *noisy matches no log group; correct or remove it"),
+        (
+            ["*-shop", "aws-*"],
+            None,
+            "the log group aws-waf-logs-shop is matched by *-shop and by aws-*; name it, or narrow the patterns",
+        ),
+    ],
+)
+def test_an_entry_that_means_nothing_or_the_same_as_another_is_told(
+    entries: list[str], exclude: list[str] | None, problem: str
+) -> None:
+    assert problems(*entries, exclude=exclude) == [problem]
+
+
+group_names = st.text("ab/.-", min_size=1, max_size=5)
+patterns = st.text("ab/.-*", min_size=1, max_size=5)
+
+
+@given(pattern=patterns, name=group_names)
+def test_patterns_match_as_those_of_a_shell_do(pattern: str, name: str) -> None:
+    assert matches(pattern, name) is fnmatch.fnmatchcase(name, pattern)
+
+
+@given(
+    entries=st.lists(patterns, min_size=1, max_size=4, unique=True),
+    exclude=st.lists(patterns, max_size=2, unique=True),
+    existing=st.sets(group_names, max_size=8),
+)
+def test_sound_entries_mean_what_a_naive_model_says(entries: list[str], exclude: list[str], existing: set[str]) -> None:
+    given_entries = wanted(*entries, exclude=exclude)
+    if list(unselectable(given_entries, existing)):
+        return
+    expected = {
+        name
+        for name in existing
+        if name in entries
+        or (
+            any("*" in entry and fnmatch.fnmatchcase(name, entry) for entry in entries)
+            and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
+        )
+    }
+    assert [group.name for group in select(given_entries, existing)] == sorted(expected)
