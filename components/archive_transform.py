@@ -76,7 +76,11 @@ class ArchiveTransform:
             code=_code(settings),
             memory_size=settings.memory_mib or _MEMORY_MIB,
             timeout=settings.timeout_seconds or _TIMEOUT_SECONDS,
-            environment=aws.lambda_.FunctionEnvironmentArgs(variables={"PARTITION_KEYS": ",".join(partition_keys)}),
+            environment=(
+                aws.lambda_.FunctionEnvironmentArgs(variables={"PARTITION_KEYS": ",".join(partition_keys)})
+                if partition_keys
+                else None
+            ),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=self._logs.name),
             opts=child(),
         )
