@@ -63,7 +63,8 @@ for account, (application, of_account) in applications.items():
         application.label,
         AppAccountSubscriptionArgs(
             account=account,
-            log_groups=found[account],
+            log_groups=found[account].log_groups,
+            account_wide=found[account].account_wide,
             destinations=served.destinations,
             topics=served.topics and {region: served.topics[region] for region in application.regions},
             filter_role=stack.filters_have_roles,

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from components import documents
 from components.alarms import sender_alarms
+from components.selection import AccountWide
 from components.settings import LogGroup, filter_name
 from components.watch import make_alarm
 
@@ -21,6 +22,7 @@ class AppAccountSubscriptionArgs:
     Attributes:
         account: id of the application account.
         log_groups: region → log groups to subscribe there.
+        account_wide: region → what a policy of the account and region subscribes, where there is one.
         destinations: region → ARN of the archive's destination, for each region of ``log_groups``.
         topics: region → ARN of the topic that alarms of the region tell, for each region of ``log_groups``; None: no
             alarms.
@@ -31,6 +33,7 @@ class AppAccountSubscriptionArgs:
 
     account: str
     log_groups: Mapping[str, Sequence[LogGroup]]
+    account_wide: Mapping[str, AccountWide]
     destinations: Mapping[str, pulumi.Input[str]]
     topics: Mapping[str, pulumi.Input[str]] | None
     filter_role: bool
@@ -55,6 +58,8 @@ class AppAccountSubscription(pulumi.ComponentResource):
             region: {group.name: self._subscribe(region, group) for group in groups}
             for region, groups in args.log_groups.items()
         }
+        for region, everything in args.account_wide.items():
+            self._subscribe_all(region, everything)
         for region, topic in (args.topics or {}).items():
             for alarm in sender_alarms(region):
                 make_alarm(
@@ -112,3 +117,19 @@ class AppAccountSubscription(pulumi.ComponentResource):
             # The name is fixed: a replacement made first would overwrite the old filter, and then be deleted with it.
             opts=pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True),
         ).name
+
+    def _subscribe_all(self, region: str, everything: AccountWide) -> None:
+        """Subscribe the log groups of the region, those to come too, by the one policy that AWS allows for it."""
+        document = pulumi.Output.all(destination=self._args.destinations[region], role=self._filter_role).apply(
+            lambda arns: documents.account_policy(
+                destination_arn=arns["destination"], filter_pattern=everything.filter_pattern, role_arn=arns["role"]
+            )
+        )
+        aws.cloudwatch.LogAccountPolicy(
+            f"{self._name}-account-policy-{region}",
+            policy_name=filter_name(region),
+            policy_type="SUBSCRIPTION_FILTER_POLICY",
+            policy_document=document,
+            selection_criteria=everything.criteria or None,
+            opts=pulumi.ResourceOptions(parent=self, provider=self._args.providers[region], delete_before_replace=True),
+        )

@@ -252,7 +252,7 @@ def topic_policy(*, topic_arn: str, region: str, accounts: Iterable[str], organi
 
 
 def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], sender_organization: str | None) -> str:
-    """Let the senders subscribe log groups to the destination.
+    """Let the senders subscribe log groups to the destination, one by one or all of an account.
 
     Principals are bare account ids: PutDestinationPolicy refuses ARNs. An organization is admitted by a condition on
     everyone (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
@@ -264,6 +264,13 @@ def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], 
         condition = {"StringEquals": {"aws:PrincipalOrgID": sender_organization}}
         statements.append({**_subscribe("SubscribeFromOrganization", "*", destination_arn), "Condition": condition})
     return _document(*statements)
+
+
+def account_policy(*, destination_arn: str, filter_pattern: str, role_arn: str | None) -> str:
+    """Subscribe log groups of an account and region to a destination (API operation PutAccountPolicy)."""
+    role = {} if role_arn is None else {"RoleArn": role_arn}
+    policy = {"DestinationArn": destination_arn, "FilterPattern": filter_pattern, **role}
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def filter_role_trust(*, region: str, account: str) -> str:
@@ -321,7 +328,7 @@ def _subscribe(sid: str, accounts: list[str] | str, destination_arn: str) -> dic
         "Sid": sid,
         "Effect": "Allow",
         "Principal": {"AWS": accounts},
-        "Action": "logs:PutSubscriptionFilter",
+        "Action": ["logs:PutAccountPolicy", "logs:PutSubscriptionFilter"],
         "Resource": destination_arn,
     }
 

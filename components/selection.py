@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from components.settings import LogGroup, RegionLogGroups
+
+MAX_CRITERIA_BYTES = 25 * 1024
+"""What AWS takes as the selection criteria of an account policy (API operation PutAccountPolicy)."""
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -48,11 +53,49 @@ def unselectable(wanted: RegionLogGroups, existing: Collection[str]) -> Iterator
                 f"there is no log group {entry.name}; {meant}make it, let the archive make it with create: true and "
                 "retentionDays, or remove it"
             )
+    everything = select_all(wanted, existing)
+    if everything is not None and (size := len(everything.criteria.encode())) > MAX_CRITERIA_BYTES:
+        yield (
+            f"all leaves out {len(everything.without)} log groups by their names, which takes {size} bytes, and AWS "
+            f"takes {MAX_CRITERIA_BYTES}; exclude fewer, or name what is to be archived"
+        )
     named = {entry.name for entry in wanted.log_groups if not entry.is_pattern}
     for name in sorted(set(existing) - named):
         meant_by = [entry.name for entry in wanted.log_groups if entry.is_pattern and matches(entry.name, name)]
         if len(meant_by) > 1 and not _excluded(wanted, name):
             yield f"the log group {name} is matched by {' and by '.join(meant_by)}; name it, or narrow the patterns"
+
+
+@dataclass(frozen=True)
+class AccountWide:
+    """All log groups of an account and region, but some.
+
+    Attributes:
+        filter_pattern: only events that match are archived.
+        without: names of the log groups that are left out, since they are excluded or have a filter of their own.
+    """
+
+    filter_pattern: str
+    without: tuple[str, ...]
+
+    @property
+    def criteria(self) -> str:
+        """What is left out, in the words of AWS; empty: nothing (API operation PutAccountPolicy)."""
+        return f"LogGroupName NOT IN {json.dumps(self.without)}" if self.without else ""
+
+
+def select_all(wanted: RegionLogGroups, existing: Collection[str]) -> AccountWide | None:
+    """Return what a policy of the account and region subscribes, or None where the stack file wants none.
+
+    AWS takes names only. So patterns leave out what is there, and a log group to come that they match is left out with
+    the next update.
+    """
+    if wanted.all is None:
+        return None
+    own = {entry.name for entry in select(wanted, existing)}
+    excluded = {name for name in existing if _excluded(wanted, name)}
+    named = {entry for entry in wanted.exclude or () if "*" not in entry}
+    return AccountWide(wanted.all.filter_pattern, tuple(sorted(own | excluded | named)))
 
 
 def _excluded(wanted: RegionLogGroups, name: str) -> bool:

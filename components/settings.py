@@ -97,6 +97,12 @@ def _topics(value: object) -> object:
     return {} if value == "create" else value
 
 
+def _all(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 def _retention(value: int) -> int:
     if value not in RETENTION_DAYS:
         raise _problem(f"{value} is not a retention of CloudWatch Logs; allowed: {_listed(RETENTION_DAYS)}")
@@ -181,15 +187,32 @@ class LogGroup(SubscribedLogGroup):
         return self
 
 
+class AllLogGroups(Section):
+    """Every log group of an account and region, those to come too. ``true`` stands for ``{}``."""
+
+    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+
+
 class RegionLogGroups(Section):
     """What is archived from one region of one account."""
 
     log_groups: Distinct[Annotated[LogGroup, BeforeValidator(_named)]] = Field(
-        description="the log groups to subscribe: names, patterns, or objects with a name"
+        default=(), description="the log groups to subscribe: names, patterns, or objects with a name"
+    )
+    all: Annotated[AllLogGroups | None, BeforeValidator(_all)] = Field(
+        default=None,
+        description="`true`, or an object: archive every log group, by one policy of the account and region that "
+        "covers those to come; what stands in `logGroups` has a filter of its own",
     )
     exclude: Distinct[LogGroupPattern] | None = Field(
-        default=None, description="names and patterns of log groups that no pattern means"
+        default=None, description="names and patterns of log groups that neither `all` nor a pattern means"
     )
+
+    @model_validator(mode="after")
+    def _something_is_archived(self) -> Self:
+        if not self.log_groups and self.all is None:
+            raise _problem("archives nothing; give logGroups, all: true, or both")
+        return self
 
 
 class _Account(Section):
@@ -705,8 +728,8 @@ def _too_many_partitions(settings: Settings) -> Iterable[str]:
         return
     layout = settings.archive.delivery.layout
     if settings.applications:
-        sources = [(a.account, r, g.name) for a in settings.applications for r, groups in a.regions.items()
-                   for g in groups.log_groups]  # fmt: skip
+        sources = [(a.account, r, name) for a in settings.applications for r, groups in a.regions.items()
+                   for name in [*(g.name for g in groups.log_groups), *([""] if groups.all else [])]]  # fmt: skip
     else:  # which log groups there are, other stacks say
         sources = [(account, r, "") for account in settings.sender_accounts for r in settings.destination_regions]
     sources += [(settings.archive.account, settings.archive.region, g.name)

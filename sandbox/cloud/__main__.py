@@ -64,12 +64,20 @@ def _app() -> Callable[..., Awaitable[None]]:
     """The emulator, extended, with what operators and tests ask of the cloud itself in front."""
     from ministack.app import app
     from ministack.core import iam_actions, iam_evaluator
+    from ministack.services import cloudwatch_logs
 
-    from sandbox.cloud import alarms, delivery, destinations, firehose, keys, rights
+    from sandbox.cloud import account_policies, alarms, delivery, destinations, firehose, keys, rights
     from sandbox.cloud.patch import replace
 
     for part in (alarms, firehose, keys, destinations, delivery):
         part.install()
+    operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
+
+    async def logs_request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:  # noqa: ANN401 - the emulator's own
+        operation = operations.get(headers.get("x-amz-target", "").rpartition(".")[2])
+        return operation(json.loads(body)) if operation else await others(method, path, headers, body, query_params)
+
+    others = replace(cloudwatch_logs, "handle_request", "method path headers body query_params", logs_request)
     enforce = replace(
         iam_evaluator,
         "enforce",

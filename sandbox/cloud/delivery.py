@@ -18,7 +18,7 @@ from ministack.core.arn import Arn, ArnParseError
 from ministack.core.responses import get_account_id
 from ministack.services import cloudwatch_logs as logs
 
-from sandbox.cloud import destinations, filter_pattern, firehose, rights
+from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, rights
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -37,7 +37,8 @@ def install() -> None:
 
 def _fan_out(group_name: str, log_stream: str, events: list[dict[str, Any]]) -> None:
     group = logs._log_groups.get(group_name) or {}
-    for subscription in list(group.get("subscriptionFilters", {}).values()):
+    by_policy = account_policies.subscription_of(group_name)
+    for subscription in [*group.get("subscriptionFilters", {}).values(), *([by_policy] if by_policy else [])]:
         if ":function:" in subscription["destinationArn"]:
             continue  # the emulator's own
         matches = filter_pattern.matcher(subscription["filterPattern"])
@@ -63,6 +64,7 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
             "logGroup": group_name,
             "logStream": log_stream,
             "subscriptionFilters": [subscription["filterName"]],
+            **({"policyLevel": subscription["policyLevel"]} if "policyLevel" in subscription else {}),
             "logEvents": [
                 {
                     "id": uuid4().hex,
@@ -86,7 +88,7 @@ def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[st
         if ":destination:" in arn:
             _, destination = destinations.find(arn)
             if destination is None or not rights.destination_admits(
-                destination["accessPolicy"], account, "logs:PutSubscriptionFilter", arn
+                destination["accessPolicy"], account, subscription.get("admittedBy", "logs:PutSubscriptionFilter"), arn
             ):
                 return None
             if destinations.names_an_organization(destination["accessPolicy"]) and not destinations.logs_may(

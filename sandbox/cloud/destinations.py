@@ -174,18 +174,24 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
         return _invalid("destinationArn cannot be in a different region than the log group.")
     if destination is None:
         return _invalid(_UNREACHABLE)
-    return _not_admitted(data, destination["accessPolicy"])
+    return not_admitted(target, role, destination["accessPolicy"], "logs:PutSubscriptionFilter", data["logGroupName"])
 
 
-def _not_admitted(data: dict[str, Any], policy: str) -> Response | None:
-    """What the policy of a destination asks of a filter, its role and who puts it."""
-    target, role = data["destinationArn"], data.get("roleArn", "")
-    action = "logs:PutSubscriptionFilter"
+def not_admitted(target: str, role: str, policy: str, action: str, group_name: str) -> Response | None:
+    """What the policy of a destination asks of who subscribes to it, and of the role; None: nothing more.
+
+    Args:
+        target: ARN of the destination.
+        role: ARN of the filter's role, or empty.
+        policy: the destination's policy.
+        action: how it is subscribed to.
+        group_name: name of the log group, or ``*``.
+    """
     admitted = rights.destination_admits(policy, get_account_id(), action, target)
-    if not admitted or not rights.caller_may(action, target, {}):
+    if not admitted or not rights.caller_may("logs:PutSubscriptionFilter", target, {}):
         return _denied(action, target)
     if names_an_organization(policy):
-        source = log_group_arn(data["logGroupName"])
+        source = log_group_arn(group_name)
         if not role:
             return _invalid("Role ARN is required when a destination policy grants permission to an organization.")
         if not logs_may(role, "logs:PutLogEvents", source, source_arn=source):

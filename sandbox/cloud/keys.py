@@ -6,7 +6,6 @@ Sources: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Buck
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -31,14 +30,6 @@ def install() -> None:
     create = replace(logs, "_create_log_group", "data", lambda data: _create_log_group(data, create))
     start = replace(firehose, "_start_delivery_stream_encryption", "data", lambda data: _start_encryption(data, start))
     firehose._HANDLERS["StartDeliveryStreamEncryption"] = firehose._start_delivery_stream_encryption
-
-    async def handle(
-        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
-    ) -> Response:
-        operation = _OPERATIONS.get(headers.get("x-amz-target", "").rpartition(".")[2])
-        return operation(json.loads(body)) if operation else await others(method, path, headers, body, query_params)
-
-    others = replace(logs, "handle_request", "method path headers body query_params", handle)
 
 
 def cannot_unlock_stream(stream: dict[str, Any]) -> str | None:
@@ -90,8 +81,10 @@ def _associate(data: dict[str, Any]) -> Response:
     return json_response({})
 
 
-# What the emulator lacks. Disassociating is associating with no key.
-_OPERATIONS = {"AssociateKmsKey": _associate, "DisassociateKmsKey": _associate}
+OPERATIONS: dict[str, Callable[[dict[str, Any]], Response]] = {
+    "AssociateKmsKey": _associate, "DisassociateKmsKey": _associate,
+}  # fmt: skip
+"""What the emulator lacks. Disassociating is associating with no key."""
 
 
 def _refused(data: dict[str, Any]) -> Response | None:

@@ -601,6 +601,32 @@ class LogSubscriptionFilter(Kind):
         present(aws.client("logs").delete_subscription_filter, logGroupName=group, filterName=name)
 
 
+class LogAccountPolicy(Kind):
+    arguments = sdk.cloudwatch.LogAccountPolicyArgs
+    inputs = frozenset({"policyDocument", "policyName", "policyType", "selectionCriteria"})
+    replaced_by = frozenset({"policyName", "policyType", "selectionCriteria"})
+
+    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
+        self.update(aws, inputs["policyName"], inputs)
+        return str(inputs["policyName"])
+
+    def read(self, aws: Aws, resource_id: str) -> Values | None:
+        found = aws.client("logs").describe_account_policies(
+            policyType="SUBSCRIPTION_FILTER_POLICY", policyName=resource_id
+        )["accountPolicies"]
+        if not found:
+            return None
+        (policy,) = found
+        return {key: policy[key] for key in self.inputs if key in policy}
+
+    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
+        aws.client("logs").put_account_policy(**inputs)
+
+    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
+        delete = aws.client("logs").delete_account_policy
+        present(delete, policyName=resource_id, policyType="SUBSCRIPTION_FILTER_POLICY")
+
+
 class FirehoseDeliveryStream(Kind):
     arguments = sdk.kinesis.FirehoseDeliveryStreamArgs
     inputs = frozenset({"destination", "extendedS3Configuration", "name", "serverSideEncryption", "tags"})
@@ -974,6 +1000,7 @@ KINDS: dict[str, Kind] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": MetricAlarm(),
     "aws:sns/topic:Topic": Topic(),
     "aws:sns/topicPolicy:TopicPolicy": TopicPolicy(),
+    "aws:cloudwatch/logAccountPolicy:LogAccountPolicy": LogAccountPolicy(),
     "aws:cloudwatch/logDestination:LogDestination": LogDestination(),
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": LogDestinationPolicy(),
     "aws:cloudwatch/logGroup:LogGroup": LogGroup(),

@@ -239,7 +239,7 @@ def named_log_groups(config: Mapping[str, Any]) -> LogGroups:
     """Return the log groups that a config names, by account and region, as if they were there."""
     return {
         (application["account"], region): [
-            group if isinstance(group, str) else str(group["name"]) for group in groups["logGroups"]
+            group if isinstance(group, str) else str(group["name"]) for group in groups.get("logGroups", [])
         ]
         for application in config.get("applications", [])
         for region, groups in application["regions"].items()

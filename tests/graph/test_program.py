@@ -165,6 +165,26 @@ def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Gra
     assert [f.name for f in graph.of_type("LogSubscriptionFilter")] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
 
 
+@pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
+def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_is_named(
+    archive: Graph, organization: str | None
+) -> None:
+    app = {**config_of("app-dev"), "filterRoles": organization is not None}
+    (shop,) = app["applications"]
+    shop["regions"] = {"eu-west-1": {"all": True, "logGroups": ["named"], "exclude": ["*noisy*"]}}
+    there = {("222222222222", "eu-west-1"): ["named", "noisy", "other"]}
+    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, log_groups=there)
+    policy = graph.one("LogAccountPolicy")
+    assert graph.place_of(policy) == ("222222222222", "eu-west-1")
+    assert policy.inputs["policyName"] == "central-log-archive.eu-west-1"
+    assert policy.inputs["selectionCriteria"] == 'LogGroupName NOT IN ["named", "noisy"]'
+    assert policy.delete_before_replace
+    document = json.loads(policy.inputs["policyDocument"])
+    assert document["DestinationArn"] == archive.outputs["destinations"]["eu-west-1"]
+    assert ("RoleArn" in document) is (organization is not None)
+    assert [f.inputs["logGroup"] for f in graph.of_type("LogSubscriptionFilter")] == ["named"]
+
+
 def test_entries_that_mean_nothing_are_told_before_anything_but_providers_is_registered(archive: Graph) -> None:
     one_graph = {"archive": config_of("archive")["archive"], "applications": config_of("app-dev")["applications"]}
     empty = {("222222222222", region): list[str]() for region in ("eu-west-1", "us-east-1")}

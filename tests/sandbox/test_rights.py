@@ -84,6 +84,9 @@ def calls(stacks: Stacks) -> set[Call]:
     together = {"archive": {**archive, "alarms": "create"}, **with_roles, "archiveStack": ""}
     prepare([stacks.write(together)], stacks.instance.environment())
     stacks.up("app-dev", with_roles)
+    everything = {"eu-west-1": {"all": True}}
+    stacks.up("app-dev", {**with_roles, "applications": [{**with_roles["applications"][0], "regions": everything}]})
+    stacks.up("app-dev", with_roles)
     organization = {**archive, "alarms": "create", "senders": {"organization": "o-exampleorg1"}}
     stacks.up("archive", {"archive": organization})
     for stack in EXAMPLES:

@@ -144,6 +144,28 @@ def test_a_preview_shows_the_log_groups_that_join_and_leave_a_pattern(deployed: 
     deployed.up("app-dev")
 
 
+def test_all_archives_a_log_group_that_is_made_after_up_and_nothing_twice(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    regions = {"eu-west-1": {"all": True, "logGroups": ["aws-waf-logs-shop"], "exclude": ["/aws/lambda/noisy-poller"]}}
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    deployed.up("app-dev", config)
+    deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev", config=config)
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=config)
+    logs.create_log_group(logGroupName="/made/later")
+    for group in ("/made/later", "aws-waf-logs-shop", "/aws/lambda/noisy-poller"):
+        write(deployed, f"once, from {group}", group=group)
+    bucket = deployed.outputs("archive")["bucket"]
+    assert eventually(lambda: "once, from /made/later" in json.dumps(archived(deployed, bucket)))
+    assert eventually(lambda: deployed.ask("idle")["idle"])
+    text = json.dumps(archived(deployed, bucket))
+    groups = {"/made/later": 1, "aws-waf-logs-shop": 1, "/aws/lambda/noisy-poller": 0}
+    assert {group: text.count(f"once, from {group}") for group in groups} == groups
+    deployed.up("app-dev")
+    assert logs.describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")["accountPolicies"] == []
+    logs.delete_log_group(logGroupName="/made/later")
+    logs.delete_log_group(logGroupName="/aws/lambda/noisy-poller")
+
+
 def test_an_archive_stack_that_is_not_up_is_named(deployed: Stacks) -> None:
     config = {"archiveStack": "app-dev", "applications": [SHOP]}
     printed = deployed.pulumi("preview", "-s", "lost", config=config, ok=False)

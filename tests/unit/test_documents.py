@@ -233,7 +233,7 @@ def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
             "Sid": "SubscribeFromAccounts",
             "Effect": "Allow",
             "Principal": {"AWS": ["222222222222", "333333333333"]},
-            "Action": "logs:PutSubscriptionFilter",
+            "Action": ["logs:PutAccountPolicy", "logs:PutSubscriptionFilter"],
             "Resource": destination,
         }
     ]
@@ -250,7 +250,7 @@ def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> Non
         "Sid": "SubscribeFromOrganization",
         "Effect": "Allow",
         "Principal": {"AWS": "*"},
-        "Action": "logs:PutSubscriptionFilter",
+        "Action": ["logs:PutAccountPolicy", "logs:PutSubscriptionFilter"],
         "Resource": destination,
         "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}},
     }
@@ -358,3 +358,9 @@ def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_e
         function_arn=None,
     )
     assert statements(allowed)[1]["Action"] == write["Action"]
+
+
+@pytest.mark.parametrize(("role", "more"), [(None, {}), ("arn:r", {"RoleArn": "arn:r"})])
+def test_an_account_policy_names_destination_pattern_and_role(role: str | None, more: dict[str, str]) -> None:
+    document = documents.account_policy(destination_arn="arn:d", filter_pattern="ERROR", role_arn=role)
+    assert json.loads(document) == {"DestinationArn": "arn:d", "FilterPattern": "ERROR", **more}

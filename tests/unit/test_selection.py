@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.selection import matches, select, unselectable
+from components.selection import AccountWide, matches, select, select_all, unselectable
 from components.settings import RegionLogGroups
 
 EXISTING = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy", "aws-waf-logs-shop"]
@@ -79,6 +79,32 @@ def test_an_entry_that_means_nothing_or_the_same_as_another_is_told(
     entries: list[str], exclude: list[str] | None, problem: str
 ) -> None:
     assert problems(*entries, exclude=exclude) == [problem]
+
+
+def everything(existing: list[str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above
+    return select_all(RegionLogGroups.model_validate({"all": True, **region}, strict=False), existing)
+
+
+def test_all_leaves_out_what_is_excluded_and_what_has_a_filter_of_its_own() -> None:
+    found = everything(logGroups=["aws-*"], exclude=["*noisy", "/not/yet/there"])
+    assert found is not None
+    assert found.without == ("/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop")
+    assert found.criteria == 'LogGroupName NOT IN ["/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop"]'
+
+
+def test_all_of_everything_has_no_criteria_and_may_have_a_pattern() -> None:
+    assert everything() == AccountWide("", ())
+    assert everything(all={"filterPattern": "ERROR"}) == AccountWide("ERROR", ())
+    assert AccountWide("", ()).criteria == ""
+    assert select_all(wanted("aws-waf-logs-shop"), EXISTING) is None
+
+
+def test_more_exclusions_than_aws_takes_are_told() -> None:
+    existing = [f"/aws/lambda/{index:04d}-{'x' * 40}" for index in range(500)]
+    given_region = RegionLogGroups.model_validate({"all": True, "exclude": ["/aws/*"]}, strict=False)
+    (problem,) = unselectable(given_region, existing)
+    assert problem.startswith("all leaves out 500 log groups by their names, which takes ")
+    assert problem.endswith(" bytes, and AWS takes 25600; exclude fewer, or name what is to be archived")
 
 
 group_names = st.text("ab/.-", min_size=1, max_size=5)

@@ -112,6 +112,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 lower case '
         "letters, digits, dots and hyphens, no ARN",
     ),
+    "a region that archives nothing": (
+        {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"all": False}}}]},
+        "applications[0].regions.eu-west-1: archives nothing; give logGroups, all: true, or both",
+    ),
     "a pattern to be made": (
         with_group({"name": "/made/*", "create": True, "retentionDays": 7}),
         "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; name the log group that is "
