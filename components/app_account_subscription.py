@@ -112,6 +112,9 @@ class AppAccountSubscription(pulumi.ComponentResource):
             name=filter_name(region),
             log_group=log_group,
             filter_pattern=group.filter_pattern,
+            distribution=group.distribution,
+            # Never left out: AWS would keep what was there (API operation PutSubscriptionFilter).
+            emit_system_fields=sorted(group.emit_system_fields or ()),
             destination_arn=self._args.destinations[region],
             role_arn=self._filter_role,
             # The name is fixed: a replacement made first would overwrite the old filter, and then be deleted with it.
@@ -122,7 +125,10 @@ class AppAccountSubscription(pulumi.ComponentResource):
         """Subscribe the log groups of the region, those to come too, by the one policy that AWS allows for it."""
         document = pulumi.Output.all(destination=self._args.destinations[region], role=self._filter_role).apply(
             lambda arns: documents.account_policy(
-                destination_arn=arns["destination"], filter_pattern=everything.filter_pattern, role_arn=arns["role"]
+                destination_arn=arns["destination"],
+                filter_pattern=everything.filter.filter_pattern,
+                distribution=everything.filter.distribution,
+                role_arn=arns["role"],
             )
         )
         aws.cloudwatch.LogAccountPolicy(

@@ -237,6 +237,9 @@ class CentralLogArchive(pulumi.ComponentResource):
             name=filter_name(home),
             log_group=group.name,
             filter_pattern=group.filter_pattern,
+            distribution=group.distribution,
+            # Never left out: AWS would keep what was there (API operation PutSubscriptionFilter).
+            emit_system_fields=sorted(group.emit_system_fields or ()),
             destination_arn=stream.arn,
             role_arn=sender_role.arn,
             opts=self._child(home, depends_on=[sender_policy], delete_before_replace=True),

@@ -266,10 +266,12 @@ def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], 
     return _document(*statements)
 
 
-def account_policy(*, destination_arn: str, filter_pattern: str, role_arn: str | None) -> str:
+def account_policy(*, destination_arn: str, filter_pattern: str, distribution: str, role_arn: str | None) -> str:
     """Subscribe log groups of an account and region to a destination (API operation PutAccountPolicy)."""
     role = {} if role_arn is None else {"RoleArn": role_arn}
-    policy = {"DestinationArn": destination_arn, "FilterPattern": filter_pattern, **role}
+    policy = {
+        "DestinationArn": destination_arn, "FilterPattern": filter_pattern, "Distribution": distribution, **role
+    }  # fmt: skip
     return json.dumps(policy, separators=(",", ":"))
 
 

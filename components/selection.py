@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from components.settings import LogGroup, RegionLogGroups
+from components.settings import Filter, LogGroup, RegionLogGroups
 
 MAX_CRITERIA_BYTES = 25 * 1024
 """What AWS takes as the selection criteria of an account policy (API operation PutAccountPolicy)."""
@@ -71,11 +71,11 @@ class AccountWide:
     """All log groups of an account and region, but some.
 
     Attributes:
-        filter_pattern: only events that match are archived.
+        filter: how events are passed on.
         without: names of the log groups that are left out, since they are excluded or have a filter of their own.
     """
 
-    filter_pattern: str
+    filter: Filter
     without: tuple[str, ...]
 
     @property
@@ -95,7 +95,7 @@ def select_all(wanted: RegionLogGroups, existing: Collection[str]) -> AccountWid
     own = {entry.name for entry in select(wanted, existing)}
     excluded = {name for name in existing if _excluded(wanted, name)}
     named = {entry for entry in wanted.exclude or () if "*" not in entry}
-    return AccountWide(wanted.all.filter_pattern, tuple(sorted(own | excluded | named)))
+    return AccountWide(wanted.all, tuple(sorted(own | excluded | named)))
 
 
 def _excluded(wanted: RegionLogGroups, name: str) -> bool:

@@ -138,6 +138,7 @@ TopicArn = Annotated[str, _matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:
                                     "arn:aws:sns:REGION:ACCOUNT:NAME")]  # fmt: skip
 HandlerName = Annotated[str, _matching("a handler", r"[A-Za-z_]\w*\.[A-Za-z_]\w*",
                                        "the name of a file and of its function, like main.handler")]  # fmt: skip
+SystemField = Literal["@aws.account", "@aws.region", "@source.log"]
 StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 LogGroupName = Annotated[str, _matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
                                         "1 to 512 letters, digits and _-/.#")]  # fmt: skip
@@ -152,12 +153,39 @@ class Section(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
+    def within(self, outer: Section, **changed: object) -> Self:
+        """Return a copy that takes from ``outer`` what the stack file says there and not here.
 
-class SubscribedLogGroup(Section):
+        Args:
+            outer: a section that has some keys in common with this one.
+            changed: other fields of the copy, by their names.
+        """
+        inherited = type(self).model_fields.keys() & outer.model_fields_set - self.model_fields_set
+        return self.model_copy(update={**{field: getattr(outer, field) for field in inherited}, **changed})
+
+
+class Filter(Section):
+    """How a subscription filter passes events on. What an entry does not say, its account says, or ``defaults``."""
+
+    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+    distribution: Literal["ByLogStream", "Random"] = Field(
+        default="ByLogStream",
+        description="how events are spread, `ByLogStream` or `Random`; AWS heeds it for Kinesis data streams only",
+    )
+
+
+class LogGroupFilter(Filter):
+    """How the subscription filter of a log group passes events on."""
+
+    emit_system_fields: Distinct[SystemField] | None = Field(
+        default=None, description="what events carry of `@aws.account`, `@aws.region` and `@source.log`"
+    )
+
+
+class SubscribedLogGroup(LogGroupFilter):
     """An existing log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
 
     name: LogGroupName = Field(description="the log group")
-    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
 
 
 class LogGroup(SubscribedLogGroup):
@@ -187,10 +215,14 @@ class LogGroup(SubscribedLogGroup):
         return self
 
 
-class AllLogGroups(Section):
+class AllLogGroups(Filter):
     """Every log group of an account and region, those to come too. ``true`` stands for ``{}``."""
 
-    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+
+Exclusions = Annotated[
+    Distinct[LogGroupPattern] | None,
+    Field(description="names and patterns of log groups that neither `all` nor a pattern means"),
+]
 
 
 class RegionLogGroups(Section):
@@ -204,9 +236,7 @@ class RegionLogGroups(Section):
         description="`true`, or an object: archive every log group, by one policy of the account and region that "
         "covers those to come; what stands in `logGroups` has a filter of its own",
     )
-    exclude: Distinct[LogGroupPattern] | None = Field(
-        default=None, description="names and patterns of log groups that neither `all` nor a pattern means"
-    )
+    exclude: Exclusions = None
 
     @model_validator(mode="after")
     def _something_is_archived(self) -> Self:
@@ -215,12 +245,14 @@ class RegionLogGroups(Section):
         return self
 
 
+DeployerRole = Annotated[RoleName, Field(description="the role that Pulumi assumes in the account")]
+_DEPLOYER_ROLE = "central-log-archive-deployer"
+
+
 class _Account(Section):
     account: AccountId = Field(description="the account's id, in quotes")
     alias: Alias | None = Field(default=None, description="a short name for people; default: the account's id")
-    deployer_role: RoleName = Field(
-        default="central-log-archive-deployer", description="the role that Pulumi assumes in the account"
-    )
+    deployer_role: DeployerRole = _DEPLOYER_ROLE
 
     @property
     def label(self) -> str:
@@ -228,12 +260,36 @@ class _Account(Section):
         return self.alias or self.account
 
 
-class Application(_Account):
-    """An application account, and what is archived from it."""
+Regions = Annotated[
+    dict[Region, RegionLogGroups], AfterValidator(_not_empty), Field(description="region → what is archived from it")
+]
 
-    regions: Annotated[dict[Region, RegionLogGroups], AfterValidator(_not_empty)] = Field(
-        description="region → what is archived from it"
-    )
+
+class Defaults(LogGroupFilter):
+    """What holds for every application account that does not say it itself. A key is taken whole."""
+
+    deployer_role: DeployerRole = _DEPLOYER_ROLE
+    regions: Regions = {}
+    exclude: Exclusions = None
+
+
+class Application(_Account, LogGroupFilter):
+    """An application account, and what is archived from it. What it does not say, ``defaults`` says."""
+
+    regions: Regions = {}
+    exclude: Exclusions = None
+
+    def completed(self, defaults: Defaults) -> Application:
+        """Return the account with all that it inherits, down to its log groups."""
+        account = self.within(defaults)
+        return account.model_copy(update={"regions": {
+            region: wanted.within(
+                account,
+                log_groups=tuple(group.within(account) for group in wanted.log_groups),
+                all=wanted.all and wanted.all.within(account),
+            )
+            for region, wanted in account.regions.items()
+        }})  # fmt: skip
 
 
 class Senders(Section):
@@ -508,6 +564,7 @@ class Settings(Section):
     archive_stack: str | None = Field(
         default=None, min_length=1, description="the archive's stack, for a stack without an archive"
     )
+    defaults: Defaults = Field(default=Defaults(), description="what holds for all of `applications`")
     applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
     filter_roles: bool = Field(
         default=False,
@@ -572,6 +629,8 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
     except ValidationError as error:
         problems += [_described(detail) for detail in error.errors()]
         settings = _sound_parts(given)
+    completed = tuple(application.completed(settings.defaults) for application in settings.applications)
+    settings = settings.model_copy(update={"applications": completed})
     problems += _inconsistencies(given, settings)
     if settings.archive is not None:
         problems += unserved(
@@ -651,13 +710,13 @@ def _sound_parts(given: Mapping[str, object]) -> Settings:
         except ValidationError:
             return None
 
-    applications = given.get("applications")
     return Settings(
         archive=sound(Archive, given.get("archive")),
         retain=given.get("retain") is not False,
+        defaults=sound(Defaults, given.get("defaults")) or Defaults(),
         applications=tuple(
             application
-            for value in (applications if isinstance(applications, list) else [])
+            for value in _list(given.get("applications"))
             if (application := sound(Application, value)) is not None
         ),
     )
@@ -674,6 +733,7 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
         )
     if "archive" in given and "archiveStack" in given:
         yield "archiveStack: this stack has an archive section of its own; remove one of the two"
+    yield from _without_regions(given)
     archive = settings.archive
     if archive is not None and "applications" not in given:
         for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
@@ -691,6 +751,15 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
     yield from _too_many_partitions(settings)
     yield from _clashes(settings)
     yield from _border_crossings(settings)
+
+
+def _without_regions(given: Mapping[str, object]) -> Iterable[str]:
+    defaults = given.get("defaults")
+    if isinstance(defaults, dict) and "regions" in defaults:
+        return
+    for index, application in enumerate(_list(given.get("applications"))):
+        if isinstance(application, dict) and "regions" not in application:
+            yield f"applications[{index}].regions: is required, since defaults has none"
 
 
 def _wrong_topics(settings: Settings) -> Iterable[str]:
@@ -825,6 +894,10 @@ def _repeated(values: Iterable[str]) -> list[str]:
 
 def _path(location: Iterable[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _listed(values: Iterable[object]) -> str:

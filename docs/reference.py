@@ -23,7 +23,7 @@ def written(page: str) -> str:
 
 
 def _tables(section: type[Section], path: str) -> Iterator[str]:
-    fields = section.model_fields.values()
+    fields = sorted(section.model_fields.values(), key=lambda field: not field.is_required())
     yield f"## {f'`{path}`' if path else 'The stack'}\n"
     yield " ".join(str(section.__doc__).replace("``", "`").split()) + "\n"
     yield "| key | default | meaning |"

@@ -97,11 +97,16 @@ def lines(document: Document) -> bytes:
     head = _as_json(place).removesuffix("}")
     text = "".join(
         f'{head}, "id": {_as_json(event["id"])}, "timestamp": {_as_json(event["timestamp"])}, '
-        f'"message": {_embedded(event["message"])}}}\n'
+        f'{_extracted(event)}"message": {_embedded(event["message"])}}}\n'
         for event in document["logEvents"]
     )
     # A surrogate without its other half stands inside a string: there the escape means the same.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _extracted(event: Mapping[str, Any]) -> str:
+    """Return what a filter with emitSystemFields adds to an event."""
+    return f'"extractedFields": {_as_json(event["extractedFields"])}, ' if "extractedFields" in event else ""
 
 
 def _embedded(message: str) -> str:

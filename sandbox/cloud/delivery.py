@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from ministack.core.arn import Arn, ArnParseError
-from ministack.core.responses import get_account_id
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs as logs
 
 from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, rights
@@ -57,6 +57,9 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
         return
     parsed, stream = target
     size = 0
+    fields = {"@aws.account": get_account_id(), "@aws.region": get_region(), "@source.log": group_name}
+    emitted = {name: fields[name] for name in subscription.get("emitSystemFields", ())}
+    extracted = {"extractedFields": emitted} if emitted else {}
     for chunk in _chunks(events):
         document = {
             "messageType": "DATA_MESSAGE",
@@ -70,6 +73,7 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
                     "id": uuid4().hex,
                     "timestamp": event.get("timestamp", int(time.time() * 1000)),
                     "message": event["message"],
+                    **extracted,
                 }
                 for event in chunk
             ],

@@ -152,7 +152,13 @@ def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
     others = set(group["subscriptionFilters"]) - {data.get("filterName")}
     if len(others) >= _MAX_FILTERS:
         return error_response_json("LimitExceededException", "Resource limit exceeded.", 400)
-    return _refused_target(data) or original(data)
+    if refused := _refused_target(data):
+        return refused
+    filters, name = group["subscriptionFilters"], data["filterName"]
+    before = filters.get(name, {}).get("emitSystemFields", [])
+    response = original(data)
+    filters[name]["emitSystemFields"] = data.get("emitSystemFields", before)  # only an empty list takes them away
+    return response
 
 
 def _refused_target(data: dict[str, Any]) -> Response | None:

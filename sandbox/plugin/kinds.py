@@ -558,7 +558,9 @@ class LogDestinationPolicy(Kind):
 
 class LogSubscriptionFilter(Kind):
     arguments = sdk.cloudwatch.LogSubscriptionFilterArgs
-    inputs = frozenset({"destinationArn", "distribution", "filterPattern", "logGroup", "name", "roleArn"})
+    inputs = frozenset(
+        {"destinationArn", "distribution", "emitSystemFields", "filterPattern", "logGroup", "name", "roleArn"}
+    )
     replaced_by = frozenset({"destinationArn", "logGroup", "name"})
     named_by, longest_name = "name", 512
 
@@ -580,6 +582,7 @@ class LogSubscriptionFilter(Kind):
                     filterPattern=subscription["filterPattern"],
                     distribution=subscription["distribution"],
                     roleArn=subscription.get("roleArn") or None,
+                    emitSystemFields=sorted(subscription.get("emitSystemFields", ())),
                 )
         return None
 
@@ -593,6 +596,7 @@ class LogSubscriptionFilter(Kind):
                 filterPattern=inputs["filterPattern"],
                 distribution=inputs.get("distribution"),
                 roleArn=inputs.get("roleArn"),
+                emitSystemFields=inputs.get("emitSystemFields"),
             ),
         )
 

@@ -165,6 +165,27 @@ def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Gra
     assert [f.name for f in graph.of_type("LogSubscriptionFilter")] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
 
 
+def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> None:
+    app = {
+        "archiveStack": "archive",
+        "defaults": {"distribution": "Random", "emitSystemFields": ["@source.log", "@aws.region"]},
+        "applications": [
+            {
+                "account": "222222222222",
+                "filterPattern": "ERROR",
+                "regions": {
+                    "eu-west-1": {"logGroups": ["a", {"name": "b", "filterPattern": "", "emitSystemFields": None}]}
+                },
+            }
+        ],
+    }
+    filters = record(app, referenced=archive.outputs).of_type("LogSubscriptionFilter")
+    a, b = sorted(filters, key=lambda each: each.name)
+    said = ("filterPattern", "distribution", "emitSystemFields")
+    assert [a.inputs[key] for key in said] == ["ERROR", "Random", ["@aws.region", "@source.log"]]
+    assert [b.inputs[key] for key in said] == ["", "Random", []]
+
+
 @pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
 def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_is_named(
     archive: Graph, organization: str | None

@@ -144,6 +144,25 @@ def test_a_preview_shows_the_log_groups_that_join_and_leave_a_pattern(deployed: 
     deployed.up("app-dev")
 
 
+def test_system_fields_come_with_every_event_until_they_are_taken_away(deployed: Stacks) -> None:
+    application = {**SHOP, "emitSystemFields": ["@aws.region", "@source.log"]}
+    config = {"archiveStack": "archive", "applications": [application]}
+    deployed.up("app-dev", config)
+    deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev", config=config)
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=config)
+    bucket = deployed.outputs("archive")["bucket"]
+
+    def extracted(message: str) -> list[object]:
+        write(deployed, message)
+        assert eventually(lambda: message in json.dumps(archived(deployed, bucket)))
+        events = [event for record in archived(deployed, bucket) for event in record["logEvents"]]
+        return [event.get("extractedFields") for event in events if event["message"] == message]
+
+    assert extracted("with fields") == [{"@aws.region": "eu-west-1", "@source.log": "aws-waf-logs-shop"}]
+    deployed.up("app-dev")
+    assert extracted("without fields") == [None]
+
+
 def test_all_archives_a_log_group_that_is_made_after_up_and_nothing_twice(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     regions = {"eu-west-1": {"all": True, "logGroups": ["aws-waf-logs-shop"], "exclude": ["/aws/lambda/noisy-poller"]}}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.selection import AccountWide, matches, select, select_all, unselectable
-from components.settings import RegionLogGroups
+from components.settings import AllLogGroups, RegionLogGroups
 
 EXISTING = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy", "aws-waf-logs-shop"]
 
@@ -93,9 +93,10 @@ def test_all_leaves_out_what_is_excluded_and_what_has_a_filter_of_its_own() -> N
 
 
 def test_all_of_everything_has_no_criteria_and_may_have_a_pattern() -> None:
-    assert everything() == AccountWide("", ())
-    assert everything(all={"filterPattern": "ERROR"}) == AccountWide("ERROR", ())
-    assert AccountWide("", ()).criteria == ""
+    assert everything() == AccountWide(AllLogGroups(), ())
+    errors = AllLogGroups.model_validate({"filterPattern": "ERROR", "distribution": "Random"})
+    assert everything(all={"filterPattern": "ERROR", "distribution": "Random"}) == AccountWide(errors, ())
+    assert AccountWide(errors, ()).criteria == ""
     assert select_all(wanted("aws-waf-logs-shop"), EXISTING) is None
 
 

@@ -176,9 +176,37 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
         "archive.ownLogGroups: a stands here more than once; keep one of them",
     ),
+    "an account without regions, where defaults has none": (
+        {
+            "archiveStack": "archive",
+            "defaults": {"filterPattern": "ERROR"},
+            "applications": [SHOP, {"account": "333333333333"}],
+        },
+        "applications[1].regions: is required, since defaults has none",
+    ),
+    "a mistake in defaults, told once": (
+        {
+            "archiveStack": "archive",
+            "defaults": {"regions": {"eu-west-1": {"logGroups": []}}},
+            "applications": [{"account": "222222222222"}, {"account": "333333333333"}],
+        },
+        "defaults.regions.eu-west-1.logGroups: is empty; give at least one",
+    ),
+    "a distribution that AWS does not know": (
+        with_group({"name": "a", "distribution": "random"}),
+        'applications[0].regions.eu-west-1.logGroups[0].distribution: "random" does not fit; input should be '
+        "'ByLogStream' or 'Random'",
+    ),
+    "system fields of a policy of the account": (
+        {
+            "archiveStack": "archive",
+            "applications": [{**SHOP, "regions": {"eu-west-1": {"all": {"emitSystemFields": ["@aws.region"]}}}}],
+        },
+        "applications[0].regions.eu-west-1.all.emitSystemFields: unknown key; allowed: filterPattern, distribution",
+    ),
     "an own log group to be made": (
         {"archive": {**ARCHIVE, "ownLogGroups": [{"name": "a", "create": True}]}},
-        "archive.ownLogGroups[0].create: unknown key; allowed: name, filterPattern",
+        "archive.ownLogGroups[0].create: unknown key; allowed: filterPattern, distribution, emitSystemFields, name",
     ),
     "a buffer too large": (
         {"archive": {**ARCHIVE, "delivery": {"bufferMiB": 129}}},
@@ -518,3 +546,47 @@ def test_the_partitions_of_an_archive_stack_are_its_senders_in_its_regions() -> 
     (problem,) = problems(archive=archive)
     assert "makes 510 partitions" in problem
     loaded(archive={**archive, "destinationRegions": regions[:9]})
+
+
+def test_what_an_entry_does_not_say_its_account_says_and_then_the_defaults() -> None:
+    settings = loaded(
+        archiveStack="archive",
+        defaults={
+            "deployerRole": "deployer",
+            "filterPattern": "WARN",
+            "distribution": "Random",
+            "emitSystemFields": ["@aws.region"],
+            "exclude": ["*noisy*"],
+            "regions": {"eu-west-1": {"logGroups": ["a*"], "all": True}},
+        },
+        applications=[
+            {"account": "222222222222"},
+            {
+                "account": "333333333333",
+                "deployerRole": "other",
+                "filterPattern": "ERROR",
+                "exclude": ["*quiet*"],
+                "regions": {
+                    "us-east-1": {
+                        "logGroups": ["b", {"name": "c", "filterPattern": "", "distribution": "ByLogStream"}]
+                    },
+                    "eu-west-1": {"logGroups": ["d"], "exclude": ["e"]},
+                },
+            },
+        ],
+    )
+    first, second = settings.applications
+    (region,) = first.regions.values()
+    (pattern,) = region.log_groups
+    assert (first.deployer_role, second.deployer_role) == ("deployer", "other")
+    assert (pattern.filter_pattern, pattern.distribution) == ("WARN", "Random")
+    assert pattern.emit_system_fields == ("@aws.region",)
+    assert region.all is not None
+    assert (region.all.filter_pattern, region.all.distribution) == ("WARN", "Random")
+    assert region.exclude == ("*noisy*",)
+    assert list(second.regions) == ["us-east-1", "eu-west-1"]
+    b, c = second.regions["us-east-1"].log_groups
+    assert (b.filter_pattern, b.distribution) == ("ERROR", "Random")
+    assert (c.filter_pattern, c.distribution, c.emit_system_fields) == ("", "ByLogStream", ("@aws.region",))
+    assert second.regions["us-east-1"].exclude == ("*quiet*",)
+    assert second.regions["eu-west-1"].exclude == ("e",)

@@ -95,6 +95,12 @@ def test_each_event_is_a_line_that_says_where_it_comes_from() -> None:
     assert "metadata" not in answer
 
 
+def test_system_fields_that_a_filter_adds_stay_with_their_event() -> None:
+    fields = {"@aws.region": "us-east-1", "@source.log": "/central/copy"}
+    (answer,) = run(packed({**DOCUMENT, "logEvents": [EVENT, {**EVENT, "extractedFields": fields}]}))
+    assert [line.get("extractedFields") for line in parsed(answer)] == [None, fields]
+
+
 def test_a_message_that_is_a_json_object_is_set_in_as_it_is() -> None:
     waf = '{"action": "BLOCK",\n "httpRequest": {"clientIp": "192.0.2.1"}, "big": 12345678901234567890.10, "a": 1}'
     (answer,) = run(packed(with_messages(waf)))
