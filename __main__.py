@@ -18,10 +18,9 @@ except settings.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 # On the sandbox everything goes away with the cloud: nothing there is worth keeping.
 retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
+# Before anything is made: what it refuses has touched nothing.
+found = log_groups.resolve(stack.applications, pulumi.get_stack(), thoroughly=pulumi.runtime.is_dry_run())
 providers = Providers(pulumi.get_stack())
-applications = {application.account: (application, providers.of(application, application.regions))
-                for application in stack.applications}  # fmt: skip
-found = log_groups.resolve(applications)  # before anything is made: what it refuses has touched nothing
 
 if stack.archive is not None:
     archive_stack.announce_replacement(stack.archive, retain=retain)
@@ -58,7 +57,10 @@ if stack.archive is not None:
 elif stack.archive_stack is not None:
     served = archive_stack.served(stack.archive_stack, stack)
 
-for account, (application, of_account) in applications.items():
+if stack.applications:
+    log_groups.announce_gaps(found, served.destinations)
+for application in stack.applications:
+    account = application.account
     AppAccountSubscription(
         application.label,
         AppAccountSubscriptionArgs(
@@ -69,6 +71,6 @@ for account, (application, of_account) in applications.items():
             topics=served.topics and {region: served.topics[region] for region in application.regions},
             filter_role=stack.filters_have_roles,
             retain=retain,
-            providers=of_account,
+            providers=providers.of(application, application.regions),
         ),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import pulumi_aws as aws
 
-from components.regions import PARTITIONS
+from components import deployer
 from components.settings import Application, Archive
 
 
@@ -39,8 +38,8 @@ class Providers:
                 # As classes: nested dicts reach the plugin with their snake_case keys, which it ignores (pulumi#18810).
                 assume_roles=[
                     aws.ProviderAssumeRoleArgs(
-                        role_arn=f"arn:{PARTITIONS[region]}:iam::{account.account}:role/{account.deployer_role}",
-                        session_name=_session_name(self._stack),
+                        role_arn=deployer.role_arn(account, region),
+                        session_name=deployer.session_name(self._stack),
                     )
                 ],
                 default_tags=aws.ProviderDefaultTagsArgs(
@@ -48,8 +47,3 @@ class Providers:
                 ),
             )
         return self._made[key]
-
-
-def _session_name(stack: str) -> str:
-    """Name the stack in CloudTrail, within the 64 characters that AssumeRole allows."""
-    return re.sub(r"[^\w+=,.@-]", "-", f"central-log-archive-{stack}", flags=re.ASCII)[:64]

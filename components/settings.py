@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from components import documents
 from components.layouts import LAYOUTS, MAX_PARTITIONS
+from components.patterns import is_pattern
 from components.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
@@ -202,7 +203,7 @@ class LogGroup(SubscribedLogGroup):
     @property
     def is_pattern(self) -> bool:
         """Whether it means all log groups that match, instead of one."""
-        return "*" in self.name
+        return is_pattern(self.name)
 
     @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:

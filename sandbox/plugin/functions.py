@@ -50,24 +50,7 @@ def _get_resource(aws: Aws, arguments: Values) -> Values:
     return {**arguments, "properties": json.dumps({key: value for key, value in properties.items() if value})}
 
 
-def _get_log_groups(aws: Aws, arguments: Values) -> Values:
-    """All log groups of the account and region."""
-    pages = (
-        aws.client("logs")
-        .get_paginator("describe_log_groups")
-        .paginate(**({"logGroupNamePrefix": prefix} if (prefix := arguments.get("logGroupNamePrefix")) else {}))
-    )
-    groups = [group for page in pages for group in page["logGroups"]]
-    return {
-        "arns": [group["arn"].removesuffix(":*") for group in groups],
-        "logGroupNames": [group["logGroupName"] for group in groups],
-        "id": aws.region,
-        "region": aws.region,
-    }
-
-
 FUNCTIONS: dict[str, Callable[[Aws, Values], Values]] = {
-    "aws:cloudwatch/getLogGroups:getLogGroups": _get_log_groups,
     "aws:cloudcontrol/getResource:getResource": _get_resource,
     "aws:s3/getBucketPolicy:getBucketPolicy": _get_bucket_policy,
 }

@@ -11,7 +11,7 @@ import contextvars
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,9 @@ import yaml
 from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
+
+from components.inventory import Subscription
+from components.settings import Application
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "central-log-archive"
@@ -43,7 +46,44 @@ _ARNS = {
 }
 
 
-LogGroups = Mapping[tuple[str, str], Sequence[str]]
+@dataclass(frozen=True)
+class Region:
+    """What there is in an account and region.
+
+    Attributes:
+        log_groups: log group → class.
+        filters: log group → its subscription filters.
+        policies: what subscribes all of the account and region.
+    """
+
+    log_groups: Mapping[str, str]
+    filters: Mapping[str, list[Subscription]] = field(default_factory=dict)
+    policies: list[Subscription] = field(default_factory=list)
+
+
+def standard(*names: str) -> Region:
+    """Log groups of the class that AWS lets subscribe."""
+    return Region(dict.fromkeys(names, "STANDARD"))
+
+
+Regions = Mapping[tuple[str, str], Region]
+"""Account and region → what there is."""
+
+
+class _Inventory:
+    """Reads accounts as the program's inventory does, which asks AWS."""
+
+    def __init__(self, there: Callable[[], Regions], application: Application) -> None:
+        self._there = {region: there()[application.account, region] for region in application.regions}
+
+    def log_groups(self, region: str) -> Mapping[str, str]:
+        return self._there[region].log_groups
+
+    def filters(self, region: str, log_group: str) -> list[Subscription]:
+        return self._there[region].filters.get(log_group, [])
+
+    def policies(self, region: str) -> list[Subscription]:
+        return self._there[region].policies
 
 
 @dataclass(frozen=True)
@@ -92,10 +132,9 @@ class Graph:
 class _Computed(Mocks):
     """Gives resources the values that AWS would compute."""
 
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any], log_groups: Callable[[], LogGroups]) -> None:
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
         self._graph = graph
         self._referenced = referenced
-        self._log_groups = log_groups
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -115,9 +154,6 @@ class _Computed(Mocks):
                 return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
             case "aws:cloudcontrol/getResource:getResource":
                 return {**args.args, "properties": json.dumps(BARE_BUCKET)}, []
-            case "aws:cloudwatch/getLogGroups:getLogGroups":
-                (provider,) = [p for p in self._graph.of_type("aws") if p.urn == args.provider.rpartition("::")[0]]
-                return {"logGroupNames": self._log_groups()[_place(provider)], "arns": [], "id": "", "region": ""}, []
             case "aws:s3/getBucketPolicy:getBucketPolicy":
                 raise _EngineError("NoSuchBucketPolicy: The bucket policy does not exist")
         raise AssertionError(f"the program called {args.token}")
@@ -138,8 +174,8 @@ BARE_BUCKET: Mapping[str, Any] = {"BucketName": "there-already"}
 
 
 class _Recorder(MockMonitor):
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any], log_groups: Callable[[], LogGroups]) -> None:
-        super().__init__(_Computed(graph, referenced, log_groups))
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+        super().__init__(_Computed(graph, referenced))
         self._graph = graph
 
     def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
@@ -194,7 +230,7 @@ def record(
     *,
     stack: str = "test",
     referenced: Mapping[str, Any] | None = None,
-    log_groups: LogGroups | None = None,
+    there: Regions | None = None,
     environment: Mapping[str, str] | None = None,
     into: Graph | None = None,
 ) -> Graph:
@@ -204,7 +240,7 @@ def record(
         config: values by the keys of the project's namespace, as plain data.
         stack: name of the stack.
         referenced: outputs of whatever stack the program refers to, be it another or its own.
-        log_groups: account and region → log groups that are there; None: those that the config names.
+        there: what there is; None: the log groups that the config names.
         environment: variables that the program sees beside its config.
         into: where to record, for who wants to see what a refused program had registered.
 
@@ -223,24 +259,30 @@ def record(
                 project=PROJECT,
                 stack=stack,
                 organization="organization",
-                monitor=_Recorder(graph, referenced or {}, lambda: log_groups or named_log_groups(config)),
+                monitor=_Recorder(graph, referenced or {}),
                 engine=MockEngine(None),
                 dry_run=True,
             )
         )
         asyncio.run(run_in_stack(_program))
 
-    with mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}):
+    def inventory(application: Application, _: str) -> _Inventory:
+        return _Inventory(lambda: there or named(config), application)
+
+    with (
+        mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}),
+        mock.patch("components.log_groups.Inventory", inventory),
+    ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph
 
 
-def named_log_groups(config: Mapping[str, Any]) -> LogGroups:
-    """Return the log groups that a config names, by account and region, as if they were there."""
+def named(config: Mapping[str, Any]) -> Regions:
+    """Return the log groups that a config names, as if they were there."""
     return {
-        (application["account"], region): [
-            group if isinstance(group, str) else str(group["name"]) for group in groups.get("logGroups", [])
-        ]
+        (application["account"], region): standard(
+            *(group if isinstance(group, str) else str(group["name"]) for group in groups.get("logGroups", []))
+        )
         for application in config.get("applications", [])
         for region, groups in application["regions"].items()
     }

@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.inventory import Subscription
 from components.settings import PIPELINE_LOG_GROUPS
-from tests.graph.recorder import ROOT, Graph, config_of, record
+from tests.graph.recorder import ROOT, Graph, Region, config_of, record, standard
 
 RECORDED = Path(__file__).parent / "recorded"
 STATEFUL = {"archive-bucket"}
@@ -160,8 +161,8 @@ def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Gra
     app = config_of("app-dev")
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/lambda/*"], "exclude": ["*noisy*"]}}
-    there = {("222222222222", "eu-west-1"): ["/aws/lambda/cart", "/aws/lambda/noisy", "other"]}
-    graph = record(app, referenced=archive.outputs, log_groups=there)
+    there = {("222222222222", "eu-west-1"): standard("/aws/lambda/cart", "/aws/lambda/noisy", "other")}
+    graph = record(app, referenced=archive.outputs, there=there)
     assert [f.name for f in graph.of_type("LogSubscriptionFilter")] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
 
 
@@ -193,8 +194,8 @@ def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_
     app = {**config_of("app-dev"), "filterRoles": organization is not None}
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"all": True, "logGroups": ["named"], "exclude": ["*noisy*"]}}
-    there = {("222222222222", "eu-west-1"): ["named", "noisy", "other"]}
-    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, log_groups=there)
+    there = {("222222222222", "eu-west-1"): standard("named", "noisy", "other")}
+    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, there=there)
     policy = graph.one("LogAccountPolicy")
     assert graph.place_of(policy) == ("222222222222", "eu-west-1")
     assert policy.inputs["policyName"] == "central-log-archive.eu-west-1"
@@ -206,14 +207,105 @@ def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_
     assert [f.inputs["logGroup"] for f in graph.of_type("LogSubscriptionFilter")] == ["named"]
 
 
-def test_entries_that_mean_nothing_are_told_before_anything_but_providers_is_registered(archive: Graph) -> None:
+def test_entries_that_mean_nothing_are_told_before_anything_is_registered(archive: Graph) -> None:
     one_graph = {"archive": config_of("archive")["archive"], "applications": config_of("app-dev")["applications"]}
-    empty = {("222222222222", region): list[str]() for region in ("eu-west-1", "us-east-1")}
+    empty = {("222222222222", region): standard() for region in ("eu-west-1", "us-east-1")}
     graph = Graph()
     with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has 3 problems:") as refused:
-        record(one_graph, referenced=archive.outputs, log_groups=empty, into=graph)
+        record(one_graph, referenced=archive.outputs, there=empty, into=graph)
     assert "account 222222222222, region us-east-1: there is no log group aws-waf-logs-cdn;" in str(refused.value)
-    assert {resource.type for resource in graph.resources} == {"pulumi:providers:aws"}
+    assert graph.resources == []
+
+
+OURS = "central-log-archive.eu-west-1"
+PLACE = "applications, account 222222222222, region eu-west-1"
+HERE = "arn:aws:logs:eu-west-1:111111111111:destination:archive-destination-eu-west-1-1234567"
+
+
+def of_shop(archive: Graph, wanted: dict[str, Any], there: Region) -> Graph:
+    """The graph of an application account with one region."""
+    app = {"archiveStack": "archive", "applications": [{"account": "222222222222", "regions": {"eu-west-1": wanted}}]}
+    return record(app, referenced=archive.outputs, there={("222222222222", "eu-west-1"): there})
+
+
+def filters(*names: str, destination: str = HERE) -> list[Subscription]:
+    return [Subscription(name, destination) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "problem"),
+    [
+        (
+            {"logGroups": ["a"]},
+            Region({"a": "DELIVERY"}),
+            "the log group a is of the class DELIVERY, and AWS subscribes STANDARD only; a class never changes, so "
+            "remove it",
+        ),
+        (
+            {"logGroups": ["a"]},
+            Region({"a": "STANDARD"}, {"a": filters("b", "c", "d", "e", "f")}),
+            "the log group a has 5 subscription filters of others, and AWS takes 5: b, c, d, e, f; delete one of them, "
+            "or remove the log group",
+        ),
+        (
+            {"all": True},
+            Region({"a": "STANDARD"}, policies=filters("siem", destination="arn:siem")),
+            "all: the account has the policy siem already, to arn:siem, and AWS takes one in an account and region; "
+            "name what is to be archived, or delete that policy",
+        ),
+    ],
+)
+def test_what_is_there_already_can_forbid_a_subscription(
+    archive: Graph, wanted: dict[str, Any], there: Region, problem: str
+) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        of_shop(archive, wanted, there)
+    assert str(refused.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
+
+
+MANY = (
+    "has 2 subscription filters of others; AWS's pages say both 2 and 5 for a log group, so another one may be refused"
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "warnings"),
+    [
+        ({"logGroups": ["a"]}, Region({"a": "STANDARD"}, {"a": filters(OURS, "b")}), []),
+        (
+            {"logGroups": ["a"]},
+            Region({"a": "STANDARD"}, {"a": filters(OURS, "b", "c")}),
+            [f"{PLACE}: the log group a {MANY}"],
+        ),
+        (
+            {"all": True},
+            Region({"a": "STANDARD", "b": "DELIVERY", "c": "INFREQUENT_ACCESS"}),
+            [f"{PLACE}: not archived, since AWS subscribes log groups of the class STANDARD only: b, c"],
+        ),
+        ({"all": True}, Region({"a": "STANDARD"}, policies=filters(OURS)), []),
+        (
+            {"all": True, "exclude": ["a"]},
+            Region({"a": "STANDARD"}, policies=filters(OURS)),
+            [
+                f"{PLACE}: all leaves out other log groups than before, which the provider does by deleting the "
+                "policy and making it again at once; what is written in between is not archived"
+            ],
+        ),
+        (
+            {"logGroups": ["a"]},
+            Region({"a": "STANDARD"}, {"a": filters(OURS, destination="arn:old")}),
+            [
+                f"account 222222222222, region eu-west-1: filters turn from arn:old to {HERE}. Each is deleted and "
+                "made again at once; what is written in between is not archived."
+            ],
+        ),
+    ],
+)
+def test_what_is_there_already_can_be_worth_a_word(
+    archive: Graph, wanted: dict[str, Any], there: Region, warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    of_shop(archive, wanted, there)
+    assert [each.getMessage() for each in caplog.records] == warnings
 
 
 def test_a_filter_is_replaced_by_deleting_it_first(archive: Graph) -> None:

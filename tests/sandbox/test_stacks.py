@@ -206,6 +206,43 @@ def test_a_deployer_role_that_is_missing_fails_at_preview_with_its_name(stacks: 
     assert "cannot assume the role arn:aws:iam::111111111111:role/nobody" in printed
 
 
+def test_an_application_account_that_cannot_be_read_is_named_with_its_role(deployed: Stacks) -> None:
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "deployerRole": "nobody"}]}
+    printed = deployed.pulumi("preview", "-s", "nobody", config=config, ok=False)
+    role = "arn:aws:iam::222222222222:role/nobody"
+    assert f"account 222222222222: cannot be read through its deployer role {role}: An error occurred (Acc" in printed
+    assert "Traceback" not in printed
+
+
+def test_what_others_subscribed_already_is_told_at_preview(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
+    logs.create_log_group(logGroupName="/busy")
+    logs.create_log_group(logGroupName="/rare", logGroupClass="INFREQUENT_ACCESS")
+    for name in ("first", "second"):
+        logs.put_subscription_filter(
+            logGroupName="/busy", filterName=name, filterPattern="", destinationArn=destination
+        )
+    document = json.dumps({"DestinationArn": destination, "FilterPattern": ""})
+    policy = {"policyName": "other", "policyType": "SUBSCRIPTION_FILTER_POLICY"}
+    logs.put_account_policy(**policy, policyDocument=document)
+    regions = {"eu-west-1": {"all": True, "logGroups": ["/busy", "/rare"]}}
+    config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    try:
+        refused = deployed.pulumi("preview", "-s", "app-dev", config=config, ok=False)
+        logs.delete_account_policy(**policy)
+        regions["eu-west-1"]["logGroups"] = ["/busy"]
+        warned = deployed.pulumi("preview", "-s", "app-dev", config=config)
+    finally:
+        for group in ("/busy", "/rare"):
+            logs.delete_log_group(logGroupName=group)
+    assert "has 2 problems:" in refused
+    assert "all: the account has the policy other already" in refused
+    assert "the log group /rare is of the class INFREQUENT_ACCESS" in refused
+    assert "the log group /busy has 2 subscription filters of others" in warned
+    assert "not archived, since AWS subscribes log groups of the class STANDARD only: /rare" in warned
+
+
 def test_a_preview_of_new_resources_knows_their_names_and_not_their_arns(deployed: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "senderRoleName": "other", "alias": "other"}
     steps = {step["urn"].rsplit("::", 1)[-1]: step for step in deployed.preview("other", {"archive": archive})}

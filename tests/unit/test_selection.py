@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.selection import AccountWide, matches, select, select_all, unselectable
+from components.patterns import matches
+from components.selection import AccountWide, select, select_all, unselectable, unsubscribable
 from components.settings import AllLogGroups, RegionLogGroups
+from tests.graph.recorder import standard
 
-EXISTING = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy", "aws-waf-logs-shop"]
+LAMBDAS = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy"]
+EXISTING = standard(*LAMBDAS, "aws-waf-logs-shop").log_groups
+RARE = {**EXISTING, "/aws/lambda/rare": "INFREQUENT_ACCESS"}
 
 
 def wanted(*entries: Any, exclude: list[str] | None = None) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
@@ -29,13 +34,18 @@ def problems(*entries: Any, exclude: list[str] | None = None) -> list[str]:  # n
 
 
 def test_a_pattern_means_every_log_group_that_matches() -> None:
-    assert names("/aws/lambda/*") == EXISTING[:3]
+    assert names("/aws/lambda/*") == LAMBDAS
     assert names("*-shop", "/aws/*/c*t") == ["/aws/lambda/cart", "/aws/lambda/checkout", "aws-waf-logs-shop"]
 
 
 def test_what_is_excluded_is_meant_by_no_pattern_but_by_its_name() -> None:
-    assert names("/aws/lambda/*", exclude=["*noisy*"]) == EXISTING[:2]
-    assert names("/aws/lambda/noisy", "/aws/lambda/c*", exclude=["*noisy*"]) == EXISTING[:3]
+    assert names("/aws/lambda/*", exclude=["*noisy*"]) == LAMBDAS[:2]
+    assert names("/aws/lambda/noisy", "/aws/lambda/c*", exclude=["*noisy*"]) == LAMBDAS
+
+
+def test_a_pattern_may_mean_only_what_is_named_beside_it() -> None:
+    assert problems("*-shop", "aws-waf-logs-shop") == []
+    assert names("*-shop", "aws-waf-logs-shop") == ["aws-waf-logs-shop"]
 
 
 def test_a_name_goes_before_a_pattern() -> None:
@@ -81,7 +91,20 @@ def test_an_entry_that_means_nothing_or_the_same_as_another_is_told(
     assert problems(*entries, exclude=exclude) == [problem]
 
 
-def everything(existing: list[str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above
+def test_a_log_group_of_another_class_is_refused_by_name_and_left_out_of_patterns() -> None:
+    named = wanted("/aws/lambda/rare")
+    assert list(unselectable(named, RARE)) == [
+        "the log group /aws/lambda/rare is of the class INFREQUENT_ACCESS, and AWS subscribes STANDARD only; a class "
+        "never changes, so remove it"
+    ]
+    pattern = wanted("/aws/*")
+    assert list(unselectable(pattern, RARE)) == []
+    assert [group.name for group in select(pattern, RARE)] == LAMBDAS
+    assert unsubscribable(pattern, RARE) == ["/aws/lambda/rare"]
+    assert unsubscribable(wanted("aws-*"), RARE) == []
+
+
+def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above
     return select_all(RegionLogGroups.model_validate({"all": True, **region}, strict=False), existing)
 
 
@@ -101,7 +124,7 @@ def test_all_of_everything_has_no_criteria_and_may_have_a_pattern() -> None:
 
 
 def test_more_exclusions_than_aws_takes_are_told() -> None:
-    existing = [f"/aws/lambda/{index:04d}-{'x' * 40}" for index in range(500)]
+    existing = standard(*(f"/aws/lambda/{index:04d}-{'x' * 40}" for index in range(500))).log_groups
     given_region = RegionLogGroups.model_validate({"all": True, "exclude": ["/aws/*"]}, strict=False)
     (problem,) = unselectable(given_region, existing)
     assert problem.startswith("all leaves out 500 log groups by their names, which takes ")
@@ -120,19 +143,24 @@ def test_patterns_match_as_those_of_a_shell_do(pattern: str, name: str) -> None:
 @given(
     entries=st.lists(patterns, min_size=1, max_size=4, unique=True),
     exclude=st.lists(patterns, max_size=2, unique=True),
-    existing=st.sets(group_names, max_size=8),
+    existing=st.dictionaries(group_names, st.sampled_from(["STANDARD", "INFREQUENT_ACCESS"]), max_size=8),
+    everything=st.booleans(),
 )
-def test_sound_entries_mean_what_a_naive_model_says(entries: list[str], exclude: list[str], existing: set[str]) -> None:
-    given_entries = wanted(*entries, exclude=exclude)
-    if list(unselectable(given_entries, existing)):
+def test_sound_entries_mean_what_a_naive_model_says(
+    entries: list[str], exclude: list[str], existing: dict[str, str], *, everything: bool
+) -> None:
+    region = wanted(*entries, exclude=exclude).model_copy(update={"all": AllLogGroups() if everything else None})
+    if list(unselectable(region, existing)):
         return
-    expected = {
-        name
-        for name in existing
-        if name in entries
-        or (
-            any("*" in entry and fnmatch.fnmatchcase(name, entry) for entry in entries)
-            and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
-        )
-    }
-    assert [group.name for group in select(given_entries, existing)] == sorted(expected)
+    excluded = {name for name in existing if any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)}
+    matched = {name for name in existing if any(fnmatch.fnmatchcase(name, e) for e in entries if "*" in e)}
+    possible = {name for name in existing if existing[name] == "STANDARD"}
+    own = {name for name in possible if name in entries or (name in matched and name not in excluded)}
+    assert [group.name for group in select(region, existing)] == sorted(own)
+    wide = select_all(region, existing)
+    assert (wide is not None) is everything
+    if wide is not None:
+        # Nothing is archived twice, and what is neither excluded nor has its own filter is archived by the policy.
+        assert possible - set(wide.without) == possible - excluded - own
+    meant = {name for name in existing if everything or name in matched} - excluded - set(entries)
+    assert set(unsubscribable(region, existing)) == meant - possible
