@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from components.settings import SettingsError
 from sandbox.command import CommandError, arguments_for
 from sandbox.demo import DemoError
 from sandbox.demo import run as run_demo
@@ -113,7 +114,7 @@ def main() -> None:
     """Run a command; what an operator can mend comes as a text, without a traceback."""
     try:
         app()
-    except (CommandError, DemoError, EngineError, PrepareError, ServerError) as error:
+    except (CommandError, DemoError, EngineError, PrepareError, ServerError, SettingsError) as error:
         progress.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import ClientError
 
-from components.settings import Application, Archive, Settings, SettingsError, load
+from components.settings import Application, Archive, Settings
+from components.stack_file import read
 from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
 
-_NAMESPACE = "central-log-archive:"
 _STACK = "central-log-archive"
 
 
 class PrepareError(Exception):
-    """A stack file cannot be read. The text says which, and what is wrong."""
+    """A stack file is not enough by itself. The text says what else is needed."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared
         environment: the sandbox's, with AWS_ENDPOINT_URL.
 
     Raises:
-        PrepareError: a file cannot be read, or its archive cannot be found.
+        SettingsError: a file cannot be used.
+        PrepareError: the archive of a file cannot be found.
     """
     cloud = _Cloud(environment["AWS_ENDPOINT_URL"])
     stacks = {file: read(file) for file in files}
@@ -56,27 +55,6 @@ def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared
         for application in settings.applications:
             prepared += cloud.application_account(application, archive, filter_roles=settings.filters_have_roles)
     return prepared
-
-
-def read(file: Path) -> Settings:
-    """Read a stack file as the program would.
-
-    Raises:
-        PrepareError: it is no stack file, or its settings are refused.
-    """
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise PrepareError(f"{file} is not a stack file with a config section: {error}") from None
-    texts = {
-        key.removeprefix(_NAMESPACE): value if isinstance(value, str) else json.dumps(value)
-        for key, value in config.items()
-        if key.startswith(_NAMESPACE)
-    }
-    try:
-        return load(texts, file.name.removeprefix("Pulumi.").removesuffix(".yaml"))
-    except SettingsError as error:
-        raise PrepareError(str(error)) from None
 
 
 def _archive_of(file: Path, settings: Settings, archives: list[Archive]) -> Archive:

@@ -1,0 +1,102 @@
+"""``python -m ops coverage`` on accounts of the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.server import ROOT
+from tests.sandbox.stacks import Stacks
+
+OPS = [sys.executable, "-m", "ops"]
+REGIONS = {
+    "eu-west-1": {"logGroups": ["/app/*"], "exclude": ["/app/noisy"]},
+    "us-east-1": {"all": True, "exclude": ["/app/noisy"]},
+}
+SHOP = {"account": "222222222222", "alias": "shop", "regions": REGIONS}
+CONFIG = {"archiveStack": "archive", "applications": [SHOP]}
+
+
+@pytest.fixture(scope="module")
+def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    stacks.up("archive")
+    for region in REGIONS:
+        logs = stacks.client("logs", account="222222222222", region=region)
+        for group in logs.describe_log_groups()["logGroups"]:
+            logs.delete_log_group(logGroupName=group["logGroupName"])
+        for name in ("/app/cart", "/app/noisy", "/other"):
+            logs.create_log_group(logGroupName=name)
+    stacks.up("app-dev", CONFIG)
+    yield stacks
+    for stack in ("app-dev", "archive"):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+
+
+def coverage(stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0) -> str:
+    file = stacks.write(config or CONFIG)
+    done = subprocess.run(
+        [*OPS, "coverage", "-s", "app-dev", "--config-file", str(file), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **stacks.instance.environment(), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def test_every_log_group_is_listed_with_what_means_it_and_why_it_is_missed(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    logs.create_log_group(logGroupName="/app/later")
+    try:
+        found = json.loads(coverage(deployed, "--json"))
+    finally:
+        logs.delete_log_group(logGroupName="/app/later")
+    assert found["stack"] == "app-dev"
+    assert [(e["region"], e["log_group"], e["status"], e["entry"], e["reason"]) for e in found["logGroups"]] == [
+        ("eu-west-1", "/app/cart", "archived", "/app/*", ""),
+        ("eu-west-1", "/app/later", "missed", "/app/*", "not subscribed: run pulumi up"),
+        ("eu-west-1", "/app/noisy", "excluded", "/app/noisy", ""),
+        ("eu-west-1", "/other", "missed", None, "no entry means it"),
+        ("us-east-1", "/app/cart", "archived", "all", ""),
+        ("us-east-1", "/app/noisy", "excluded", "/app/noisy", ""),
+        ("us-east-1", "/other", "archived", "all", ""),
+    ]
+    assert [(each["archived"], each["missed"], each["excluded"]) for each in found["totals"]] == [(1, 2, 1), (2, 0, 1)]
+
+
+def test_a_person_gets_two_tables(deployed: Stacks) -> None:
+    printed = coverage(deployed)
+    (listed,) = [line for line in printed.splitlines() if "/other" in line and "eu-west-1" in line]
+    assert [cell.strip() for cell in listed.split("│")[1:-1]] == [
+        "shop", "eu-west-1", "/other", "missed", "", "no entry means it",
+    ]  # fmt: skip
+    (summed,) = [line for line in printed.splitlines() if "us-east-1" in line and "/" not in line]
+    assert [cell.strip() for cell in summed.split("│")[1:-1]] == ["shop", "us-east-1", "2", "1", "0"]
+
+
+def test_ci_fails_when_a_requirement_is_not_met(deployed: Stacks) -> None:
+    coverage(deployed, "--require", "75%", "--require", "/app/*=100%")
+    printed = coverage(deployed, "--require", "100%", status=1)
+    assert "3 of 4 log groups that match * are archived, not 100 %" in printed
+
+
+def test_what_cannot_be_found_out_has_a_status_of_its_own(deployed: Stacks) -> None:
+    assert '"all" is not a share' in coverage(deployed, "--require", "all", status=2)
+    stranger = {**CONFIG, "applications": [{**SHOP, "account": "777777777777"}]}
+    assert "AccessDenied" in coverage(deployed, config=stranger, status=2)
+    assert "has 2 problems" in coverage(deployed, config={"archiveStack": "archive", "alarms": 1}, status=2)
+
+
+def test_it_asks_for_no_right_that_the_deployer_role_has_not(deployed: Stacks) -> None:
+    coverage(deployed)
+    mine = [call for call in deployed.ask("calls") if ":222222222222:assumed-role/" in call["principal"]]
+    assert {call["action"] for call in mine} >= {"logs:DescribeLogGroups", "logs:DescribeSubscriptionFilters"}
+    assert [call for call in mine if not call["allowed"]] == []

@@ -1,0 +1,143 @@
+"""What coverage says of log groups, and when a requirement is met."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.inventory import Subscription
+from components.selection import select, select_all, unselectable
+from components.settings import RegionLogGroups
+from ops.coverage import Line, Requirement, judge, subscribed, totals
+from tests.graph.recorder import standard
+
+OURS = "central-log-archive.eu-west-1"
+
+
+def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
+    entries = [{"name": each} for each in keys.pop("logGroups", [])]
+    return RegionLogGroups.model_validate({**({"logGroups": entries} if entries else {}), **keys}, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "log_class", "archived", "judged"),
+    [
+        ({"logGroups": ["a"]}, "STANDARD", True, ("archived", "a", "")),
+        ({"logGroups": ["*"]}, "STANDARD", True, ("archived", "*", "")),
+        ({"logGroups": ["a", "*"]}, "STANDARD", True, ("archived", "a", "")),
+        ({"all": {}}, "STANDARD", True, ("archived", "all", "")),
+        (
+            {"logGroups": ["b"]},
+            "STANDARD",
+            True,
+            ("archived", None, "nothing means it any more: the next update ends it"),
+        ),
+        ({"logGroups": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
+        ({"all": {}}, "STANDARD", False, ("missed", "all", "not subscribed: run pulumi up")),
+        ({"logGroups": ["b"]}, "STANDARD", False, ("missed", None, "no entry means it")),
+        ({"logGroups": ["a"]}, None, False, ("missed", "a", "there is no such log group")),
+        ({"all": {}}, "DELIVERY", False, ("missed", "all", "AWS subscribes no DELIVERY log group")),
+        ({"all": {}, "exclude": ["x", "a*"]}, "STANDARD", False, ("excluded", "a*", "")),
+        ({"all": {}, "exclude": ["a"]}, "DELIVERY", False, ("excluded", "a", "")),
+        ({"logGroups": ["a"], "exclude": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
+    ],
+)
+def test_a_log_group_is_judged_by_what_means_it_and_what_aws_has(
+    keys: dict[str, Any], log_class: str | None, judged: tuple[str, str | None, str], *, archived: bool
+) -> None:
+    existing = {} if log_class is None else {"a": log_class}
+    assert judge("a", existing, region(**keys), archived=archived) == judged
+
+
+@pytest.mark.parametrize(
+    ("filters", "policies", "expected"),
+    [
+        ([], [], False),
+        ([Subscription("other", "d")], [Subscription("other", "d")], False),
+        ([Subscription("other", "d"), Subscription(OURS, "d")], [], True),
+        ([], [Subscription(OURS, "d")], True),
+        ([], [Subscription(OURS, "d", 'LogGroupName NOT IN ["b"]')], True),
+        ([], [Subscription(OURS, "d", 'LogGroupName NOT IN ["b","a"]')], False),
+        ([Subscription("central-log-archive.us-east-1", "d")], [], False),
+    ],
+)
+def test_only_filters_and_policies_of_the_archive_count(
+    filters: list[Subscription], policies: list[Subscription], *, expected: bool
+) -> None:
+    assert subscribed("a", "eu-west-1", filters, policies) is expected
+
+
+names = st.text("ab-", min_size=1, max_size=3)
+entries = st.text("ab-*", min_size=1, max_size=3)
+
+
+@given(
+    wanted=st.lists(entries, max_size=3, unique=True),
+    exclude=st.lists(entries, max_size=2, unique=True),
+    existing=st.sets(names, max_size=6),
+    everything=st.booleans(),
+)
+def test_after_an_update_nothing_that_is_meant_is_missed(
+    wanted: list[str], exclude: list[str], existing: set[str], *, everything: bool
+) -> None:
+    there = standard(*existing).log_groups
+    if not wanted and not everything:
+        return
+    keys = {**({"all": {}} if everything else {}), **({"exclude": exclude} if exclude else {})}
+    given_region = region(logGroups=wanted, **keys)
+    if list(unselectable(given_region, there)):
+        return
+    own = {group.name for group in select(given_region, there)}
+    wide = select_all(given_region, there)
+    policies = [] if wide is None else [Subscription(OURS, "d", wide.criteria)]
+    for name in existing:
+        filters = [Subscription(OURS, "d")] if name in own else []
+        archived = subscribed(name, "eu-west-1", filters, policies)
+        status, entry, reason = judge(name, there, given_region, archived=archived)
+        assert status != "missed" or (entry, reason) == (None, "no entry means it")
+        assert not (archived and entry is None)
+
+
+def line(name: str, status: Any, account: str = "222222222222") -> Line:  # noqa: ANN401 - a literal
+    return Line(account, "eu-west-1", name, status, None, "")
+
+
+LINES = [line("a1", "archived"), line("a2", "missed"), line("b1", "archived"), line("b2", "excluded")]
+
+
+@pytest.mark.parametrize(
+    ("text", "unmet"),
+    [
+        ("66%", None),
+        ("66.6%", None),
+        ("66.67%", "2 of 3 log groups that match * are archived, not 66.67 %"),
+        ("100%", "2 of 3 log groups that match * are archived, not 100 %"),
+        ("b*=100%", None),
+        ("a*=50%", None),
+        ("a*=51%", "1 of 2 log groups that match a* are archived, not 51 %"),
+        ("b2=0%", "b2 matches no log group that counts"),
+        ("0%", None),
+    ],
+)
+def test_a_requirement_is_met_by_a_share_of_what_is_not_excluded(text: str, unmet: str | None) -> None:
+    assert Requirement.parse(text).unmet(LINES) == unmet
+
+
+@pytest.mark.parametrize("text", ["100", "101%", "-1%", "a*=", "a*", "%", "x%"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="%"):
+        Requirement.parse(text)
+
+
+def test_shares_are_exact() -> None:
+    assert Requirement.parse("a=b=33.3%") == Requirement("a=b", Fraction(333, 10))
+
+
+def test_totals_are_of_each_account_and_region() -> None:
+    first, second = totals([*LINES, line("c", "missed", "333333333333")])
+    assert (first.archived, first.missed, first.excluded) == (2, 1, 1)
+    assert (second.account, second.archived, second.missed, second.excluded) == ("333333333333", 0, 1, 0)
