@@ -67,6 +67,7 @@ for application in stack.applications:
             account=account,
             log_groups=found[account].log_groups,
             account_wide=found[account].account_wide,
+            auto_subscribe=application.auto_subscribed,
             destinations=served.destinations,
             topics=served.topics and {region: served.topics[region] for region in application.regions},
             filter_role=stack.filters_have_roles,

@@ -174,8 +174,27 @@ def function_alarm() -> Alarm:
     )
 
 
-def sender_alarms(region: str) -> list[Alarm]:
-    """Return the alarms on what an account sends from a region. They cover its filters of today and of tomorrow."""
+def subscriber_alarm() -> Alarm:
+    """Return the alarm on the dead letters of the function that subscribes new log groups."""
+    return Alarm(
+        name="not-subscribed",
+        description="A log group could not be subscribed. Look at the log group of the function "
+        "central-log-archive-subscriber; purge its dead-letter queue when that is mended.",
+        namespace="AWS/SQS",
+        metrics={"letters": ("ApproximateNumberOfMessagesVisible", "Maximum")},
+        expression="letters",
+        comparison="GreaterThanThreshold",
+        threshold=0,
+    )
+
+
+def sender_alarms(filters: str, *, prefix: str = "") -> list[Alarm]:
+    """Return the alarms on what an account sends from a region. They cover its filters of today and of tomorrow.
+
+    Args:
+        filters: the one name of the filters.
+        prefix: of the names of the alarms.
+    """
     told = {
         "DeliveryErrors": (
             "delivery-errors",
@@ -189,9 +208,9 @@ def sender_alarms(region: str) -> list[Alarm]:
     }
     return [
         Alarm(
-            name=name,
+            name=prefix + name,
             description=description,
-            expression=_of_filters(metric, region),
+            expression=_of_filters(metric, filters),
             comparison="GreaterThanThreshold",
             threshold=0,
         )
@@ -250,7 +269,14 @@ def dashboard(
     for where in sender_regions:
         for metric in ("ForwardedLogEvents", "DeliveryErrors"):
             queries = [
-                [{"expression": _of_filters(metric, where), "label": sender, "region": where, "accountId": sender}]
+                [
+                    {
+                        "expression": _of_filters(metric, filter_name(where)),
+                        "label": sender,
+                        "region": where,
+                        "accountId": sender,
+                    }
+                ]
                 for sender in sender_accounts
             ]
             if queries:
@@ -282,6 +308,6 @@ def _of_stream(
     )
 
 
-def _of_filters(metric: str, region: str) -> str:
-    """Ask for the sum of a metric over all filters of this program in an account and region."""
-    return f"SELECT SUM({metric}) FROM \"AWS/Logs\" WHERE FilterName = '{filter_name(region)}'"  # noqa: S608 - no SQL
+def _of_filters(metric: str, name: str) -> str:
+    """Ask for the sum of a metric over all filters of a name in an account and region."""
+    return f"SELECT SUM({metric}) FROM \"AWS/Logs\" WHERE FilterName = '{name}'"  # noqa: S608 - no SQL

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_aws as aws
 
 from components import documents
-from components.alarms import sender_alarms
+from components.alarms import Alarm, sender_alarms, subscriber_alarm
 from components.selection import AccountWide
-from components.settings import LogGroup, filter_name
+from components.settings import LogGroup, RegionLogGroups, auto_filter_name, filter_name
+from components.subscriber import make_subscriber
 from components.watch import make_alarm
 
 
@@ -23,6 +25,7 @@ class AppAccountSubscriptionArgs:
         account: id of the application account.
         log_groups: region → log groups to subscribe there.
         account_wide: region → what a policy of the account and region subscribes, where there is one.
+        auto_subscribe: region → what a function subscribes there when it is made, where there is one.
         destinations: region → ARN of the archive's destination, for each region of ``log_groups``.
         topics: region → ARN of the topic that alarms of the region tell, for each region of ``log_groups``; None: no
             alarms.
@@ -34,6 +37,7 @@ class AppAccountSubscriptionArgs:
     account: str
     log_groups: Mapping[str, Sequence[LogGroup]]
     account_wide: Mapping[str, AccountWide]
+    auto_subscribe: Mapping[str, RegionLogGroups]
     destinations: Mapping[str, pulumi.Input[str]]
     topics: Mapping[str, pulumi.Input[str]] | None
     filter_role: bool
@@ -60,20 +64,41 @@ class AppAccountSubscription(pulumi.ComponentResource):
         }
         for region, everything in args.account_wide.items():
             self._subscribe_all(region, everything)
-        for region, topic in (args.topics or {}).items():
-            for alarm in sender_alarms(region):
-                make_alarm(
-                    f"{name}-alarm-{alarm.name}-{region}",
-                    alarm,
-                    # Fixed, so that the deployer role can be held to it.
-                    name=f"central-log-archive-{alarm.name}",
-                    dimensions={},
-                    topic=topic,
-                    opts=pulumi.ResourceOptions(
-                        parent=self, provider=args.providers[region], delete_before_replace=True
-                    ),
-                )
+        queues = {
+            region: make_subscriber(
+                name,
+                wanted,
+                account=args.account,
+                region=region,
+                destination=args.destinations[region],
+                filter_role=self._filter_role,
+                child=partial(self._child, region),
+            )
+            for region, wanted in args.auto_subscribe.items()
+        }
+        for region in args.topics or ():
+            for alarm in sender_alarms(filter_name(region)):
+                self._tell(alarm, region)
+            if region in queues:
+                for alarm in sender_alarms(auto_filter_name(region), prefix="auto-"):
+                    self._tell(alarm, region)
+                self._tell(subscriber_alarm(), region, {"QueueName": queues[region]})
         self.register_outputs({"filters": self.filters})
+
+    def _child(self, region: str) -> pulumi.ResourceOptions:
+        """Options of a child whose name is fixed: its replacement could not be made beside it."""
+        return pulumi.ResourceOptions(parent=self, provider=self._args.providers[region], delete_before_replace=True)
+
+    def _tell(self, alarm: Alarm, region: str, dimensions: Mapping[str, pulumi.Input[str]] | None = None) -> None:
+        topics = self._args.topics or {}
+        make_alarm(
+            f"{self._name}-alarm-{alarm.name}-{region}",
+            alarm,
+            name=f"central-log-archive-{alarm.name}",  # fixed, so that the deployer role can be held to it
+            dimensions=dimensions or {},
+            topic=topics[region],
+            opts=self._child(region),
+        )
 
     def _make_filter_role(self) -> pulumi.Output[str]:
         """Return the ARN of the role that CloudWatch Logs assumes for the filters, known once its policy is there."""
@@ -117,8 +142,8 @@ class AppAccountSubscription(pulumi.ComponentResource):
             emit_system_fields=sorted(group.emit_system_fields or ()),
             destination_arn=self._args.destinations[region],
             role_arn=self._filter_role,
-            # The name is fixed: a replacement made first would overwrite the old filter, and then be deleted with it.
-            opts=pulumi.ResourceOptions(parent=self, provider=provider, delete_before_replace=True),
+            # A replacement made first would overwrite the old filter, and then be deleted with it.
+            opts=self._child(region),
         ).name
 
     def _subscribe_all(self, region: str, everything: AccountWide) -> None:
@@ -137,5 +162,5 @@ class AppAccountSubscription(pulumi.ComponentResource):
             policy_type="SUBSCRIPTION_FILTER_POLICY",
             policy_document=document,
             selection_criteria=everything.criteria or None,
-            opts=pulumi.ResourceOptions(parent=self, provider=self._args.providers[region], delete_before_replace=True),
+            opts=self._child(region),
         )

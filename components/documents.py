@@ -275,6 +275,17 @@ def account_policy(*, destination_arn: str, filter_pattern: str, distribution: s
     return json.dumps(policy, separators=(",", ":"))
 
 
+def log_group_made() -> str:
+    """Match the events of CloudTrail that say that a log group was made.
+
+    EventBridge gets them in a region where a trail logs management events (EventBridge User Guide, "Events delivered
+    via AWS CloudTrail").
+    """
+    detail = {"eventSource": ["logs.amazonaws.com"], "eventName": ["CreateLogGroup"], "errorCode": [{"exists": False}]}
+    pattern = {"source": ["aws.logs"], "detail-type": ["AWS API Call via CloudTrail"], "detail": detail}
+    return json.dumps(pattern, separators=(",", ":"))
+
+
 def filter_role_trust(*, region: str, account: str) -> str:
     """Let CloudWatch Logs assume the filter role of an application account, on behalf of that account only."""
     condition = {"StringLike": {"aws:SourceArn": _logs_of(region, account)}}

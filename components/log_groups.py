@@ -122,10 +122,11 @@ def _resolve(application: Application, stack: str, *, thoroughly: bool) -> Found
 
 def _look_around(found: Found, inventory: Inventory, region: str, existing: Existing, place: str) -> None:
     """Find out what the filters and policies that are there mean for those to come."""
-    own, targets = filter_name(region), set()
+    own, targets = filter_name(region), set[str]()
     for group in found.log_groups[region]:
         filters = inventory.filters(region, group.name) if group.name in existing else []
         targets |= {each.destination for each in filters if each.name == own}
+        # Where the function has been at work until now, its filter takes its place as those of others do.
         others = [each.name for each in filters if each.name != own]
         if len(others) >= MAX_FILTERS:
             found.problems.append(

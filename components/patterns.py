@@ -7,6 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+SUBSCRIBER = "central-log-archive-subscriber"
+"""Name of the function that subscribes new log groups, and of all that belongs to it, its log group too."""
+
 
 def is_pattern(entry: str) -> bool:
     """Say whether an entry means all log groups that match, instead of one."""
@@ -21,14 +24,16 @@ def matches(pattern: str, name: str) -> bool:
 def entries_of(name: str, entries: Iterable[str], exclude: Iterable[str]) -> list[str]:
     """Return the entries that mean a log group: its own name, or else the patterns that match and leave it in.
 
+    Nothing ever means the log group of the function itself.
+
     Args:
         name: of the log group.
         entries: names and patterns.
         exclude: names and patterns of log groups that no pattern means.
     """
     entries = list(entries)
-    if name in entries:
+    if name in entries and name != SUBSCRIBER:
         return [name]
-    if any(matches(pattern, name) for pattern in exclude):
+    if name == SUBSCRIBER or any(matches(pattern, name) for pattern in exclude):
         return []
     return [entry for entry in entries if is_pattern(entry) and matches(entry, name)]

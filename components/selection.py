@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.patterns import entries_of, is_pattern, matches
+from components.patterns import SUBSCRIBER, entries_of, is_pattern, matches
 from components.settings import Filter, LogGroup, RegionLogGroups
 
 MAX_CRITERIA_BYTES = 25 * 1024
@@ -21,13 +21,14 @@ Existing = Mapping[str, str]
 
 
 def select(wanted: RegionLogGroups, existing: Existing) -> list[LogGroup]:
-    """Return the log groups that get a filter of their own, an entry each, in the order of their names.
+    """Return the log groups that Pulumi gives a filter of their own, an entry each, in the order of their names.
 
-    A name goes before a pattern that matches it too, so that a pattern's settings can be overridden for one group.
+    A name goes before a pattern that matches it too, so that a pattern's settings can be overridden for one group. With
+    ``autoSubscribe`` patterns are the business of the function.
     """
     entries = {entry.name: entry for entry in wanted.log_groups}
     chosen = {name: entry for name, entry in entries.items() if not entry.is_pattern}
-    for name in sorted(_subscribable(existing) - chosen.keys()):
+    for name in () if wanted.auto_subscribe else sorted(_subscribable(existing) - chosen.keys()):
         for entry in entries_of(name, entries, wanted.exclude or ()):
             chosen[name] = entries[entry].model_copy(update={"name": name})
     return [chosen[name] for name in sorted(chosen)]
@@ -39,7 +40,7 @@ def unselectable(wanted: RegionLogGroups, existing: Existing) -> Iterator[str]:
     meant = {name: entries_of(name, [e.name for e in wanted.log_groups], exclude) for name in _subscribable(existing)}
     for entry in wanted.log_groups:
         if entry.is_pattern:
-            if not any(entries_of(name, [entry.name], exclude) for name in meant):
+            if not wanted.auto_subscribe and not any(entries_of(name, [entry.name], exclude) for name in meant):
                 yield f"the pattern {entry.name} matches no log group; correct or remove it"
         elif entry.name not in existing:
             if not entry.create:
@@ -102,7 +103,8 @@ def select_all(wanted: RegionLogGroups, existing: Existing) -> AccountWide | Non
     own = {entry.name for entry in select(wanted, existing)}
     excluded = {name for name in existing if any(matches(pattern, name) for pattern in exclude)}
     named = {entry for entry in exclude if not is_pattern(entry)}
-    return AccountWide(wanted.all, tuple(sorted(own | excluded | named)))
+    function = existing.keys() & {SUBSCRIBER}
+    return AccountWide(wanted.all, tuple(sorted(own | excluded | named | function)))
 
 
 def _subscribable(existing: Existing) -> set[str]:

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from components import documents
 from components.layouts import LAYOUTS, MAX_PARTITIONS
-from components.patterns import is_pattern
+from components.patterns import SUBSCRIBER, is_pattern
 from components.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
@@ -206,6 +206,14 @@ class LogGroup(SubscribedLogGroup):
         return is_pattern(self.name)
 
     @model_validator(mode="after")
+    def _no_recursion(self) -> Self:
+        if self.name == SUBSCRIBER:
+            raise _problem(
+                f"{self.name} is where the function of autoSubscribe reports; it is never archived; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:
         if self.create and self.is_pattern:
             raise _problem(f"create: {self.name} is a pattern; name the log group that is to be made")
@@ -239,10 +247,24 @@ class RegionLogGroups(Section):
     )
     exclude: Exclusions = None
 
+    auto_subscribe: bool = Field(
+        default=False,
+        description="let a function subscribe what the patterns of `logGroups` match, as soon as it is made; where "
+        "`all` is too much",
+    )
+
     @model_validator(mode="after")
     def _something_is_archived(self) -> Self:
         if not self.log_groups and self.all is None:
             raise _problem("archives nothing; give logGroups, all: true, or both")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_to_come(self) -> Self:
+        if self.auto_subscribe and self.all is not None:
+            raise _problem("autoSubscribe: all covers the log groups to come already; remove one of the two")
+        if self.auto_subscribe and not any(entry.is_pattern for entry in self.log_groups):
+            raise _problem("autoSubscribe: no entry of logGroups is a pattern; add one, or remove autoSubscribe")
         return self
 
 
@@ -279,6 +301,11 @@ class Application(_Account, LogGroupFilter):
 
     regions: Regions = {}
     exclude: Exclusions = None
+
+    @property
+    def auto_subscribed(self) -> dict[str, RegionLogGroups]:
+        """Region → what a function subscribes there, where there is one."""
+        return {region: wanted for region, wanted in self.regions.items() if wanted.auto_subscribe}
 
     def completed(self, defaults: Defaults) -> Application:
         """Return the account with all that it inherits, down to its log groups."""
@@ -650,6 +677,11 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
 def filter_name(region: str) -> str:
     """Name the subscription filters of a region: a record does not say where it comes from, but it names its filter."""
     return f"central-log-archive.{region}"
+
+
+def auto_filter_name(region: str) -> str:
+    """Name the filters that the function of ``autoSubscribe`` makes, so that nobody touches those of the other."""
+    return f"central-log-archive.auto.{region}"
 
 
 def is_loopback(url: str) -> bool:

@@ -12,7 +12,7 @@ from components.alarms import PERIOD_SECONDS, Alarm, dashboard, function_alarm, 
 from components.archive_bucket import Options
 from components.archive_transform import ArchiveTransform
 from components.layouts import LAYOUTS
-from components.settings import Delivery
+from components.settings import Delivery, filter_name
 
 
 def make_topic(
@@ -91,7 +91,7 @@ def watch_archive(
         alarms.append(function_alarm())
         dimensions["AWS/Lambda"] = {"FunctionName": transform.function_name}
     if sends:
-        alarms += sender_alarms(region)
+        alarms += sender_alarms(filter_name(region))
     for alarm in alarms:
         make_alarm(
             f"{name}-alarm-{alarm.name}",

@@ -15,9 +15,9 @@ from fractions import Fraction
 from typing import Literal
 
 from components.inventory import Inventory, Subscription
-from components.patterns import entries_of, matches
+from components.patterns import SUBSCRIBER, entries_of, is_pattern, matches
 from components.selection import SUBSCRIBABLE, Existing
-from components.settings import Application, RegionLogGroups, filter_name
+from components.settings import Application, RegionLogGroups, auto_filter_name, filter_name
 
 _READERS = 8
 _WHOLE = 100
@@ -140,9 +140,9 @@ def _read(inventory: Inventory, account: str, region: str, wanted: RegionLogGrou
 
 def subscribed(name: str, region: str, filters: Iterable[Subscription], policies: Iterable[Subscription]) -> bool:
     """Say whether a filter or a policy of the archive leads the events of a log group there."""
-    own = filter_name(region)
-    return any(each.name == own for each in filters) or any(
-        each.name == own and name not in _left_out(each.criteria) for each in policies
+    own = (filter_name(region), auto_filter_name(region))
+    return any(each.name in own for each in filters) or any(
+        each.name in own and name not in _left_out(each.criteria) for each in policies
     )
 
 
@@ -160,6 +160,8 @@ def judge(
     exclusions = [pattern for pattern in wanted.exclude or () if matches(pattern, name)]
     entries = entries_of(name, [entry.name for entry in wanted.log_groups], wanted.exclude or ())
     entry = next(iter(entries), ALL if wanted.all and not exclusions else None)
+    if name == SUBSCRIBER:
+        return "excluded", None, "the archive's own: it would feed itself"
     if archived:
         return "archived", entry, "" if entry else "nothing means it any more: the next update ends it"
     if entry is None and exclusions:
@@ -168,7 +170,10 @@ def judge(
         return "missed", entry, "there is no such log group"
     if existing[name] != SUBSCRIBABLE:
         return "missed", entry, f"AWS subscribes no {existing[name]} log group"
-    return "missed", entry, "not subscribed: run pulumi up" if entry else "no entry means it"
+    if entry is None:
+        return "missed", entry, "no entry means it"
+    by_function = wanted.auto_subscribe and is_pattern(entry)
+    return "missed", entry, f"not subscribed: {'the function looks once an hour' if by_function else 'run pulumi up'}"
 
 
 def _left_out(criteria: str) -> list[str]:

@@ -86,7 +86,11 @@ class _Cloud:
     def application_account(self, application: Application, archive: Archive, *, filter_roles: bool) -> list[Prepared]:
         if archive.senders and archive.senders.organization:
             ask(self._endpoint, f"join/{application.account}/{archive.senders.organization}")
-        parameters = {"ArchiveAccount": archive.account, "FilterRoles": str(filter_roles).lower()}
+        parameters = {
+            "ArchiveAccount": archive.account,
+            "FilterRoles": str(filter_roles).lower(),
+            "Subscriber": str(bool(application.auto_subscribed)).lower(),
+        }
         self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
         prepared = []
         for region, groups in application.regions.items():

@@ -39,6 +39,7 @@ def _environment(port: int, folder: str) -> dict[str, str]:
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",  # would listen on every interface
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # between runs that fail; AWS waits minutes
         "LOG_LEVEL": "WARNING",
         "SFTP_ENABLED": "0",
         "TMPDIR": folder,
@@ -66,10 +67,10 @@ def _app() -> Callable[..., Awaitable[None]]:
     from ministack.core import iam_actions, iam_evaluator
     from ministack.services import cloudwatch_logs
 
-    from sandbox.cloud import account_policies, alarms, delivery, destinations, firehose, keys, rights
+    from sandbox.cloud import account_policies, alarms, delivery, destinations, events, firehose, keys, rights
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery):
+    for part in (alarms, firehose, keys, destinations, delivery, events):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 

@@ -134,13 +134,16 @@ _ABOUT = {
         "ResourceARN": "{value}",
     },
     "sns": {"ResourceArn": "{value}"},
+    "events": {"Rule": "arn:aws:events:{region}:{account}:rule/{value}", "ResourceARN": "{value}"},
+    "sqs": {"QueueName": "arn:aws:sqs:{region}:{account}:{value}"},
 }
 
 
 def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
     """Name what a call is about, where the emulator does not. Of several things, the first decides."""
     service, _, _, _, body, query, region, account = request
-    resource = str(original(*request))
+    # A rule of the default bus has a name without the bus (Service Authorization Reference, "Amazon EventBridge").
+    resource = str(original(*request)).replace(":rule/default/", ":rule/")
     if resource != "*" or service not in _ABOUT:
         return resource
     parameters = {**query, **_parsed(body)}

@@ -103,5 +103,10 @@ def present(call: Callable[..., Any], **arguments: Any) -> Any | None:  # noqa: 
 
 
 def _client(service: str, region: str, credentials: Mapping[str, str], endpoint: str) -> Any:  # noqa: ANN401
-    config = Config(retries={"mode": "standard"}, s3={"addressing_style": "path"}, max_pool_connections=32)
+    config = Config(
+        retries={"mode": "standard"},
+        s3={"addressing_style": "path"},
+        max_pool_connections=32,
+        read_timeout=900,  # as long as a function may run
+    )
     return _session.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)

@@ -6,12 +6,9 @@ rehearsed with it. Names and required inputs are not written down here: they com
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import json
 import zipfile
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -19,48 +16,9 @@ import pulumi
 import pulumi_aws as sdk
 
 from sandbox.plugin.aws import Aws, present
+from sandbox.plugin.kind import Kind, Values, tag_list
+from sandbox.plugin.subscriber import EventRule, EventTarget, Invocation, Permission, Queue
 from sandbox.server import ROOT
-
-Values = dict[str, Any]
-
-
-class Kind(ABC):
-    """A resource type. ``read`` gives its state in the cloud; everything else follows from the inputs."""
-
-    arguments: ClassVar[type]
-    inputs: ClassVar[frozenset[str]]  # of the SDK's inputs, those that the sandbox implements
-    computed: ClassVar[frozenset[str]] = frozenset()  # known once the resource is made
-    replaced_by: ClassVar[frozenset[str]] = frozenset()  # inputs whose change takes a new resource
-    named_by: ClassVar[str | None] = None  # the input that is filled in when the program leaves it out
-    longest_name: ClassVar[int] = 64
-    tagged: ClassVar[bool] = False
-
-    def replaces(self, key: str, old: Any, new: Any) -> bool:  # noqa: ANN401 - a property value
-        """Say whether the change of an input takes a new resource."""
-        return key in self.replaced_by
-
-    def unchanged(self, key: str, inputs: Values, state: Values) -> bool:
-        """Say whether an input is what it was."""
-        return same(inputs.get(key), state.get(key))
-
-    @abstractmethod
-    def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
-        """Make the resource; return its id, in the official plugin's form."""
-
-    @abstractmethod
-    def read(self, aws: Aws, resource_id: str) -> Values | None:
-        """Return the resource as it is in the cloud, or None when it is gone."""
-
-    def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
-        """Change what can be changed in place."""
-        raise NotImplementedError(f"{type(self).__name__} is always replaced: {resource_id}, {inputs}, {aws}")
-
-    @abstractmethod
-    def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
-        """Delete the resource."""
-
-    def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
-        """Set tags and take others away."""
 
 
 class Bucket(Kind):
@@ -348,7 +306,7 @@ class Role(Kind):
             RoleName=inputs["name"],
             AssumeRolePolicyDocument=inputs["assumeRolePolicy"],
             Description=inputs.get("description", ""),
-            Tags=_tag_list(tags),
+            Tags=tag_list(tags),
         )
         return str(inputs["name"])
 
@@ -382,7 +340,7 @@ class Role(Kind):
         present(iam.delete_role, RoleName=resource_id)
 
     def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
-        aws.client("iam").tag_role(RoleName=resource_id, Tags=_tag_list(tags))
+        aws.client("iam").tag_role(RoleName=resource_id, Tags=tag_list(tags))
         if gone:
             aws.client("iam").untag_role(RoleName=resource_id, TagKeys=gone)
 
@@ -650,7 +608,7 @@ class FirehoseDeliveryStream(Kind):
             DeliveryStreamName=inputs["name"],
             DeliveryStreamType="DirectPut",
             ExtendedS3DestinationConfiguration=_s3_to_aws(inputs["extendedS3Configuration"]),
-            Tags=_tag_list(tags),
+            Tags=tag_list(tags),
         )
         # Encryption starts once the stream is there, as the official plugin does it.
         self._encrypt(aws, inputs)
@@ -695,7 +653,7 @@ class FirehoseDeliveryStream(Kind):
         present(aws.client("firehose").delete_delivery_stream, DeliveryStreamName=name)
 
     def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
-        aws.client("firehose").tag_delivery_stream(DeliveryStreamName=state["name"], Tags=_tag_list(tags))
+        aws.client("firehose").tag_delivery_stream(DeliveryStreamName=state["name"], Tags=tag_list(tags))
         if gone:
             aws.client("firehose").untag_delivery_stream(DeliveryStreamName=state["name"], TagKeys=gone)
 
@@ -765,19 +723,12 @@ class Key(Kind):
 class Function(Kind):
     arguments = sdk.lambda_.FunctionArgs
     inputs = frozenset({
-        "architectures", "code", "description", "environment", "handler", "loggingConfig", "memorySize", "name", "role",
-        "runtime", "tags", "timeout",
+        "architectures", "code", "deadLetterConfig", "description", "environment", "handler", "loggingConfig",
+        "memorySize", "name", "role", "runtime", "tags", "timeout",
     })  # fmt: skip
     computed = frozenset({"arn", "codeSha256"})
     replaced_by = frozenset({"name"})
     named_by, tagged = "name", True
-
-    def unchanged(self, key: str, inputs: Values, state: Values) -> bool:
-        # What the state names may say something else by now. A refresh knows a hash only, and the next preview tells.
-        if key == "code":
-            code = inputs["code"]
-            return not isinstance(code, pulumi.Archive) or _sha256(_zipped(code)) == state.get("codeSha256")
-        return super().unchanged(key, inputs, state)
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
         aws.client("lambda").create_function(
@@ -801,6 +752,7 @@ class Function(Kind):
             "arn": function["FunctionArn"],
             "architectures": function["Architectures"],
             "codeSha256": function["CodeSha256"],
+            **({"deadLetterConfig": {"targetArn": arn}} if (arn := _dead_letters(function)) else {}),
             "description": function.get("Description", ""),
             "environment": {"variables": function.get("Environment", {}).get("Variables", {})},
             "handler": function["Handler"],
@@ -836,6 +788,7 @@ class Function(Kind):
             "Role": inputs["role"],
             "Runtime": inputs["runtime"],
             "Handler": inputs["handler"],
+            "DeadLetterConfig": {"TargetArn": inputs.get("deadLetterConfig", {}).get("targetArn", "")},
             "Description": inputs.get("description", ""),
             "MemorySize": int(inputs.get("memorySize", 128)),
             "Timeout": int(inputs.get("timeout", 3)),
@@ -855,7 +808,7 @@ class MetricAlarm(Kind):
     named_by, longest_name, tagged = "name", 255, True
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
-        self._put(aws, inputs, Tags=_tag_list(tags))
+        self._put(aws, inputs, Tags=tag_list(tags))
         return str(inputs["name"])
 
     def read(self, aws: Aws, resource_id: str) -> Values | None:
@@ -886,7 +839,7 @@ class MetricAlarm(Kind):
         aws.client("cloudwatch").delete_alarms(AlarmNames=[resource_id])
 
     def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
-        aws.client("cloudwatch").tag_resource(ResourceARN=state["arn"], Tags=_tag_list(tags))
+        aws.client("cloudwatch").tag_resource(ResourceARN=state["arn"], Tags=tag_list(tags))
         if gone:
             aws.client("cloudwatch").untag_resource(ResourceARN=state["arn"], TagKeys=gone)
 
@@ -941,7 +894,7 @@ class Topic(Kind):
     named_by, longest_name, tagged = "name", 256, True
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
-        return str(aws.client("sns").create_topic(Name=inputs["name"], Tags=_tag_list(tags))["TopicArn"])
+        return str(aws.client("sns").create_topic(Name=inputs["name"], Tags=tag_list(tags))["TopicArn"])
 
     def read(self, aws: Aws, resource_id: str) -> Values | None:
         sns = aws.client("sns")
@@ -961,7 +914,7 @@ class Topic(Kind):
         present(aws.client("sns").delete_topic, TopicArn=resource_id)
 
     def tag(self, aws: Aws, resource_id: str, state: Values, tags: dict[str, str], gone: list[str]) -> None:
-        aws.client("sns").tag_resource(ResourceArn=resource_id, Tags=_tag_list(tags))
+        aws.client("sns").tag_resource(ResourceArn=resource_id, Tags=tag_list(tags))
         if gone:
             aws.client("sns").untag_resource(ResourceArn=resource_id, TagKeys=gone)
 
@@ -1000,6 +953,11 @@ class TopicPolicy(Kind):
 
 
 KINDS: dict[str, Kind] = {
+    "aws:cloudwatch/eventRule:EventRule": EventRule(),
+    "aws:cloudwatch/eventTarget:EventTarget": EventTarget(),
+    "aws:lambda/invocation:Invocation": Invocation(),
+    "aws:lambda/permission:Permission": Permission(),
+    "aws:sqs/queue:Queue": Queue(),
     "aws:cloudwatch/dashboard:Dashboard": Dashboard(),
     "aws:cloudwatch/metricAlarm:MetricAlarm": MetricAlarm(),
     "aws:sns/topic:Topic": Topic(),
@@ -1030,16 +988,8 @@ KINDS: dict[str, Kind] = {
 """Type token → what the plugin does for it."""
 
 
-def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a property value
-    """Compare by meaning: JSON documents as documents, numbers as numbers."""
-    if one == other:
-        return True
-    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
-        try:
-            return bool(json.loads(one) == json.loads(other))
-        except ValueError:
-            return False
-    return False
+def _dead_letters(function: Values) -> str | None:
+    return function.get("DeadLetterConfig", {}).get("TargetArn") or None
 
 
 def find_destination(aws: Aws, name: str) -> Values | None:
@@ -1052,20 +1002,29 @@ def _zipped(code: pulumi.Archive) -> bytes:
     """Pack an archive of files, always into the same bytes; paths are from the project's root."""
     if isinstance(code, pulumi.FileArchive):
         folder = ROOT / code.path
-        files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    elif isinstance(code, pulumi.AssetArchive):
-        files = {name: ROOT / asset.path for name, asset in code.assets.items() if isinstance(asset, pulumi.FileAsset)}
-    else:
-        raise NotImplementedError(f"the sandbox's plugin packs files, not {type(code).__name__}")
+        return _packed(
+            {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        )
+    if isinstance(code, pulumi.AssetArchive):
+        return _packed({name: _read(asset) for name, asset in code.assets.items()})
+    raise NotImplementedError(f"the sandbox's plugin packs files, not {type(code).__name__}")
+
+
+def _read(asset: pulumi.Asset | pulumi.Archive) -> bytes:
+    match asset:
+        case pulumi.FileAsset():
+            return (ROOT / asset.path).read_bytes()
+        case pulumi.StringAsset():
+            return asset.text.encode()
+    raise NotImplementedError(f"the sandbox's plugin packs files and texts, not {type(asset).__name__}")
+
+
+def _packed(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, path in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), content)
     return packed.getvalue()
-
-
-def _sha256(data: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 def _s3_to_aws(given: Values, *, backup: str = "S3BackupConfiguration") -> Values:
@@ -1209,10 +1168,6 @@ def _tag_logs(aws: Aws, arn: str, tags: dict[str, str], gone: list[str]) -> None
         aws.client("logs").tag_resource(resourceArn=arn, tags=tags)
     if gone:
         aws.client("logs").untag_resource(resourceArn=arn, tagKeys=gone)
-
-
-def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _given(**values: Any) -> Values:  # noqa: ANN401 - whatever AWS or the program gives

@@ -18,7 +18,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from sandbox.plugin.aws import Aws, AwsError, connect
 from sandbox.plugin.check import UNKNOWN, problems
 from sandbox.plugin.functions import FUNCTIONS
-from sandbox.plugin.kinds import KINDS, Kind, Values, same
+from sandbox.plugin.kind import Kind, Values, same
+from sandbox.plugin.kinds import KINDS
 
 _IMPLEMENTED = frozenset({
     "allowedAccountIds", "assumeRoles", "defaultTags", "region", "skipCredentialsValidation", "skipMetadataApiCheck",

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from sandbox.server import ROOT
+from tests.sandbox.coverage_command import coverage
 from tests.sandbox.stacks import Stacks
 
-OPS = [sys.executable, "-m", "ops"]
 REGIONS = {
     "eu-west-1": {"logGroups": ["/app/*"], "exclude": ["/app/noisy"]},
     "us-east-1": {"all": True, "exclude": ["/app/noisy"]},
@@ -38,25 +33,11 @@ def deployed(stacks: Stacks) -> Iterator[Stacks]:
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
 
 
-def coverage(stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0) -> str:
-    file = stacks.write(config or CONFIG)
-    done = subprocess.run(
-        [*OPS, "coverage", "-s", "app-dev", "--config-file", str(file), *arguments],
-        cwd=ROOT,
-        env={**os.environ, **stacks.instance.environment(), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout if status == 0 else done.stdout + done.stderr
-
-
 def test_every_log_group_is_listed_with_what_means_it_and_why_it_is_missed(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     logs.create_log_group(logGroupName="/app/later")
     try:
-        found = json.loads(coverage(deployed, "--json"))
+        found = json.loads(coverage(deployed, "--json", config=CONFIG))
     finally:
         logs.delete_log_group(logGroupName="/app/later")
     assert found["stack"] == "app-dev"
@@ -73,7 +54,7 @@ def test_every_log_group_is_listed_with_what_means_it_and_why_it_is_missed(deplo
 
 
 def test_a_person_gets_two_tables(deployed: Stacks) -> None:
-    printed = coverage(deployed)
+    printed = coverage(deployed, config=CONFIG)
     (listed,) = [line for line in printed.splitlines() if "/other" in line and "eu-west-1" in line]
     assert [cell.strip() for cell in listed.split("│")[1:-1]] == [
         "shop", "eu-west-1", "/other", "missed", "", "no entry means it",
@@ -83,20 +64,20 @@ def test_a_person_gets_two_tables(deployed: Stacks) -> None:
 
 
 def test_ci_fails_when_a_requirement_is_not_met(deployed: Stacks) -> None:
-    coverage(deployed, "--require", "75%", "--require", "/app/*=100%")
-    printed = coverage(deployed, "--require", "100%", status=1)
+    coverage(deployed, "--require", "75%", "--require", "/app/*=100%", config=CONFIG)
+    printed = coverage(deployed, "--require", "100%", status=1, config=CONFIG)
     assert "3 of 4 log groups that match * are archived, not 100 %" in printed
 
 
 def test_what_cannot_be_found_out_has_a_status_of_its_own(deployed: Stacks) -> None:
-    assert '"all" is not a share' in coverage(deployed, "--require", "all", status=2)
+    assert '"all" is not a share' in coverage(deployed, "--require", "all", status=2, config=CONFIG)
     stranger = {**CONFIG, "applications": [{**SHOP, "account": "777777777777"}]}
     assert "AccessDenied" in coverage(deployed, config=stranger, status=2)
     assert "has 2 problems" in coverage(deployed, config={"archiveStack": "archive", "alarms": 1}, status=2)
 
 
 def test_it_asks_for_no_right_that_the_deployer_role_has_not(deployed: Stacks) -> None:
-    coverage(deployed)
+    coverage(deployed, config=CONFIG)
     mine = [call for call in deployed.ask("calls") if ":222222222222:assumed-role/" in call["principal"]]
     assert {call["action"] for call in mine} >= {"logs:DescribeLogGroups", "logs:DescribeSubscriptionFilters"}
     assert [call for call in mine if not call["allowed"]] == []

@@ -47,9 +47,10 @@ _Template.add_multi_constructor("!", lambda _, __, node: node.value)
 def actions(template: str) -> set[str]:
     """Every action that a template allows."""
     document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
-    deployer, *others = (resource["Properties"] for resource in document["Resources"].values())
+    resources = document["Resources"]
+    attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles") == ["Deployer"]]
     allowed: set[str] = set()
-    for policy in [*deployer["Policies"], *others]:
+    for policy in [*resources["Deployer"]["Properties"]["Policies"], *attached]:
         for statement in policy["PolicyDocument"]["Statement"]:
             listed = statement["Action"]
             allowed |= {listed} if isinstance(listed, str) else set(listed)

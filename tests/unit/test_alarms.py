@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.alarms import Alarm, dashboard, function_alarm, sender_alarms, stream_alarms
+from components.alarms import Alarm, dashboard, function_alarm, sender_alarms, stream_alarms, subscriber_alarm
 
 EVERYTHING: dict[str, Any] = {"transformed": True, "partitioned": True, "has_key": True, "backup": True}
 NOTHING: dict[str, Any] = dict.fromkeys(EVERYTHING, False)
@@ -45,13 +45,13 @@ def test_every_expression_uses_all_its_metrics_and_no_other() -> None:
 
 
 def test_names_are_unique_and_every_alarm_says_what_to_do() -> None:
-    alarms = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("eu-west-1")]
+    alarms = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
     assert len({alarm.name for alarm in alarms}) == len(alarms)
     assert all(len(alarm.description) <= 1024 and ". " in alarm.description for alarm in alarms)
 
 
 def test_the_alarms_of_a_sender_cover_all_its_filters_of_a_region() -> None:
-    errors, throttling = sender_alarms("us-east-1")
+    errors, throttling = sender_alarms("central-log-archive.us-east-1")
     query = "SELECT SUM({}) FROM \"AWS/Logs\" WHERE FilterName = 'central-log-archive.us-east-1'"
     assert errors.expression == query.format("DeliveryErrors")
     assert throttling.expression == query.format("DeliveryThrottling")

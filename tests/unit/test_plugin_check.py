@@ -11,7 +11,8 @@ import pytest
 from sandbox.cloud.patch import PatchError, replace
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.check import UNKNOWN, problems
-from sandbox.plugin.kinds import KINDS, Kind
+from sandbox.plugin.kind import Kind
+from sandbox.plugin.kinds import KINDS
 
 FILTER = KINDS["aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"]
 STREAM = KINDS["aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"]

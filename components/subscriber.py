@@ -1,0 +1,134 @@
+"""The function that subscribes log groups which are made after ``pulumi up``, in one account and region."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from components import documents
+from components.patterns import SUBSCRIBER
+from components.regions import PARTITIONS
+from components.settings import RegionLogGroups, auto_filter_name, filter_name
+
+_FOLDER = Path("subscriber")
+_FILES = (_FOLDER / "handler.py", Path("components") / "patterns.py")
+_LOG_RETENTION_DAYS = 90
+_DEAD_LETTER_SECONDS = 14 * 24 * 3600
+_TIMEOUT_SECONDS = 900  # as long as Lambda allows: some 3,000 log groups at the rate that AWS takes
+
+
+def make_subscriber(
+    name: str,
+    wanted: RegionLogGroups,
+    *,
+    account: str,
+    region: str,
+    destination: pulumi.Input[str],
+    filter_role: pulumi.Input[str] | None,
+    child: Callable[[], pulumi.ResourceOptions],
+) -> pulumi.Output[str]:
+    """Make the function with its rule, its queue and its first run; return the name of the queue.
+
+    All names are fixed, so that the deployer role can be held to them. The function's role comes from ``bootstrap/``:
+    who could make a role and a function could give himself any right of the account.
+
+    Args:
+        name: logical name of the component.
+        wanted: what the stack file says of the account and region.
+        account: id of the account.
+        region: the region.
+        destination: ARN of the archive's destination.
+        filter_role: ARN of the role of the filters; None: they have none.
+        child: gives the options of a child in the account and region.
+    """
+    config = configuration(wanted, region)
+    queue = aws.sqs.Queue(
+        f"{name}-subscriber-dead-letters-{region}",
+        name=SUBSCRIBER,
+        message_retention_seconds=_DEAD_LETTER_SECONDS,
+        sqs_managed_sse_enabled=True,
+        opts=child(),
+    )
+    logs = aws.cloudwatch.LogGroup(
+        f"{name}-subscriber-logs-{region}", name=SUBSCRIBER, retention_in_days=_LOG_RETENTION_DAYS, opts=child()
+    )
+    variables: dict[str, pulumi.Input[str]] = {"DESTINATION_ARN": destination}
+    if filter_role is not None:
+        variables["ROLE_ARN"] = filter_role
+    function = aws.lambda_.Function(
+        f"{name}-subscriber-{region}",
+        name=SUBSCRIBER,
+        description="Subscribes new log groups to the central log archive",
+        role=f"arn:{PARTITIONS[region]}:iam::{account}:role/{SUBSCRIBER}",
+        runtime="python3.13",
+        architectures=["arm64"],
+        handler="subscriber.handler.handler",
+        code=pulumi.AssetArchive({
+            **{str(file): pulumi.FileAsset(str(file)) for file in _FILES},
+            str(_FOLDER / "config.json"): pulumi.StringAsset(config),
+        }),
+        memory_size=256,
+        timeout=_TIMEOUT_SECONDS,
+        environment=aws.lambda_.FunctionEnvironmentArgs(variables=variables),
+        dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=queue.arn),
+        logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=logs.name),
+        opts=child(),
+    )  # fmt: skip
+    rule = aws.cloudwatch.EventRule(
+        f"{name}-subscriber-rule-{region}",
+        name=SUBSCRIBER,
+        description="New log groups, and an hourly look for those that were missed",
+        event_pattern=documents.log_group_made(),
+        schedule_expression="rate(1 hour)",
+        opts=child(),
+    )
+    permission = aws.lambda_.Permission(
+        f"{name}-subscriber-permission-{region}",
+        statement_id=SUBSCRIBER,
+        action="lambda:InvokeFunction",
+        function=function.name,
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+        opts=child(),
+    )
+    target = aws.cloudwatch.EventTarget(
+        f"{name}-subscriber-target-{region}", rule=rule.name, target_id=SUBSCRIBER, arn=function.arn, opts=child()
+    )
+    # Runs when it is made or its input changes, and when it is deleted, which takes every filter of the function away.
+    aws.lambda_.Invocation(
+        f"{name}-subscriber-run-{region}",
+        function_name=function.name,
+        lifecycle_scope="CRUD",
+        input=pulumi.Output.all(config, destination, filter_role).apply(_digest),
+        opts=pulumi.ResourceOptions.merge(child(), pulumi.ResourceOptions(depends_on=[permission, target])),
+    )
+    return queue.name
+
+
+def configuration(wanted: RegionLogGroups, region: str) -> str:
+    """Return what the function reads as ``config.json``."""
+    entries = [
+        {
+            "name": entry.name,
+            "filterPattern": entry.filter_pattern,
+            "distribution": entry.distribution,
+            "emitSystemFields": sorted(entry.emit_system_fields or ()),
+        }
+        for entry in wanted.log_groups
+    ]
+    config = {
+        "filterName": auto_filter_name(region),
+        "handOver": filter_name(region),
+        "entries": entries,
+        "exclude": wanted.exclude or (),
+    }
+    return json.dumps(config, indent=1)
+
+
+def _digest(of: list[str | None]) -> str:
+    return json.dumps({"config": hashlib.sha256(json.dumps(of).encode()).hexdigest()})

@@ -1,0 +1,172 @@
+"""The function that subscribes log groups which are made after ``up``, run for real. The tests run in their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.prepare import prepare
+from tests.graph.recorder import config_of
+from tests.sandbox.by_hand import eventually
+from tests.sandbox.coverage_command import coverage
+from tests.sandbox.stacks import Stacks, archived, write
+
+AUTO, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"
+NAME = "central-log-archive-subscriber"
+
+
+def config(*groups: Any, auto: bool = True, **region: Any) -> dict[str, Any]:  # noqa: ANN401 - as in a stack file
+    wanted = {"logGroups": list(groups), **({"autoSubscribe": True} if auto else {}), **region}
+    shop = {"account": "222222222222", "alias": "shop", "regions": {"eu-west-1": wanted}}
+    return {"archiveStack": "archive", "alarms": True, "applications": [shop]}
+
+
+APP = config("/app/*", "/named", exclude=["/app/noisy-*"])
+
+
+@pytest.fixture(scope="module")
+def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    archive = {"archive": {**config_of("archive")["archive"], "alarms": "create"}}
+    prepare([stacks.write({**archive, **APP, "archiveStack": ""})], stacks.instance.environment())
+    stacks.up("archive", archive)
+    logs = stacks.client("logs", account="222222222222")
+    for name in ("/app/before", "/app/noisy-before", "/other"):
+        logs.create_log_group(logGroupName=name)
+    stacks.up("app-dev", APP)
+    yield stacks
+    for stack in ("app-dev", "archive"):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+
+
+def filters(stacks: Stacks, group: str) -> list[str]:
+    found = stacks.client("logs", account="222222222222").describe_subscription_filters(logGroupName=group)
+    return [each["filterName"] for each in found["subscriptionFilters"]]
+
+
+def make(stacks: Stacks, group: str, **more: str) -> None:
+    stacks.client("logs", account="222222222222").create_log_group(logGroupName=group, **more)
+
+
+def run(stacks: Stacks) -> dict[str, int]:
+    """The hourly look."""
+    function = stacks.client("lambda", account="222222222222")
+    answer = function.invoke(FunctionName=NAME, Payload=json.dumps({"detail-type": "Scheduled Event"}).encode())
+    counts: dict[str, int] = json.loads(answer["Payload"].read())
+    return counts
+
+
+def test_what_matches_is_subscribed_with_the_first_up_and_names_stay_pulumis(deployed: Stacks) -> None:
+    assert filters(deployed, "/app/before") == [AUTO]
+    assert filters(deployed, "/named") == [PULUMIS]
+    assert filters(deployed, "/app/noisy-before") == filters(deployed, "/other") == filters(deployed, NAME) == []
+
+
+def test_a_preview_and_a_refresh_find_nothing_to_change(deployed: Stacks) -> None:
+    deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev", config=APP)
+    deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=APP)
+
+
+def test_a_log_group_that_is_made_after_up_is_archived_without_another_up(deployed: Stacks) -> None:
+    make(deployed, "/app/later")
+    make(deployed, "/app/noisy-later")
+    make(deployed, "/app/rare", logGroupClass="INFREQUENT_ACCESS")
+    assert eventually(lambda: filters(deployed, "/app/later") == [AUTO])
+    write(deployed, "of a later group", group="/app/later")
+    bucket = deployed.outputs("archive")["bucket"]
+    assert eventually(lambda: "of a later group" in json.dumps(archived(deployed, bucket)))
+    (record,) = [each for each in archived(deployed, bucket) if each["logGroup"] == "/app/later"]
+    assert record["subscriptionFilters"] == [AUTO]
+    assert filters(deployed, "/app/noisy-later") == filters(deployed, "/app/rare") == []
+
+
+def test_the_hourly_look_mends_what_was_missed_and_leaves_the_rest(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    logs.delete_subscription_filter(logGroupName="/app/later", filterName=AUTO)
+    assert run(deployed) == {"put": 1, "deleted": 0}
+    assert filters(deployed, "/app/later") == [AUTO]
+    assert run(deployed) == {"put": 0, "deleted": 0}
+
+
+def test_coverage_knows_the_filters_of_the_function(deployed: Stacks) -> None:
+    found = json.loads(coverage(deployed, "--json", config=APP))
+    by_name = {each["log_group"]: (each["status"], each["entry"]) for each in found["logGroups"]}
+    assert by_name["/app/later"] == ("archived", "/app/*")
+    assert by_name["/named"] == ("archived", "/named")
+    assert by_name[NAME] == ("excluded", None)
+
+
+def test_what_cannot_be_subscribed_goes_to_the_dead_letters(deployed: Stacks) -> None:
+    iam = deployed.client("iam", account="222222222222")
+    role = {"RoleName": NAME, "PolicyName": "subscribe-log-groups"}
+    document = iam.get_role_policy(**role)["PolicyDocument"]
+    allowed = [each for each in document["Statement"] if each["Sid"] != "SubscribeToArchive"]
+    iam.put_role_policy(**role, PolicyDocument=json.dumps({**document, "Statement": allowed}))
+    sqs = deployed.client("sqs", account="222222222222")
+    url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+    try:
+        make(deployed, "/app/refused")
+        letters: list[Any] = []
+
+        def received() -> bool:
+            letters.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
+            return bool(letters)
+
+        assert eventually(received)
+    finally:
+        iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
+    assert '"logGroupName": "/app/refused"' in letters[0]["Body"]
+    assert run(deployed) == {"put": 1, "deleted": 0}
+
+
+def test_a_group_that_leaves_the_patterns_loses_the_functions_filter_and_no_other(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
+    logs.put_subscription_filter(
+        logGroupName="/app/before", filterName="siem", filterPattern="", destinationArn=destination
+    )
+    narrowed = config("/app/l*", "/named", {"name": "/app/refused", "filterPattern": "ERROR"})
+    deployed.up("app-dev", narrowed)
+    assert filters(deployed, "/app/before") == ["siem"]
+    assert filters(deployed, "/app/refused") == [PULUMIS]
+    assert filters(deployed, "/app/later") == [AUTO]
+    deployed.up("app-dev", APP)
+    assert filters(deployed, "/app/before") == [AUTO, "siem"]
+
+
+def test_patterns_pass_between_pulumi_and_the_function_without_a_moment_unsubscribed(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    siem = {"logGroupName": "/app/before", "filterName": "siem"}
+    logs.delete_subscription_filter(**siem)  # AWS may have room for two filters only, and the new one comes first
+    deployed.up("app-dev", config("/app/*", "/named", auto=False, exclude=["/app/noisy-*"]))
+    assert filters(deployed, "/app/later") == filters(deployed, "/app/before") == [PULUMIS]
+    functions = deployed.client("lambda", account="222222222222")
+    assert NAME not in [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+    destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
+    logs.put_subscription_filter(**siem, filterPattern="", destinationArn=destination)
+    deployed.up("app-dev", APP)
+    assert filters(deployed, "/app/later") == [AUTO]
+    # Here was no room, so the function left it to its next look.
+    assert filters(deployed, "/app/before") == ["siem"]
+    assert run(deployed) == {"put": 1, "deleted": 0}
+
+
+def test_the_function_was_refused_nothing_but_what_a_test_took_away(deployed: Stacks) -> None:
+    mine = [call for call in deployed.ask("calls") if f":assumed-role/{NAME}/" in call["principal"]]
+    assert {call["action"] for call in mine if not call["allowed"]} <= {"logs:PutSubscriptionFilter"}
+    assert {call["action"] for call in mine if call["allowed"]} >= {
+        "logs:DeleteSubscriptionFilter", "logs:DescribeLogGroups", "logs:DescribeSubscriptionFilters",
+        "logs:PutSubscriptionFilter",
+    }  # fmt: skip
+
+
+def test_taking_the_stack_down_takes_every_filter_of_the_function_away(deployed: Stacks) -> None:
+    deployed.pulumi("destroy", "--yes", "--skip-preview", "-s", "app-dev")
+    groups = ("/app/before", "/app/later", "/app/refused", "/named")
+    assert {group: filters(deployed, group) for group in groups} == {
+        "/app/before": ["siem"], "/app/later": [], "/app/refused": [], "/named": [],
+    }  # fmt: skip
+    assert deployed.client("events", account="222222222222").list_rules()["Rules"] == []
+    assert not deployed.client("sqs", account="222222222222").list_queues().get("QueueUrls")
