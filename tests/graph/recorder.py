@@ -34,6 +34,8 @@ PROJECT = "central-log-archive"
 _ARNS = {
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
     "aws:lambda/function:Function": "arn:aws:lambda:{region}:{account}:function:{name}",
+    "aws:cloudwatch/eventRule:EventRule": "arn:aws:events:{region}:{account}:rule/{name}",
+    "aws:sqs/queue:Queue": "arn:aws:sqs:{region}:{account}:{name}",
     "aws:sns/topic:Topic": "arn:aws:sns:{region}:{account}:{name}",
     "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/{name}",
     "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",

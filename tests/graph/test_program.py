@@ -217,6 +217,58 @@ def test_entries_that_mean_nothing_are_told_before_anything_is_registered(archiv
     assert graph.resources == []
 
 
+@pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
+def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_may_run_it(
+    archive: Graph, organization: str | None
+) -> None:
+    app = {**config_of("app-dev"), "filterRoles": organization is not None}
+    (shop,) = app["applications"]
+    shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/*", "named"], "autoSubscribe": True}}
+    there = {("222222222222", "eu-west-1"): standard("named", "/aws/cart")}
+    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, there=there)
+    function, rule, permission = graph.one("Function"), graph.one("EventRule"), graph.one("Permission")
+    name = "central-log-archive-subscriber"
+    assert function.inputs["name"] == rule.inputs["name"] == graph.one("Queue").inputs["name"] == name
+    assert function.inputs["role"] == f"arn:aws:iam::222222222222:role/{name}"
+    variables = function.inputs["environment"]["variables"]
+    assert variables["DESTINATION_ARN"] == archive.outputs["destinations"]["eu-west-1"]
+    assert ("ROLE_ARN" in variables) is (organization is not None)
+    assert function.inputs["deadLetterConfig"]["targetArn"].endswith(f":{name}")
+    assert rule.inputs["scheduleExpression"] == "rate(1 hour)"
+    detail = json.loads(rule.inputs["eventPattern"])["detail"]
+    assert detail["eventName"] == ["CreateLogGroup"]
+    assert detail["errorCode"] == [{"exists": False}]
+    assert permission.inputs["principal"] == "events.amazonaws.com"
+    assert permission.inputs["sourceArn"].endswith(f":rule/{name}")
+    assert graph.one("Invocation").inputs["lifecycleScope"] == "CRUD"
+    assert {permission.urn, graph.one("EventTarget").urn, function.urn} <= graph.one("Invocation").dependencies
+    assert [f.inputs["logGroup"] for f in graph.of_type("LogSubscriptionFilter")] == ["named"]
+    assert {graph.place_of(r) for r in graph.resources if r.type.startswith("aws:")} == {("222222222222", "eu-west-1")}
+
+
+def test_a_function_is_watched_where_the_stack_has_alarms(archive: Graph) -> None:
+    app = {**config_of("app-dev"), "alarms": True}
+    (shop,) = app["applications"]
+    shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/*"], "autoSubscribe": True}, "us-east-1": {"logGroups": ["a"]}}
+    there = {("222222222222", "eu-west-1"): standard(), ("222222222222", "us-east-1"): standard("a")}
+    topics = {region: f"arn:aws:sns:{region}:111111111111:oncall" for region in ("eu-west-1", "us-east-1")}
+    alarms = record(app, referenced={**archive.outputs, "topics": topics}, there=there).of_type("MetricAlarm")
+    names = [
+        "auto-delivery-errors",
+        "auto-delivery-throttling",
+        "delivery-errors",
+        "delivery-throttling",
+        "not-subscribed",
+    ]
+    assert sorted(each.name for each in alarms if each.name.endswith("eu-west-1")) == [
+        f"shop-dev-alarm-{name}-eu-west-1" for name in names
+    ]
+    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 2
+    (letters,) = [each for each in alarms if "not-subscribed" in each.name]
+    (metric,) = [query["metric"] for query in letters.inputs["metricQueries"] if "metric" in query]
+    assert metric["dimensions"] == {"QueueName": "central-log-archive-subscriber"}
+
+
 OURS = "central-log-archive.eu-west-1"
 PLACE = "applications, account 222222222222, region eu-west-1"
 HERE = "arn:aws:logs:eu-west-1:111111111111:destination:archive-destination-eu-west-1-1234567"

@@ -21,14 +21,15 @@ FOR_LATER_VERSIONS = {
         "sns:UntagResource",
     },
     "application-account.yaml": {
-        "cloudwatch:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
-        "logs:UntagResource",
+        "cloudwatch:UntagResource", "events:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole", "lambda:UntagResource", "logs:UntagResource", "sqs:SetQueueAttributes", "sqs:UntagQueue",
     },
 }  # fmt: skip
 # Rights that AWS asks for when something is created with tags, and the emulator does not.
 FOR_TAGS_AT_CREATION = {
-    "cloudwatch:TagResource", "firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource", "lambda:TagResource",
-    "logs:TagResource", "sns:TagResource",
+    "cloudwatch:TagResource", "events:TagResource", "firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource",
+    "lambda:TagResource",
+    "logs:TagResource", "sns:TagResource", "sqs:TagQueue",
 }  # fmt: skip
 ACCOUNTS = {
     "archive-account.yaml": {"111111111111"},
@@ -87,6 +88,13 @@ def calls(stacks: Stacks) -> set[Call]:
     stacks.up("app-dev", with_roles)
     everything = {"eu-west-1": {"all": True}}
     stacks.up("app-dev", {**with_roles, "applications": [{**with_roles["applications"][0], "regions": everything}]})
+    auto = {"eu-west-1": {"logGroups": ["aws-waf-logs-*"], "autoSubscribe": True}}
+    subscribing = {**with_roles, "applications": [{**with_roles["applications"][0], "regions": auto}]}
+    prepare([stacks.write({**together, **subscribing, "archiveStack": ""})], stacks.instance.environment())
+    stacks.up("app-dev", subscribing)
+    auto["eu-west-1"]["logGroups"] = ["aws-waf-*"]
+    stacks.up("app-dev", subscribing)
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "-s", "app-dev", config=subscribing)
     stacks.up("app-dev", with_roles)
     organization = {**archive, "alarms": "create", "senders": {"organization": "o-exampleorg1"}}
     stacks.up("archive", {"archive": organization})

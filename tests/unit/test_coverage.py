@@ -43,6 +43,12 @@ def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
         ({"all": {}}, "DELIVERY", False, ("missed", "all", "AWS subscribes no DELIVERY log group")),
         ({"all": {}, "exclude": ["x", "a*"]}, "STANDARD", False, ("excluded", "a*", "")),
         ({"all": {}, "exclude": ["a"]}, "DELIVERY", False, ("excluded", "a", "")),
+        (
+            {"logGroups": ["a*"], "autoSubscribe": True},
+            "STANDARD",
+            False,
+            ("missed", "a*", "not subscribed: the function looks once an hour"),
+        ),
         ({"logGroups": ["a"], "exclude": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
     ],
 )
@@ -63,6 +69,7 @@ def test_a_log_group_is_judged_by_what_means_it_and_what_aws_has(
         ([], [Subscription(OURS, "d", 'LogGroupName NOT IN ["b"]')], True),
         ([], [Subscription(OURS, "d", 'LogGroupName NOT IN ["b","a"]')], False),
         ([Subscription("central-log-archive.us-east-1", "d")], [], False),
+        ([Subscription("central-log-archive.auto.eu-west-1", "d")], [], True),
     ],
 )
 def test_only_filters_and_policies_of_the_archive_count(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.patterns import matches
+from components.patterns import SUBSCRIBER, entries_of, matches
 from components.selection import AccountWide, select, select_all, unselectable, unsubscribable
 from components.settings import AllLogGroups, RegionLogGroups
 from tests.graph.recorder import standard
@@ -102,6 +102,21 @@ def test_a_log_group_of_another_class_is_refused_by_name_and_left_out_of_pattern
     assert [group.name for group in select(pattern, RARE)] == LAMBDAS
     assert unsubscribable(pattern, RARE) == ["/aws/lambda/rare"]
     assert unsubscribable(wanted("aws-*"), RARE) == []
+
+
+def test_with_a_function_patterns_are_its_business_and_may_mean_what_is_to_come() -> None:
+    region = wanted("/aws/*", "zzz*", "aws-waf-logs-shop").model_copy(update={"auto_subscribe": True})
+    assert [group.name for group in select(region, EXISTING)] == ["aws-waf-logs-shop"]
+    assert list(unselectable(region, EXISTING)) == []
+
+
+def test_nothing_means_the_log_group_of_the_function() -> None:
+    existing = {**EXISTING, SUBSCRIBER: "STANDARD"}
+    assert [group.name for group in select(wanted("*"), existing)] == sorted(EXISTING)
+    found = everything(existing)
+    assert found is not None
+    assert found.without == (SUBSCRIBER,)
+    assert entries_of(SUBSCRIBER, [SUBSCRIBER, "*"], ()) == []
 
 
 def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above

@@ -43,6 +43,10 @@ def with_group(group: object) -> dict[str, object]:
     }
 
 
+def with_region(region: dict[str, object]) -> dict[str, object]:
+    return {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": region}}]}
+
+
 def with_bucket(bucket: dict[str, object]) -> dict[str, object]:
     return {"archive": {**ARCHIVE, "bucket": bucket}}
 
@@ -175,6 +179,21 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
         "archive.ownLogGroups: a stands here more than once; keep one of them",
+    ),
+    "a function beside all": (
+        with_region({"all": True, "autoSubscribe": True}),
+        "applications[0].regions.eu-west-1: autoSubscribe: all covers the log groups to come already; remove one of "
+        "the two",
+    ),
+    "a function without a pattern": (
+        with_region({"logGroups": ["a"], "autoSubscribe": True}),
+        "applications[0].regions.eu-west-1: autoSubscribe: no entry of logGroups is a pattern; add one, or remove "
+        "autoSubscribe",
+    ),
+    "the log group of the function": (
+        with_group("central-log-archive-subscriber"),
+        "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-subscriber is where the function of "
+        "autoSubscribe reports; it is never archived; remove it",
     ),
     "an account without regions, where defaults has none": (
         {
