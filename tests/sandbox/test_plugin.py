@@ -123,5 +123,5 @@ def test_default_tags_are_set_changed_and_kept_apart_from_a_resources_own(cloud:
 
 
 def test_a_type_that_the_plugin_does_not_know_is_named() -> None:
-    with pytest.raises(AwsError, match="does not implement aws:sqs/queue:Queue; it knows"):
-        diff("aws:sqs/queue:Queue", {}, {})
+    with pytest.raises(AwsError, match="does not implement aws:ec2/instance:Instance; it knows"):
+        diff("aws:ec2/instance:Instance", {}, {})
