@@ -16,16 +16,18 @@ from components import stack_file
 from components.inventory import READ_ERRORS
 from components.settings import SettingsError
 from ops import coverage as covering
+from ops import gate as gating
+from ops import preview as previewing
+from ops import report as reporting
 
 ROOT = Path(__file__).resolve().parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 output = Console()
 progress = Console(stderr=True)
-
-
-@app.callback()
-def main() -> None:
-    """Commands have names, however few they are."""
+Files = Annotated[
+    list[Path], typer.Argument(help="What pulumi preview --json --show-sames printed, a file for each stack.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -39,7 +41,7 @@ def coverage(
         typer.Option(help="Fail unless so much is archived: 100%, or PATTERN=100%. Can be given more than once."),
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every log group of the accounts: whether it is archived, by which entry, and why not.
 
@@ -66,6 +68,47 @@ def coverage(
         progress.print(text, style="red", markup=False, highlight=False)
     if unmet:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(files: Files, *, as_json: AsJson = False) -> None:
+    """Print what previews would change, as Markdown for a pull request."""
+    previews = _previews(files)
+    if as_json:
+        output.print_json(json.dumps([asdict(reporting.summary(each)) for each in previews]))
+    else:
+        typer.echo(reporting.comment(previews))
+
+
+@app.command()
+def gate(
+    files: Files,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Logical name of a resource that holds data and may go. Can be given more than once."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether previews may be applied. Exit status: 0; 1 when one must not; 2 when it could not be found out."""
+    against = {preview.stack: gating.reasons(preview, allow or ()) for preview in _previews(files)}
+    if as_json:
+        output.print_json(json.dumps(against))
+    else:
+        for stack, reasons in against.items():
+            output.print(f"{stack}: {'must not be applied' if reasons else 'may be applied'}", highlight=False)
+            for reason in reasons:
+                output.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
+    if any(against.values()):
+        raise typer.Exit(1)
+
+
+def _previews(files: list[Path]) -> list[previewing.Preview]:
+    try:
+        return [previewing.read(file, file.stem) for file in files]
+    except previewing.PreviewError as error:
+        progress.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
 
 
 def _show(lines: list[covering.Line], totals: list[covering.Totals], labels: dict[str, str]) -> None:

@@ -61,16 +61,39 @@ def test_each_log_group_has_one_filter_to_the_destination_of_its_own_region(conf
 @topologies
 def test_a_filter_has_the_pattern_of_its_entry(config: dict[str, Any]) -> None:
     graph = record(config)
-    patterns = {
-        (application["account"], region, group["name"]): group.get("filterPattern", "")
+    own = {
+        (application["account"], region, group["name"]): group["filterPattern"]
         for application in config["applications"]
         for region, groups in application["regions"].items()
         for group in groups["logGroups"]
-        if isinstance(group, dict)
+        if isinstance(group, dict) and "filterPattern" in group
     }
+    accounts = {application["account"]: application for application in config["applications"]}
     for subscription in filters_of(graph, "AppAccountSubscription"):
-        place = (*graph.place_of(subscription), subscription.inputs["logGroup"])
-        assert subscription.inputs["filterPattern"] == patterns.get(place, "")
+        account, region = graph.place_of(subscription)
+        inherited = accounts[account].get("filterPattern", "")
+        assert subscription.inputs["filterPattern"] == own.get(
+            (account, region, subscription.inputs["logGroup"]), inherited
+        )
+        assert subscription.inputs["distribution"] == accounts[account].get("distribution", "ByLogStream")
+
+
+@topologies
+def test_all_is_one_policy_that_leaves_out_what_has_a_filter_of_its_own(config: dict[str, Any]) -> None:
+    graph = record(config)
+    policies = {graph.place_of(policy): policy.inputs for policy in graph.of_type("LogAccountPolicy")}
+    assert len(policies) == len(graph.of_type("LogAccountPolicy"))
+    wanted = {
+        (application["account"], region)
+        for application in config["applications"]
+        for region, groups in application["regions"].items()
+        if "all" in groups
+    }
+    assert policies.keys() == wanted
+    for (account, region), policy in policies.items():
+        assert region_of_arn(json.loads(policy["policyDocument"])["DestinationArn"]) == region
+        own = {group for owner, place, group in subscribed(config) if (owner, place) == (account, region)}
+        assert own <= set(json.loads(policy["selectionCriteria"].removeprefix("LogGroupName NOT IN ")))
 
 
 @topologies

@@ -28,12 +28,26 @@ def _name(group: str | dict[str, Any]) -> str:
 
 _regions = st.dictionaries(
     st.sampled_from(REGIONS),
-    st.lists(_log_groups, min_size=1, max_size=3, unique_by=_name).map(lambda groups: {"logGroups": groups}),
+    st.fixed_dictionaries(
+        {"logGroups": st.lists(_log_groups, min_size=1, max_size=3, unique_by=_name)},
+        optional={
+            "all": st.sampled_from([True, {"filterPattern": "ERROR"}, {"distribution": "Random"}]),
+            "exclude": st.lists(st.sampled_from(["a*", "*z", "/named"]), min_size=1, unique=True),
+        },
+    ),
     min_size=1,
     max_size=3,
 )
 
 
+_account_filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "filterPattern": st.sampled_from(["", "WARN"]),
+        "distribution": st.sampled_from(["ByLogStream", "Random"]),
+        "emitSystemFields": st.just(["@aws.region"]),
+    },
+)
 _own_log_groups = st.lists(
     st.one_of(
         _log_group_names,
@@ -88,7 +102,12 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     """Config of a stack with an archive and one to four applications."""
     archive, *accounts = draw(st.lists(_accounts, min_size=2, max_size=5, unique=True))
     applications = [
-        {"account": account, **({"alias": f"app-{index}"} if draw(st.booleans()) else {}), "regions": draw(_regions)}
+        {
+            "account": account,
+            **({"alias": f"app-{index}"} if draw(st.booleans()) else {}),
+            **draw(_account_filters),
+            "regions": draw(_regions),
+        }
         for index, account in enumerate(accounts)
     ]
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}

@@ -144,6 +144,28 @@ def test_a_preview_shows_the_log_groups_that_join_and_leave_a_pattern(deployed: 
     deployed.up("app-dev")
 
 
+def test_what_leaves_the_file_loses_its_filter_and_nothing_else(deployed: Stacks) -> None:
+    def filters(region: str, group: str) -> list[str]:
+        logs = deployed.client("logs", account="222222222222", region=region)
+        return [
+            each["filterName"] for each in logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+        ]
+
+    destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
+    logs = deployed.client("logs", account="222222222222")
+    siem = {"logGroupName": "aws-waf-logs-shop", "filterName": "siem"}
+    logs.put_subscription_filter(**siem, filterPattern="", destinationArn=destination)
+    assert filters("us-east-1", "aws-waf-logs-cdn") == ["central-log-archive.us-east-1"]
+    regions = {"eu-west-1": {"logGroups": ["/aws/lambda/checkout"]}}  # a region and a log group have left
+    deployed.up("app-dev", {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]})
+    assert filters("eu-west-1", "aws-waf-logs-shop") == ["siem"]
+    assert filters("us-east-1", "aws-waf-logs-cdn") == []
+    assert filters("eu-west-1", "/aws/lambda/checkout") == ["central-log-archive.eu-west-1"]
+    deployed.up("app-dev")
+    assert filters("eu-west-1", "aws-waf-logs-shop") == ["central-log-archive.eu-west-1", "siem"]
+    logs.delete_subscription_filter(**siem)
+
+
 def test_system_fields_come_with_every_event_until_they_are_taken_away(deployed: Stacks) -> None:
     application = {**SHOP, "emitSystemFields": ["@aws.region", "@source.log"]}
     config = {"archiveStack": "archive", "applications": [application]}

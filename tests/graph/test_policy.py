@@ -1,0 +1,159 @@
+"""The rules of ``policy/`` on the program's own graphs, and on graphs that break them one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policy.rules import RULES, UNKNOWN, Facts, violations
+from tests.graph.recorder import Graph, config_of, record
+
+
+def facts_of(graph: Graph) -> list[Facts]:
+    providers = {p.urn: Facts(p.type, p.name, p.inputs, p.parent, None) for p in graph.of_type("aws")}
+    return [
+        providers.get(each.urn) or Facts(each.type, each.name, each.inputs, each.parent, providers.get(each.provider))
+        for each in graph.resources
+    ]
+
+
+@pytest.fixture(scope="module")
+def sound() -> list[Facts]:
+    """One graph with all that the program can make."""
+    archive = {**config_of("archive")["archive"], "key": "create", "alarms": "create", "transform": "bundled"}
+    organization = {**archive["senders"], "organization": "o-exampleorg1"}
+    applications = config_of("app-dev")["applications"]
+    return facts_of(record({"archive": {**archive, "senders": organization}, "applications": applications}))
+
+
+Change = Callable[[Facts], Facts | None]
+
+
+def changed(facts: list[Facts], kind: str, change: Change) -> list[Facts]:
+    """The graph with a change of the first resource of a kind; None takes it away."""
+    first = next(each for each in facts if each.type.endswith(f":{kind}"))
+    return [new for each in facts if (new := change(each) if each is first else each) is not None]
+
+
+def with_props(**props: Any) -> Change:  # noqa: ANN401 - values of inputs
+    return lambda each: replace(each, props={**each.props, **props})
+
+
+def with_statement(key: str, **changes: Any) -> Change:  # noqa: ANN401 - parts of a policy document
+    def change(each: Facts) -> Facts:
+        document = json.loads(each.props[key])
+        document["Statement"][0] |= changes
+        return with_props(**{key: json.dumps(document)})(each) or each
+
+    return change
+
+
+def with_provider(**props: Any) -> Change:  # noqa: ANN401 - as above
+    def change(each: Facts) -> Facts:
+        assert each.provider is not None
+        return replace(each, provider=replace(each.provider, name="other", props={**each.provider.props, **props}))
+
+    return change
+
+
+def gone(_: Facts) -> None:
+    return None
+
+
+VIOLATIONS: list[tuple[str, str, Change, str]] = [
+    ("explicit-providers", "Bucket", lambda e: replace(e, provider=None), "archive-bucket: has no explicit provider"),
+    (
+        "explicit-providers",
+        "Bucket",
+        lambda e: replace(e, provider=e.provider and replace(e.provider, name="default_7_51_1")),
+        "archive-bucket: has no explicit provider",
+    ),
+    ("explicit-providers", "Bucket", with_provider(allowedAccountIds=None), "other: is a provider without allowedAc"),
+    ("explicit-providers", "Bucket", with_provider(assumeRoles="[]"), "other: is a provider without assumeRoles"),
+    (
+        "owner-tags",
+        "Bucket",
+        with_provider(defaultTags='{"tags": {"managed-by": "x"}}'),
+        "other: gives its resources no tag central-log-archive:stack",
+    ),
+    (
+        "private-buckets",
+        "BucketPublicAccessBlock",
+        with_props(blockPublicPolicy=False),
+        "archive-bucket: does not block all public access",
+    ),
+    ("private-buckets", "BucketPublicAccessBlock", gone, "archive-bucket: does not block all public access"),
+    (
+        "private-buckets",
+        "BucketServerSideEncryptionConfiguration",
+        gone,
+        "archive-bucket: has no default encryption",
+    ),
+    ("private-buckets", "BucketPolicy", gone, "archive-bucket: has no policy that denies requests without TLS"),
+    (
+        "private-buckets",
+        "BucketPolicy",
+        with_statement("policy", Effect="Allow"),
+        "archive-bucket: has no policy that denies requests without TLS",
+    ),
+    ("roles-without-wildcards", "RolePolicy", with_statement("policy", Action=["s3:*"]), "allows s3:*"),
+    ("roles-without-wildcards", "RolePolicy", with_statement("policy", Resource="*"), "on every resource"),
+    (
+        "roles-without-wildcards",
+        "Role",
+        with_statement("assumeRolePolicy", Principal={"AWS": "*"}),
+        "can be assumed by everyone",
+    ),
+    ("encrypted-streams", "FirehoseDeliveryStream", with_props(serverSideEncryption=None), "is not encrypted"),
+    ("encrypted-streams", "FirehoseDeliveryStream", with_props(serverSideEncryption={"enabled": False}), "is not enc"),
+    (
+        "filters-at-home",
+        "LogSubscriptionFilter",
+        with_props(destinationArn="arn:aws:logs:ap-south-1:111111111111:destination:d"),
+        ", and its destination is in ap-south-1",
+    ),
+    (
+        "known-senders",
+        "LogDestinationPolicy",
+        with_statement("accessPolicy", Principal={"AWS": "*"}),
+        "admits *, which is neither an account nor held to an organization",
+    ),
+    (
+        "known-senders",
+        "LogDestinationPolicy",
+        with_statement("accessPolicy", Principal={"AWS": ["arn:aws:iam::222222222222:root"]}),
+        "admits arn:aws:iam::222222222222:root, which is neither",
+    ),
+]
+
+
+def test_the_programs_own_graph_breaks_no_rule(sound: list[Facts]) -> None:
+    assert violations(sound) == []
+
+
+@pytest.mark.parametrize(("rule", "kind", "change", "said"), VIOLATIONS)
+def test_a_graph_that_breaks_a_rule_is_told_which_and_where(
+    sound: list[Facts], rule: str, kind: str, change: Change, said: str
+) -> None:
+    (violation,) = violations(changed(sound, kind, change))
+    assert said in violation
+    assert violation.endswith(f"({rule})")
+
+
+def test_every_rule_has_a_graph_that_breaks_it() -> None:
+    assert {rule for rule, *_ in VIOLATIONS} == {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("BucketPolicy", "policy"), ("RolePolicy", "policy"), ("Role", "assumeRolePolicy"),
+        ("LogDestinationPolicy", "accessPolicy"), ("LogSubscriptionFilter", "destinationArn"),
+    ],
+)  # fmt: skip
+def test_what_a_preview_does_not_know_yet_breaks_no_rule(sound: list[Facts], kind: str, key: str) -> None:
+    assert violations(changed(sound, kind, with_props(**{key: UNKNOWN}))) == []

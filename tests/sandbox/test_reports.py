@@ -1,0 +1,112 @@
+"""Reports and gates on previews of the real engine, compared with checked-in examples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.__main__ import app
+from sandbox.prepare import prepare
+from sandbox.server import ROOT
+from tests.graph.recorder import config_of
+from tests.sandbox.stacks import EXAMPLES, Stacks
+
+HERE = Path(__file__).parent / "examples"
+UPDATE = "UPDATE_EXAMPLES"
+"""Set it to write the examples anew, when a change of them is meant."""
+
+
+@pytest.fixture(scope="module")
+def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    for stack in EXAMPLES[:2]:
+        stacks.up(stack)
+    yield stacks
+    for stack in reversed(EXAMPLES[:2]):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+
+
+@pytest.fixture
+def previewed(deployed: Stacks, tmp_path: Path) -> Any:  # noqa: ANN401 - a function
+    """Write what a preview of a stack prints into a file."""
+
+    def preview(stack: str, config: dict[str, Any] | None = None, *, ok: bool = True) -> str:
+        file = tmp_path / f"{stack}.json"
+        file.write_text(
+            deployed.pulumi("preview", "--json", "--show-sames", "-s", stack, config=config, ok=ok), encoding="utf-8"
+        )
+        return str(file)
+
+    return preview
+
+
+def compare(name: str, said: str) -> None:
+    file = HERE / name
+    if UPDATE in os.environ:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(said, encoding="utf-8")
+    assert said == file.read_text(encoding="utf-8")
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, arguments)
+    return done.exit_code, done.stdout
+
+
+def changed(deployed: Stacks) -> dict[str, Any]:
+    """The example app-dev, with an account more, a region and a log group fewer, and a log group more."""
+    app_dev = config_of("app-dev")
+    (shop,) = app_dev["applications"]
+    shop["regions"] = {"eu-west-1": {"logGroups": ["aws-waf-logs-shop", "/aws/lambda/cart"]}}
+    cart = {
+        "account": "333333333333",
+        "alias": "cart-dev",
+        "regions": {"eu-west-1": {"logGroups": ["/aws/lambda/cart"]}},
+    }
+    app_dev["applications"].append(cart)
+    prepare([deployed.write(app_dev), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    return app_dev
+
+
+def test_a_report_of_what_joins_and_leaves_is_as_the_example(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
+    status, said = run("report", previewed("app-dev", changed(deployed)))
+    assert status == 0
+    compare("app-dev.md", said)
+    assert run("gate", previewed("app-dev", changed(deployed))) == (1, said_of_the_gate())
+
+
+def said_of_the_gate() -> str:
+    group = "shop-dev-log-group-/shop/dev/audit-us-east-1"
+    reason = f"{group} would be deleted: it holds data; if that is meant, --allow {group}"
+    return f"app-dev: must not be applied\n  {reason}\n"
+
+
+def test_a_report_of_a_replaced_stream_is_as_the_example(previewed: Any) -> None:  # noqa: ANN401 - a function
+    archive = config_of("archive")["archive"]
+    file = previewed("archive", {"archive": {**archive, "delivery": {"layout": "partitioned"}}})
+    status, said = run("report", file)
+    assert status == 0
+    compare("archive.md", said)
+    assert run("gate", file)[0] == 1
+    assert run("gate", file, "--allow", "archive-stream") == (0, "archive: may be applied\n")
+
+
+@pytest.mark.parametrize("stack", EXAMPLES[:2])
+def test_nothing_is_against_the_example_stacks(previewed: Any, stack: str) -> None:  # noqa: ANN401 - as above
+    assert run("gate", previewed(stack)) == (0, f"{stack}: may be applied\n")
+
+
+def test_a_stack_ahead_of_its_archive_may_not_be_applied(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
+    regions = {"ap-south-1": {"logGroups": ["a"]}}
+    ahead = {
+        "archiveStack": "archive",
+        "applications": [{"account": "222222222222", "alias": "shop", "regions": regions}],
+    }
+    prepare([deployed.write(ahead), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    status, said = run("gate", previewed("app-dev", ahead, ok=False))
+    assert status == 1
+    assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in said

@@ -1,0 +1,193 @@
+"""What is read of a preview, what a pull request is told of it, and what keeps it from being applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.__main__ import app
+from ops.gate import STATEFUL, reasons
+from ops.preview import ALL, PreviewError, read
+from ops.report import MARK, comment, summary
+
+STACK = "urn:pulumi:app-dev::central-log-archive::"
+COMPONENT = "central-log-archive:index:AppAccountSubscription"
+FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
+POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
+TAGS = '{"tags":{"managed-by":"central-log-archive","central-log-archive:stack":"app-dev"}}'
+
+
+def state(kind: str, name: str, *, provider: str = "", parents: str = "", **inputs: Any) -> dict[str, Any]:  # noqa: ANN401
+    own = f"{parents}${kind}" if parents else kind
+    return {
+        "urn": f"{STACK}{own}::{name}",
+        "inputs": inputs,
+        "parent": f"{STACK}{parents}::shop" if parents else "",
+        "provider": f"{STACK}pulumi:providers:aws::{provider}::id" if provider else "",
+    }
+
+
+def provider(account: str, region: str) -> dict[str, Any]:
+    return state(
+        "pulumi:providers:aws",
+        f"{account}-{region}",
+        allowedAccountIds=json.dumps([account]),
+        assumeRoles='[{"roleArn":"arn"}]',
+        defaultTags=TAGS,
+        region=region,
+    )
+
+
+def subscription(account: str, region: str, group: str, kind: str = FILTER) -> dict[str, Any]:
+    inputs = {"logGroup": group, "destinationArn": f"arn:aws:logs:{region}:1:destination:d"} if kind == FILTER else {}
+    return state(kind, f"{account}-{group}-{region}", provider=f"{account}-{region}", parents=COMPONENT, **inputs)
+
+
+def step(op: str, of: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    made = {"op": op, "urn": of["urn"]}
+    if op not in ("create", "create-replacement"):
+        made["oldState"] = before or of
+    if op not in ("delete", "delete-replaced"):
+        made["newState"] = of
+    return made
+
+
+def written(folder: Path, *steps: dict[str, Any], diagnostics: list[dict[str, str]] | None = None) -> Path:
+    file = folder / "app-dev.json"
+    file.write_text(json.dumps({"steps": steps, "diagnostics": diagnostics or []}), encoding="utf-8")
+    return file
+
+
+A, B, C = "222222222222", "333333333333", "444444444444"
+
+
+def moving(folder: Path) -> Path:
+    """B joins, C leaves, A gets a region, loses another, and changes a log group."""
+    return written(
+        folder,
+        *(step("same", provider(A, region)) for region in ("eu-west-1", "us-east-1", "ap-south-1")),
+        step("create", provider(B, "eu-west-1")),
+        step("delete", provider(C, "eu-west-1")),
+        step("same", subscription(A, "eu-west-1", "stays")),
+        step("create", subscription(A, "eu-west-1", "comes")),
+        step("delete", subscription(A, "eu-west-1", "goes")),
+        step("create", subscription(A, "us-east-1", "new")),
+        step("delete", subscription(A, "ap-south-1", "old")),
+        step("create", subscription(B, "eu-west-1", "", POLICY)),
+        step("delete", subscription(C, "eu-west-1", "gone")),
+    )
+
+
+def test_accounts_regions_and_log_groups_that_join_and_leave_are_told_once(tmp_path: Path) -> None:
+    preview = read(moving(tmp_path))
+    assert preview.stack == "app-dev"
+    assert (B, "eu-west-1", ALL) in preview.links("after")
+    said = summary(preview)
+    assert said.joins == [
+        f"`comes` of account {A}, eu-west-1", f"region us-east-1 of account {A}", f"account {B}",
+    ]  # fmt: skip
+    assert said.leaves == [f"region ap-south-1 of account {A}", f"`goes` of account {A}, eu-west-1", f"account {C}"]
+    assert said.counts == {"created": 4, "changed": 0, "replaced": 0, "deleted": 4, "unchanged": 4}
+
+
+def test_the_picture_marks_what_changes(tmp_path: Path) -> None:
+    lines = comment([read(moving(tmp_path))]).splitlines()
+    assert f'    p{A}euwest1["eu-west-1: 2 → 2"]:::changes' in lines
+    assert f'    p{A}useast1["us-east-1: 0 → 1"]:::joins' in lines
+    assert f'    p{A}apsouth1["ap-south-1: 1 → 0"]:::leaves' in lines
+    assert f"  p{B}euwest1 --> archive" in lines
+
+
+def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
+    bucket = state("aws:s3/bucket:Bucket", "archive-bucket")
+    for steps in (
+        [step("create-replacement", bucket), step("replace", bucket), step("delete-replaced", bucket)],
+        [step("delete-replaced", bucket), step("replace", bucket), step("create-replacement", bucket)],
+    ):
+        (change,) = read(written(tmp_path, *steps)).changes
+        assert change.op == "replace"
+        assert change.before is not None
+        assert change.after is not None
+
+
+@pytest.mark.parametrize("op", ["delete", "replace"])
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_what_holds_data_stands_first_in_bold_and_keeps_the_gate_shut(tmp_path: Path, kind: str, op: str) -> None:
+    steps = [step(op, state(kind, "archive-thing", provider=f"{A}-eu-west-1")), step("same", provider(A, "eu-west-1"))]
+    preview = read(written(tmp_path, *steps))
+    (bold,) = [line for line in comment([preview]).splitlines() if line.startswith("- ")]
+    assert bold == f"- **archive-thing ({kind.rpartition(':')[2]}) would be {op}d: it holds data**"
+    first, *_ = reasons(preview, [])
+    assert first == f"archive-thing would be {op}d: it holds data; if that is meant, --allow archive-thing"
+    assert first not in reasons(preview, ["archive-thing"])
+
+
+@pytest.mark.parametrize(
+    ("op", "fate"),
+    [
+        ("delete", "would be deleted, and it stays in its account"),
+        ("replace", "would be replaced, and the old one stays in its account"),
+    ],
+)
+def test_what_is_retained_is_told_so(tmp_path: Path, op: str, fate: str) -> None:
+    kept = {**state(STATEFUL[0], "thing"), "retainOnDelete": True}
+    preview = read(written(tmp_path, step(op, kept)))
+    assert f"- **thing (LogGroup) {fate}: it holds data**" in comment([preview])
+    assert reasons(preview, [])[0].startswith(f"thing {fate}: it holds data")
+
+
+def test_a_preview_that_failed_is_told_with_its_reason_and_may_not_be_applied(tmp_path: Path) -> None:
+    diagnostics = [
+        {"message": "error: stack archive does not serve this stack:\n  account 5: …\n", "severity": "error"}
+    ]
+    preview = read(written(tmp_path, diagnostics=diagnostics), "app-dev")
+    assert preview.stack == "app-dev"
+    assert reasons(preview, []) == ["the preview failed: stack archive does not serve this stack:\n  account 5: …"]
+    assert "stack archive does not serve this stack:" in comment([preview])
+
+
+def test_a_violation_of_the_policies_may_not_be_applied(tmp_path: Path) -> None:
+    stray = state("aws:s3/bucketVersioning:BucketVersioning", "stray")
+    (reason,) = reasons(read(written(tmp_path, step("create", stray))), [])
+    assert reason.startswith("stray: has no explicit provider")
+
+
+def test_warnings_of_a_preview_are_passed_on(tmp_path: Path) -> None:
+    diagnostics = [{"message": "warning: a new stream\n", "severity": "warning"}]
+    said = comment([read(written(tmp_path, step("same", provider(A, "eu-west-1")), diagnostics=diagnostics))])
+    assert "- warning: a new stream" in said
+
+
+@pytest.mark.parametrize("text", ["", "no braces", "{", "[]"])
+def test_what_is_no_preview_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(PreviewError, match=r"x\.json has no output of pulumi preview --json"):
+        read(file)
+
+
+def test_a_preview_without_what_stays_the_same_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({"steps": [], "changeSummary": {"same": 3}}), encoding="utf-8")
+    with pytest.raises(PreviewError, match="leaves out what stays the same; run pulumi preview --json --show-sames"):
+        read(file)
+
+
+def test_the_commands_print_for_people_and_programs_and_end_with_a_status(tmp_path: Path) -> None:
+    file = str(moving(tmp_path))
+    run = CliRunner().invoke
+    assert run(app, ["report", file]).stdout.startswith(MARK)
+    (said,) = json.loads(run(app, ["report", file, "--json"]).stdout)
+    assert said["stack"] == "app-dev"
+    assert (run(app, ["gate", file]).exit_code, run(app, ["gate", file]).stdout) == (0, "app-dev: may be applied\n")
+    assert json.loads(run(app, ["gate", file, "--json"]).stdout) == {"app-dev": []}
+    shut = str(written(tmp_path, step("delete", state(STATEFUL[0], "errors"))))
+    done = run(app, ["gate", shut])
+    assert done.exit_code == 1
+    assert "app-dev: must not be applied\n  errors would be deleted" in done.stdout
+    assert run(app, ["gate", shut, "--allow", "errors"]).exit_code == 0
+    assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
