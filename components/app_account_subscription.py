@@ -11,10 +11,13 @@ import pulumi_aws as aws
 
 from components import documents
 from components.alarms import Alarm, sender_alarms, subscriber_alarm
+from components.patterns import CANARY
 from components.selection import AccountWide
-from components.settings import LogGroup, RegionLogGroups, auto_filter_name, filter_name
+from components.settings import LogGroup, LogGroupFilter, RegionLogGroups, auto_filter_name, filter_name
 from components.subscriber import make_subscriber
 from components.watch import make_alarm
+
+_CANARY_RETENTION_DAYS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class AppAccountSubscriptionArgs:
 class AppAccountSubscription(pulumi.ComponentResource):
     """The application side of the topology, for one account.
 
+    Beside what the stack file names, each region has a canary: a log group with a filter, for ``ops verify``.
+
     Attributes:
         filters: region → log group → name of its subscription filter.
     """
@@ -59,9 +64,14 @@ class AppAccountSubscription(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._filter_role = self._make_filter_role() if args.filter_role else None
         self.filters = {
-            region: {group.name: self._subscribe(region, group) for group in groups}
+            region: {group.name: self._subscribe(region, group.name, self._log_group(region, group), group)
+                     for group in groups}
             for region, groups in args.log_groups.items()
-        }
+        }  # fmt: skip
+        for region in args.log_groups:
+            # It holds nothing that is worth keeping, and kept, it would be in the way when its account comes back.
+            canary = self._make_log_group(region, CANARY, _CANARY_RETENTION_DAYS, retain=False)
+            self._subscribe(region, CANARY, canary, LogGroupFilter())
         for region, everything in args.account_wide.items():
             self._subscribe_all(region, everything)
         queues = {
@@ -85,9 +95,14 @@ class AppAccountSubscription(pulumi.ComponentResource):
                 self._tell(subscriber_alarm(), region, {"QueueName": queues[region]})
         self.register_outputs({"filters": self.filters})
 
-    def _child(self, region: str) -> pulumi.ResourceOptions:
+    def _child(self, region: str, *, retain_on_delete: bool | None = None) -> pulumi.ResourceOptions:
         """Options of a child whose name is fixed: its replacement could not be made beside it."""
-        return pulumi.ResourceOptions(parent=self, provider=self._args.providers[region], delete_before_replace=True)
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self._args.providers[region],
+            delete_before_replace=True,
+            retain_on_delete=retain_on_delete,
+        )
 
     def _tell(self, alarm: Alarm, region: str, dimensions: Mapping[str, pulumi.Input[str]] | None = None) -> None:
         topics = self._args.topics or {}
@@ -120,26 +135,31 @@ class AppAccountSubscription(pulumi.ComponentResource):
         )
         return pulumi.Output.all(role.arn, policy.id).apply(lambda made: str(made[0]))
 
-    def _subscribe(self, region: str, group: LogGroup) -> pulumi.Output[str]:
-        provider = self._args.providers[region]
-        log_group: pulumi.Input[str] = group.name
+    def _log_group(self, region: str, group: LogGroup) -> pulumi.Input[str]:
+        """Return the name of a log group, known once it is there."""
         if group.create:
-            log_group = aws.cloudwatch.LogGroup(
-                f"{self._name}-log-group-{group.name}-{region}",
-                name=group.name,
-                retention_in_days=group.retention_days,
-                opts=pulumi.ResourceOptions(
-                    parent=self, provider=provider, retain_on_delete=self._args.retain, delete_before_replace=True
-                ),
-            ).name
+            return self._make_log_group(region, group.name, group.retention_days, retain=self._args.retain)
+        return group.name
+
+    def _make_log_group(self, region: str, name: str, days: int | None, *, retain: bool) -> pulumi.Output[str]:
+        return aws.cloudwatch.LogGroup(
+            f"{self._name}-log-group-{name}-{region}",
+            name=name,
+            retention_in_days=days,
+            opts=self._child(region, retain_on_delete=retain),
+        ).name
+
+    def _subscribe(
+        self, region: str, name: str, log_group: pulumi.Input[str], passed_on: LogGroupFilter
+    ) -> pulumi.Output[str]:
         return aws.cloudwatch.LogSubscriptionFilter(
-            f"{self._name}-filter-{group.name}-{region}",
+            f"{self._name}-filter-{name}-{region}",
             name=filter_name(region),
             log_group=log_group,
-            filter_pattern=group.filter_pattern,
-            distribution=group.distribution,
+            filter_pattern=passed_on.filter_pattern,
+            distribution=passed_on.distribution,
             # Never left out: AWS would keep what was there (API operation PutSubscriptionFilter).
-            emit_system_fields=sorted(group.emit_system_fields or ()),
+            emit_system_fields=sorted(passed_on.emit_system_fields or ()),
             destination_arn=self._args.destinations[region],
             role_arn=self._filter_role,
             # A replacement made first would overwrite the old filter, and then be deleted with it.
@@ -161,6 +181,6 @@ class AppAccountSubscription(pulumi.ComponentResource):
             policy_name=filter_name(region),
             policy_type="SUBSCRIPTION_FILTER_POLICY",
             policy_document=document,
-            selection_criteria=everything.criteria or None,
+            selection_criteria=everything.criteria,
             opts=self._child(region),
         )

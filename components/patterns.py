@@ -10,6 +10,12 @@ from collections.abc import Iterable
 SUBSCRIBER = "central-log-archive-subscriber"
 """Name of the function that subscribes new log groups, and of all that belongs to it, its log group too."""
 
+CANARY = "central-log-archive-canary"
+"""The log group of each account and region whose events prove that all of the way to the bucket works."""
+
+OWN = frozenset({SUBSCRIBER, CANARY})
+"""The program's own log groups in application accounts. No entry of a stack file means them."""
+
 
 def is_pattern(entry: str) -> bool:
     """Say whether an entry means all log groups that match, instead of one."""
@@ -24,7 +30,7 @@ def matches(pattern: str, name: str) -> bool:
 def entries_of(name: str, entries: Iterable[str], exclude: Iterable[str]) -> list[str]:
     """Return the entries that mean a log group: its own name, or else the patterns that match and leave it in.
 
-    Nothing ever means the log group of the function itself.
+    Nothing ever means the program's own log groups.
 
     Args:
         name: of the log group.
@@ -32,8 +38,10 @@ def entries_of(name: str, entries: Iterable[str], exclude: Iterable[str]) -> lis
         exclude: names and patterns of log groups that no pattern means.
     """
     entries = list(entries)
-    if name in entries and name != SUBSCRIBER:
+    if name in OWN:
+        return []
+    if name in entries:
         return [name]
-    if name == SUBSCRIBER or any(matches(pattern, name) for pattern in exclude):
+    if any(matches(pattern, name) for pattern in exclude):
         return []
     return [entry for entry in entries if is_pattern(entry) and matches(entry, name)]

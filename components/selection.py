@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.patterns import SUBSCRIBER, entries_of, is_pattern, matches
+from components.patterns import CANARY, SUBSCRIBER, entries_of, is_pattern, matches
 from components.settings import Filter, LogGroup, RegionLogGroups
 
 MAX_CRITERIA_BYTES = 25 * 1024
@@ -87,8 +87,8 @@ class AccountWide:
 
     @property
     def criteria(self) -> str:
-        """What is left out, in the words of AWS; empty: nothing (API operation PutAccountPolicy)."""
-        return f"LogGroupName NOT IN {json.dumps(self.without)}" if self.without else ""
+        """What is left out, in the words of AWS (API operation PutAccountPolicy)."""
+        return f"LogGroupName NOT IN {json.dumps(self.without)}"
 
 
 def select_all(wanted: RegionLogGroups, existing: Existing) -> AccountWide | None:
@@ -104,7 +104,7 @@ def select_all(wanted: RegionLogGroups, existing: Existing) -> AccountWide | Non
     excluded = {name for name in existing if any(matches(pattern, name) for pattern in exclude)}
     named = {entry for entry in exclude if not is_pattern(entry)}
     function = existing.keys() & {SUBSCRIBER}
-    return AccountWide(wanted.all, tuple(sorted(own | excluded | named | function)))
+    return AccountWide(wanted.all, tuple(sorted(own | excluded | named | function | {CANARY})))
 
 
 def _subscribable(existing: Existing) -> set[str]:

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from components import documents
 from components.layouts import LAYOUTS, MAX_PARTITIONS
-from components.patterns import SUBSCRIBER, is_pattern
+from components.patterns import OWN, is_pattern
 from components.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
@@ -207,10 +207,8 @@ class LogGroup(SubscribedLogGroup):
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
-        if self.name == SUBSCRIBER:
-            raise _problem(
-                f"{self.name} is where the function of autoSubscribe reports; it is never archived; remove it"
-            )
+        if self.name in OWN:
+            raise _problem(f"{self.name} is a log group of the archive's own, and no entry means it; remove it")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Literal
 
 from components.inventory import Inventory, Subscription
-from components.patterns import SUBSCRIBER, entries_of, is_pattern, matches
+from components.patterns import OWN, entries_of, is_pattern, matches
 from components.selection import SUBSCRIBABLE, Existing
 from components.settings import Application, RegionLogGroups, auto_filter_name, filter_name
 
@@ -160,8 +160,8 @@ def judge(
     exclusions = [pattern for pattern in wanted.exclude or () if matches(pattern, name)]
     entries = entries_of(name, [entry.name for entry in wanted.log_groups], wanted.exclude or ())
     entry = next(iter(entries), ALL if wanted.all and not exclusions else None)
-    if name == SUBSCRIBER:
-        return "excluded", None, "the archive's own: it would feed itself"
+    if name in OWN:
+        return "excluded", None, "the archive's own"
     if archived:
         return "archived", entry, "" if entry else "nothing means it any more: the next update ends it"
     if entry is None and exclusions:

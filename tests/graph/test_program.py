@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from components.inventory import Subscription
+from components.patterns import CANARY
 from components.settings import PIPELINE_LOG_GROUPS
 from tests.graph.recorder import ROOT, Graph, Region, config_of, record, standard
 
@@ -154,7 +155,8 @@ def test_the_key_is_protected_and_kept_with_the_bucket() -> None:
 
 def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
-    assert graph.one("LogGroup").retain_on_delete
+    kept = {group.inputs["name"] for group in graph.of_type("LogGroup") if group.retain_on_delete}
+    assert kept == {"/shop/dev/audit"}
 
 
 def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Graph) -> None:
@@ -163,7 +165,7 @@ def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Gra
     shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/lambda/*"], "exclude": ["*noisy*"]}}
     there = {("222222222222", "eu-west-1"): standard("/aws/lambda/cart", "/aws/lambda/noisy", "other")}
     graph = record(app, referenced=archive.outputs, there=there)
-    assert [f.name for f in graph.of_type("LogSubscriptionFilter")] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
+    assert [f.name for f in graph.filters()] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
 
 
 def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> None:
@@ -180,7 +182,7 @@ def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> No
             }
         ],
     }
-    filters = record(app, referenced=archive.outputs).of_type("LogSubscriptionFilter")
+    filters = record(app, referenced=archive.outputs).filters()
     a, b = sorted(filters, key=lambda each: each.name)
     said = ("filterPattern", "distribution", "emitSystemFields")
     assert [a.inputs[key] for key in said] == ["ERROR", "Random", ["@aws.region", "@source.log"]]
@@ -199,12 +201,12 @@ def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_
     policy = graph.one("LogAccountPolicy")
     assert graph.place_of(policy) == ("222222222222", "eu-west-1")
     assert policy.inputs["policyName"] == "central-log-archive.eu-west-1"
-    assert policy.inputs["selectionCriteria"] == 'LogGroupName NOT IN ["named", "noisy"]'
+    assert policy.inputs["selectionCriteria"] == 'LogGroupName NOT IN ["central-log-archive-canary", "named", "noisy"]'
     assert policy.delete_before_replace
     document = json.loads(policy.inputs["policyDocument"])
     assert document["DestinationArn"] == archive.outputs["destinations"]["eu-west-1"]
     assert ("RoleArn" in document) is (organization is not None)
-    assert [f.inputs["logGroup"] for f in graph.of_type("LogSubscriptionFilter")] == ["named"]
+    assert [f.inputs["logGroup"] for f in graph.filters()] == ["named"]
 
 
 def test_entries_that_mean_nothing_are_told_before_anything_is_registered(archive: Graph) -> None:
@@ -242,7 +244,7 @@ def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_
     assert permission.inputs["sourceArn"].endswith(f":rule/{name}")
     assert graph.one("Invocation").inputs["lifecycleScope"] == "CRUD"
     assert {permission.urn, graph.one("EventTarget").urn, function.urn} <= graph.one("Invocation").dependencies
-    assert [f.inputs["logGroup"] for f in graph.of_type("LogSubscriptionFilter")] == ["named"]
+    assert [f.inputs["logGroup"] for f in graph.filters()] == ["named"]
     assert {graph.place_of(r) for r in graph.resources if r.type.startswith("aws:")} == {("222222222222", "eu-west-1")}
 
 
@@ -334,7 +336,11 @@ MANY = (
             Region({"a": "STANDARD", "b": "DELIVERY", "c": "INFREQUENT_ACCESS"}),
             [f"{PLACE}: not archived, since AWS subscribes log groups of the class STANDARD only: b, c"],
         ),
-        ({"all": True}, Region({"a": "STANDARD"}, policies=filters(OURS)), []),
+        (
+            {"all": True},
+            Region({"a": "STANDARD"}, policies=[Subscription(OURS, HERE, f'LogGroupName NOT IN ["{CANARY}"]')]),
+            [],
+        ),
         (
             {"all": True, "exclude": ["a"]},
             Region({"a": "STANDARD"}, policies=filters(OURS)),

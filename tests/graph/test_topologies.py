@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from components.layouts import LAYOUTS
+from components.patterns import CANARY
 from tests.graph.recorder import Graph, Resource, record
 from tests.graph.topologies import broken_stacks, one_graph_stacks, organization_of, split
 
@@ -38,8 +39,8 @@ def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def filters_of(graph: Graph, component: str) -> list[Resource]:
-    """The subscription filters that components of a type made."""
-    return [f for f in graph.of_type("LogSubscriptionFilter") if f.parent.split("::")[2].endswith(f":{component}")]
+    """The subscription filters that components of a type made, without those of canaries."""
+    return [f for f in graph.filters() if f.parent.split("::")[2].endswith(f":{component}")]
 
 
 def filters(graph: Graph) -> set[tuple[str, str, str]]:
@@ -79,6 +80,24 @@ def test_a_filter_has_the_pattern_of_its_entry(config: dict[str, Any]) -> None:
 
 
 @topologies
+def test_every_account_and_region_has_a_canary_whose_events_go_the_way_of_all_others(config: dict[str, Any]) -> None:
+    graph = record(config)
+    wanted = Counter((account, region) for account, region, _ in set(subscribed(config)))
+    canaries = [f for f in graph.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] == CANARY]
+    others = {graph.place_of(f): f.inputs for f in filters_of(graph, "AppAccountSubscription")}
+    assert Counter(graph.place_of(f) for f in canaries) == Counter(wanted.keys())
+    for canary in canaries:
+        other = others[graph.place_of(canary)]
+        assert canary.inputs["filterPattern"] == ""
+        assert {key: canary.inputs.get(key) for key in ("name", "destinationArn", "roleArn")} == {
+            key: other.get(key) for key in ("name", "destinationArn", "roleArn")
+        }
+    groups = [g for g in graph.of_type("LogGroup") if g.inputs.get("name") == CANARY]
+    assert Counter(map(graph.place_of, groups)) == Counter(wanted.keys())
+    assert {(group.inputs["retentionInDays"], bool(group.retain_on_delete)) for group in groups} == {(1, False)}
+
+
+@topologies
 def test_all_is_one_policy_that_leaves_out_what_has_a_filter_of_its_own(config: dict[str, Any]) -> None:
     graph = record(config)
     policies = {graph.place_of(policy): policy.inputs for policy in graph.of_type("LogAccountPolicy")}
@@ -93,7 +112,7 @@ def test_all_is_one_policy_that_leaves_out_what_has_a_filter_of_its_own(config: 
     for (account, region), policy in policies.items():
         assert region_of_arn(json.loads(policy["policyDocument"])["DestinationArn"]) == region
         own = {group for owner, place, group in subscribed(config) if (owner, place) == (account, region)}
-        assert own <= set(json.loads(policy["selectionCriteria"].removeprefix("LogGroupName NOT IN ")))
+        assert own | {CANARY} <= set(json.loads(policy["selectionCriteria"].removeprefix("LogGroupName NOT IN ")))
 
 
 @topologies
@@ -241,7 +260,7 @@ def test_only_log_groups_that_are_to_be_created_are_created(config: dict[str, An
     made = {
         (*graph.place_of(g), g.inputs["name"], g.inputs["retentionInDays"])
         for g in graph.of_type("LogGroup")
-        if graph.place_of(g)[0] != archive
+        if graph.place_of(g)[0] != archive and g.inputs["name"] != CANARY
     }
     assert made == created
 

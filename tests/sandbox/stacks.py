@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from components.patterns import CANARY
 from sandbox.command import arguments_for
 from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
@@ -103,6 +104,7 @@ def left_behind(stacks: Stacks) -> list[str]:
         for account in ("222222222222", "333333333333", "444444444444"):
             logs = stacks.client("logs", account=account, region=region)
             for group in logs.describe_log_groups()["logGroups"]:
+                left += [group["arn"]] if group["logGroupName"] == CANARY else []
                 filters = logs.describe_subscription_filters(logGroupName=group["logGroupName"])
                 left += [each["filterName"] for each in filters["subscriptionFilters"]]
     return left

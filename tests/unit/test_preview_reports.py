@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from components.patterns import CANARY
 from ops.__main__ import app
 from ops.gate import STATEFUL, reasons
 from ops.preview import ALL, PreviewError, read
@@ -124,6 +125,15 @@ def test_what_holds_data_stands_first_in_bold_and_keeps_the_gate_shut(tmp_path: 
     first, *_ = reasons(preview, [])
     assert first == f"archive-thing would be {op}d: it holds data; if that is meant, --allow archive-thing"
     assert first not in reasons(preview, ["archive-thing"])
+
+
+def test_a_canary_is_neither_archived_nor_data(tmp_path: Path) -> None:
+    group = state(STATEFUL[0], "canary", provider=f"{A}-eu-west-1", parents=COMPONENT) | {"inputs": {"name": CANARY}}
+    steps = [step("delete", group), step("delete", subscription(A, "eu-west-1", CANARY))]
+    preview = read(written(tmp_path, *steps, step("same", provider(A, "eu-west-1"))))
+    said = summary(preview)
+    assert (said.stateful, said.leaves, said.counts["deleted"]) == ([], [], 2)
+    assert reasons(preview, []) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.patterns import SUBSCRIBER, entries_of, matches
+from components.patterns import CANARY, SUBSCRIBER, entries_of, matches
 from components.selection import AccountWide, select, select_all, unselectable, unsubscribable
 from components.settings import AllLogGroups, RegionLogGroups
 from tests.graph.recorder import standard
@@ -110,13 +110,13 @@ def test_with_a_function_patterns_are_its_business_and_may_mean_what_is_to_come(
     assert list(unselectable(region, EXISTING)) == []
 
 
-def test_nothing_means_the_log_group_of_the_function() -> None:
-    existing = {**EXISTING, SUBSCRIBER: "STANDARD"}
+def test_nothing_means_the_log_groups_of_the_program() -> None:
+    existing = {**EXISTING, SUBSCRIBER: "STANDARD", CANARY: "STANDARD"}
     assert [group.name for group in select(wanted("*"), existing)] == sorted(EXISTING)
     found = everything(existing)
     assert found is not None
-    assert found.without == (SUBSCRIBER,)
-    assert entries_of(SUBSCRIBER, [SUBSCRIBER, "*"], ()) == []
+    assert found.without == (CANARY, SUBSCRIBER)
+    assert {tuple(entries_of(own, [own, "*"], ())) for own in (SUBSCRIBER, CANARY)} == {()}
 
 
 def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above
@@ -126,15 +126,16 @@ def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> Account
 def test_all_leaves_out_what_is_excluded_and_what_has_a_filter_of_its_own() -> None:
     found = everything(logGroups=["aws-*"], exclude=["*noisy", "/not/yet/there"])
     assert found is not None
-    assert found.without == ("/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop")
-    assert found.criteria == 'LogGroupName NOT IN ["/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop"]'
+    assert found.without == ("/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop", CANARY)
+    assert found.criteria == (
+        f'LogGroupName NOT IN ["/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop", "{CANARY}"]'
+    )
 
 
-def test_all_of_everything_has_no_criteria_and_may_have_a_pattern() -> None:
-    assert everything() == AccountWide(AllLogGroups(), ())
+def test_all_of_everything_leaves_out_the_canary_and_may_have_a_pattern() -> None:
+    assert everything() == AccountWide(AllLogGroups(), (CANARY,))
     errors = AllLogGroups.model_validate({"filterPattern": "ERROR", "distribution": "Random"})
-    assert everything(all={"filterPattern": "ERROR", "distribution": "Random"}) == AccountWide(errors, ())
-    assert AccountWide(errors, ()).criteria == ""
+    assert everything(all={"filterPattern": "ERROR", "distribution": "Random"}) == AccountWide(errors, (CANARY,))
     assert select_all(wanted("aws-waf-logs-shop"), EXISTING) is None
 
 
@@ -142,7 +143,7 @@ def test_more_exclusions_than_aws_takes_are_told() -> None:
     existing = standard(*(f"/aws/lambda/{index:04d}-{'x' * 40}" for index in range(500))).log_groups
     given_region = RegionLogGroups.model_validate({"all": True, "exclude": ["/aws/*"]}, strict=False)
     (problem,) = unselectable(given_region, existing)
-    assert problem.startswith("all leaves out 500 log groups by their names, which takes ")
+    assert problem.startswith("all leaves out 501 log groups by their names, which takes ")
     assert problem.endswith(" bytes, and AWS takes 25600; exclude fewer, or name what is to be archived")
 
 

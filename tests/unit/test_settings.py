@@ -190,10 +190,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         "applications[0].regions.eu-west-1: autoSubscribe: no entry of logGroups is a pattern; add one, or remove "
         "autoSubscribe",
     ),
-    "the log group of the function": (
-        with_group("central-log-archive-subscriber"),
-        "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-subscriber is where the function of "
-        "autoSubscribe reports; it is never archived; remove it",
+    "a log group of the program": (
+        with_group("central-log-archive-canary"),
+        "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-canary is a log group of the archive's "
+        "own, and no entry means it; remove it",
     ),
     "an account without regions, where defaults has none": (
         {
