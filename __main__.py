@@ -45,6 +45,8 @@ if stack.archive is not None:
         ),
     )
     served = archive_stack.Served(archive.destinations, archive.topics or None)
+    pulumi.export("account", stack.archive.account)
+    pulumi.export("region", stack.archive.region)
     pulumi.export("bucket", archive.bucket)
     pulumi.export("requiredBucketPolicy", archive.required_bucket_policy)
     pulumi.export("stream", archive.stream)

@@ -7,24 +7,11 @@ asks AWS itself, with the credentials that Pulumi has.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
-from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from components import deployer
+from components.access import Access
 from components.settings import Application
-
-READ_ERRORS = (BotoCoreError, ClientError)
-"""What any reading raises where AWS, or the way to it, does not let it."""
-
-# AWS takes few of these calls a second ("CloudWatch Logs quotas"). Adaptive retries slow down when it says so.
-_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 10})
-_session = boto3.Session()
-_making = threading.Lock()  # a session makes one client at a time
 
 
 @dataclass(frozen=True)
@@ -43,7 +30,7 @@ class Subscription:
 
 
 class Inventory:
-    """Reads an application account. All of it raises READ_ERRORS."""
+    """Reads an application account. All of it raises access.READ_ERRORS."""
 
     def __init__(self, application: Application, stack: str) -> None:
         """Assume the deployer role.
@@ -53,10 +40,8 @@ class Inventory:
             stack: for which stack it is read; CloudTrail names it.
         """
         region = next(iter(application.regions))
-        given = _client("sts", region).assume_role(
-            RoleArn=deployer.role_arn(application, region), RoleSessionName=deployer.session_name(stack)
-        )["Credentials"]
-        self._logs = {region: _client("logs", region, given) for region in application.regions}
+        access = Access(deployer.role_arn(application, region), region, stack)
+        self._logs = {region: access.client("logs", region) for region in application.regions}
 
     def log_groups(self, region: str) -> dict[str, str]:
         """Return log group → class, for all of a region."""
@@ -80,13 +65,3 @@ class Inventory:
             )
             for each in found["accountPolicies"]
         ]
-
-
-def _client(service: str, region: str, credentials: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - boto3
-    keys = {} if credentials is None else {
-        "aws_access_key_id": credentials["AccessKeyId"],
-        "aws_secret_access_key": credentials["SecretAccessKey"],
-        "aws_session_token": credentials["SessionToken"],
-    }  # fmt: skip
-    with _making:
-        return _session.client(service, region_name=region, config=_CONFIG, **keys)

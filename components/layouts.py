@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 ERROR_PREFIX = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
@@ -44,6 +46,14 @@ class Layout:
     prefix_of_transformed: str
     query: str | None = None
     partitioned_by: tuple[str, ...] = ()
+
+    def prefix_at(self, moment: datetime, *, account: str, region: str, log_group: str) -> str:
+        """Return the prefix of the objects that get what a log group brings at a moment, which is in UTC."""
+        values = {
+            "root": "logs", "account": account, "region": region, "group": log_group.replace("/", "_"),
+            "yyyy-MM-dd": f"{moment:%Y-%m-%d}", "HH": f"{moment:%H}",
+        }  # fmt: skip
+        return re.sub(r"!\{\w+:([\w-]+)\}", lambda found: values[found[1]], self.prefix)
 
 
 def _partitioned_by(*parts: str) -> Layout:

@@ -10,7 +10,8 @@ from functools import partial
 import pulumi
 
 from components import deployer
-from components.inventory import READ_ERRORS, Inventory
+from components.access import READ_ERRORS
+from components.inventory import Inventory
 from components.selection import (
     SUBSCRIBABLE,
     AccountWide,

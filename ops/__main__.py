@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,29 +15,45 @@ from rich.progress import Progress
 from rich.table import Column, Table
 
 from components import stack_file
-from components.inventory import READ_ERRORS
+from components.access import READ_ERRORS
 from components.settings import SettingsError
 from ops import coverage as covering
 from ops import gate as gating
+from ops import outputs
 from ops import preview as previewing
 from ops import report as reporting
+from ops import verify as verifying
 
 ROOT = Path(__file__).resolve().parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 output = Console()
 progress = Console(stderr=True)
+Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, like app-prod.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="The stack's file; default: Pulumi.STACK.yaml of the project.")]
 Files = Annotated[
     list[Path], typer.Argument(help="What pulumi preview --json --show-sames printed, a file for each stack.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """End the command with status 2 and a text, where something cannot be found out."""
+    try:
+        yield
+    except (SettingsError, ValueError, outputs.OutputsError, previewing.PreviewError, *READ_ERRORS) as error:
+        progress.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+def _file_of(stack: str) -> Path:
+    return ROOT / f"Pulumi.{stack.rsplit('/', maxsplit=1)[-1]}.yaml"
+
+
 @app.command()
 def coverage(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack, like app-prod.")],
-    config_file: Annotated[
-        Path | None, typer.Option(help="The stack's file; default: Pulumi.STACK.yaml of the project.")
-    ] = None,
+    stack: Stack,
+    config_file: ConfigFile = None,
     require: Annotated[
         list[str] | None,
         typer.Option(help="Fail unless so much is archived: 100%, or PATTERN=100%. Can be given more than once."),
@@ -47,15 +65,12 @@ def coverage(
 
     Exit status: 0; 1 when a requirement is not met; 2 when it could not be found out.
     """
-    try:
+    with refusals():
         requirements = [covering.Requirement.parse(text) for text in require or ()]
-        settings = stack_file.read(config_file or ROOT / f"Pulumi.{stack.rsplit('/', maxsplit=1)[-1]}.yaml")
+        settings = stack_file.read(config_file or _file_of(stack))
         with Progress(console=progress, transient=True) as bar:
             task = bar.add_task("reading accounts", total=len(settings.applications))
             lines = covering.survey(settings.applications, stack, lambda: bar.advance(task))
-    except (SettingsError, ValueError, *READ_ERRORS) as error:
-        progress.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(2) from None
     unmet = [text for requirement in requirements if (text := requirement.unmet(lines))]
     totals = covering.totals(lines)
     if as_json:
@@ -67,6 +82,52 @@ def coverage(
     for text in unmet:
         progress.print(text, style="red", markup=False, highlight=False)
     if unmet:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    stack: Stack,
+    config_file: ConfigFile = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds to wait; default: what the stream may gather events for, and 180.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that every account and region delivers: write a marked event in each, and wait for it in the bucket.
+
+    Exit status: 0; 1 when an event was lost; 2 when it could not be found out.
+    """
+    with refusals():
+        settings = stack_file.read(config_file or _file_of(stack))
+        if not settings.applications:
+            raise SettingsError(f"stack {stack} has no applications; verify the stacks that have")
+        archive = outputs.archive(stack if settings.archive else str(settings.archive_stack))
+        with Progress(console=progress, transient=True) as bar:
+            task = bar.add_task("waiting for the events in the bucket")
+            verdicts = verifying.verify(
+                settings.applications,
+                stack,
+                archive,
+                seconds=timeout,
+                told=lambda done, of: bar.update(task, completed=done, total=of),
+            )
+    lost = [verdict for verdict in verdicts if verdict.loss]
+    if as_json:
+        output.print_json(json.dumps({"stack": stack, "delivers": not lost, "verdicts": verdicts}, default=asdict))
+    else:
+        labels = {application.account: application.label for application in settings.applications}
+        table = Table("account", "region", "", "what to do")
+        for each in verdicts:
+            place = labels[each.account], each.region
+            if each.loss is None:
+                table.add_row(*place, f"delivered in {each.seconds:.0f} s", "", style="green")
+            else:
+                lost_at = f"lost at the {each.loss.stage}: {each.loss.reason}"
+                table.add_row(*place, lost_at, each.loss.remedy, style="red")
+        output.print(table)
+    if lost:
         raise typer.Exit(1)
 
 
@@ -104,11 +165,8 @@ def gate(
 
 
 def _previews(files: list[Path]) -> list[previewing.Preview]:
-    try:
+    with refusals():
         return [previewing.read(file, file.stem) for file in files]
-    except previewing.PreviewError as error:
-        progress.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(2) from None
 
 
 def _show(lines: list[covering.Line], totals: list[covering.Totals], labels: dict[str, str]) -> None:

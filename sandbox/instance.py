@@ -97,6 +97,7 @@ class Instance:
             **{key: value for key, value in inherited.items() if not key.startswith(foreign)},
             **self.environment(),
             "PATH": os.pathsep.join([str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",  # an engine from Go modules does not know its version
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_HOME": str(self.folder / "pulumi-home"),

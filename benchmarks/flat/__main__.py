@@ -22,11 +22,18 @@ for application in given["applications"]:
                 )
             ],
         )
-        for group in wanted["logGroups"]:
+        canary = aws.cloudwatch.LogGroup(
+            f"{account}-canary-{region}",
+            name="central-log-archive-canary",
+            retention_in_days=1,
+            opts=pulumi.ResourceOptions(provider=provider),
+        )
+        log_groups = {**{group: group for group in wanted["logGroups"]}, "canary": canary.name}
+        for group, log_group in log_groups.items():
             aws.cloudwatch.LogSubscriptionFilter(
                 f"{account}-filter-{group}-{region}",
                 name=f"central-log-archive.{region}",
-                log_group=group,
+                log_group=log_group,
                 filter_pattern="",
                 destination_arn=destinations[region],
                 opts=pulumi.ResourceOptions(provider=provider),

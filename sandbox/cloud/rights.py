@@ -125,6 +125,7 @@ def recorded(
 # What a call is about, where the emulator would take it for anything (``*``): service → parameter → ARN.
 _ABOUT = {
     "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},
+    "iam": {"PolicySourceArn": "{value}"},
     "lambda": {"FunctionName": "arn:aws:lambda:{region}:{account}:function:{value}"},
     "monitoring": {
         "AlarmName": "arn:aws:cloudwatch:{region}:{account}:alarm:{value}",

@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox.prepare import prepare
-from sandbox.server import ROOT
 from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
+from tests.sandbox.templates import actions
 
 # Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
 FOR_LATER_VERSIONS = {
@@ -36,26 +35,6 @@ ACCOUNTS = {
     "application-account.yaml": {"222222222222", "333333333333", "444444444444"},
 }
 Call = tuple[str, str, bool]  # account, action, allowed
-
-
-class _Template(yaml.SafeLoader):
-    """CloudFormation's short forms, read as what they stand before."""
-
-
-_Template.add_multi_constructor("!", lambda _, __, node: node.value)
-
-
-def actions(template: str) -> set[str]:
-    """Every action that a template allows."""
-    document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
-    resources = document["Resources"]
-    attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles") == ["Deployer"]]
-    allowed: set[str] = set()
-    for policy in [*resources["Deployer"]["Properties"]["Policies"], *attached]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            listed = statement["Action"]
-            allowed |= {listed} if isinstance(listed, str) else set(listed)
-    return allowed
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from sandbox.prepare import prepare
 from tests.graph.recorder import config_of
 from tests.sandbox.by_hand import eventually
-from tests.sandbox.coverage_command import coverage
+from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks, archived, write
 
 AUTO, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import jq
 import pytest
@@ -59,3 +60,13 @@ def test_no_layout_mixes_events_with_what_could_not_be_processed() -> None:
     for name in LAYOUTS:
         assert prefix_of(name, RECORD).startswith("logs/")
     assert ERROR_PREFIX.startswith("errors/!{firehose:error-output-type}/")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_where_objects_of_a_moment_are_is_where_firehose_puts_them(layout: str) -> None:
+    moment = datetime(2026, 1, 31, 5, 59, tzinfo=UTC)
+    expected = prefix_of(layout, RECORD).replace("!{timestamp:yyyy-MM-dd}", "2026-01-31")
+    found = LAYOUTS[layout].prefix_at(
+        moment, account="222222222222", region="us-east-1", log_group="/aws/lambda/checkout"
+    )
+    assert found == expected.replace("!{timestamp:HH}", "05")

@@ -1,0 +1,29 @@
+"""``python -m ops`` on a sandbox, as people and CI run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from sandbox.server import ROOT
+from tests.sandbox.stacks import Stacks
+
+
+def ops(stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0) -> str:
+    """Run a command, on a stack of a config where one is given; return what it printed, errors too where it fails."""
+    given = [] if config is None else ["--config-file", str(stacks.write(config))]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *arguments, *given],
+        cwd=ROOT,
+        env={**stacks.environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def coverage(stacks: Stacks, *arguments: str, config: dict[str, Any], status: int = 0) -> str:
+    return ops(stacks, "coverage", "-s", "app-dev", *arguments, config=config, status=status)
