@@ -16,6 +16,8 @@ try:
     stack = settings.load(config, pulumi.get_stack())
 except settings.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
+if stack.preview_role is not None and not pulumi.runtime.is_dry_run():
+    raise pulumi.RunError(f"previewRole: {stack.preview_role} is for previews only; remove it, or preview")
 # On the sandbox everything goes away with the cloud: nothing there is worth keeping.
 retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
 # Before anything is made: what it refuses has touched nothing.

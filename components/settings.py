@@ -38,6 +38,7 @@ BUNDLED = "bundled"
 MAX_TRUST_CHARACTERS = 2048
 """What IAM takes as the trust policy of a role, unless its quota was raised ("IAM and STS quotas")."""
 
+_TEXTS = ("archiveStack", "promotedFrom", "previewRole")
 _ROOT = Path(__file__).resolve().parents[1]
 _FUNCTION_ARN = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}:([\w-]{1,128}|\$LATEST)"
 _MIN_INFREQUENT_DAYS = 30
@@ -602,9 +603,30 @@ class Settings(Section):
         description="tell the archive's topics when events of the application accounts do not get through; where the "
         "archive is in this stack, its own alarms decide",
     )
+    promoted_from: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the stack that has to run a commit, and deliver, before this one may (`ops promote`); "
+        "default: the archive's stack",
+    )
+    preview_role: RoleName | None = Field(
+        default=None,
+        description="a role to assume in every account in the place of its `deployerRole`, for previews that may only "
+        "read; `pulumi up` refuses it",
+    )
     retain: bool = Field(
         default=True, description="protect the bucket, and keep it and log groups made here when they leave the stack"
     )
+
+    def with_preview_role(self) -> Settings:
+        """Return a copy whose accounts are all worked in through the role for previews, where there is one."""
+        if self.preview_role is None:
+            return self
+        role = {"deployer_role": self.preview_role}
+        return self.model_copy(update={
+            "archive": self.archive and self.archive.model_copy(update=role),
+            "applications": tuple(application.model_copy(update=role) for application in self.applications),
+        })  # fmt: skip
 
     @property
     def destination_regions(self) -> tuple[str, ...]:
@@ -646,7 +668,7 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
         SettingsError: with every problem of the file.
     """
     file = f"Pulumi.{stack}.yaml"
-    parsed = {key: text if key == "archiveStack" else _parsed(text) for key, text in config.items()}
+    parsed = {key: text if key in _TEXTS else _parsed(text) for key, text in config.items()}
     given = {key: value for key, value in parsed.items() if value not in ("", {}, [])}
     problems: list[str] = []
     try:
@@ -656,7 +678,7 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
         problems += [_described(detail) for detail in error.errors()]
         settings = _sound_parts(given)
     completed = tuple(application.completed(settings.defaults) for application in settings.applications)
-    settings = settings.model_copy(update={"applications": completed})
+    settings = settings.model_copy(update={"applications": completed}).with_preview_role()
     problems += _inconsistencies(given, settings)
     if settings.archive is not None:
         problems += unserved(

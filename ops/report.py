@@ -43,9 +43,10 @@ class Summary:
 def summary(preview: Preview) -> Summary:
     """Return what a preview means for the archive."""
     before, after = preview.links("before"), preview.links("after")
+    changes = _of_aws(preview)
     return Summary(
         stack=preview.stack,
-        counts={word: sum(change.op == op for change in preview.changes) for op, word in _OPS.items()},
+        counts={word: sum(change.op == op for change in changes) for op, word in _OPS.items()},
         stateful=[f"{c.resource.name} ({_short(c)}) {fate(c)}" for c in stateful(preview)],
         joins=_moved(after, before),
         leaves=_moved(before, after),
@@ -72,11 +73,7 @@ def _of(preview: Preview) -> Iterator[str]:
     yield from (f"- {each} leaves the archive" for each in said.leaves)
     yield from (f"- warning: {each.strip()}" for each in said.warnings)
     rows = sorted(
-        (
-            change
-            for change in preview.changes
-            if change.op != "same" and not change.resource.type.startswith("pulumi:")
-        ),
+        (change for change in _of_aws(preview) if change.op != "same"),
         key=lambda change: (_RANK.index(change.op), change.resource.name),
     )
     if rows:
@@ -86,6 +83,11 @@ def _of(preview: Preview) -> Iterator[str]:
             yield f"| | {len(rows) - _MOST_ROWS} more | |"
         yield "\n</details>"
     yield from _picture(preview.links("before"), preview.links("after"))
+
+
+def _of_aws(preview: Preview) -> list[Change]:
+    """The changes of what is in an account: the stack itself and its providers are not."""
+    return [change for change in preview.changes if not change.resource.type.startswith("pulumi:")]
 
 
 def _short(change: Change) -> str:

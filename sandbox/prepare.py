@@ -104,7 +104,13 @@ class _Cloud:
         """Deploy a bootstrap template, as an administrator of the account does it once."""
         formation = root_client(self._endpoint, "cloudformation", account=account.account, region=region)
         trusted = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
-        parameters = {"RoleName": account.deployer_role, "TrustedPrincipals": trusted, "Verifiers": trusted, **more}
+        parameters = {
+            "RoleName": account.deployer_role,
+            "TrustedPrincipals": trusted,
+            "Verifiers": trusted,
+            "Previewers": trusted,
+            **more,
+        }
         wanted = {
             "StackName": _STACK,
             "TemplateBody": (ROOT / "bootstrap" / template).read_text(encoding="utf-8"),

@@ -89,7 +89,7 @@ def left_behind(stacks: Stacks) -> list[str]:
     """What is in the accounts beside the deployer roles and the log groups that were there before."""
     archive = "111111111111"
     roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
-    left = [role for role in roles if role not in ("central-log-archive-deployer", "central-log-archive-verifier")]
+    left = [role for role in roles if not role.startswith("central-log-archive-")]
     left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
     left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
     left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]

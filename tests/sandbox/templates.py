@@ -18,9 +18,9 @@ def actions(template: str, role: str = "Deployer") -> set[str]:
     """Every action that a template allows to one of its roles."""
     document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
     resources = document["Resources"]
-    attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles") == [role]]
+    attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles", [None])[0] == role]
     allowed: set[str] = set()
-    for policy in [*resources[role]["Properties"]["Policies"], *attached]:
+    for policy in [*resources[role]["Properties"].get("Policies", []), *attached]:
         for statement in policy["PolicyDocument"]["Statement"]:
             listed = statement["Action"]
             allowed |= {listed} if isinstance(listed, str) else set(listed)

@@ -70,7 +70,7 @@ def test_the_wrapper_runs_from_any_folder_and_leaves_the_stack_file_alone(home: 
         home, str(ROOT / "sandbox" / "pulumi"), "preview", "-s", "mine", "--config-file", str(mine), "--json",
         cwd=ROOT / "components",
     )  # fmt: skip
-    assert json.loads(printed)["changeSummary"] == {"create": 9}
+    assert json.loads(printed)["changeSummary"] == {"create": 13}
     assert mine.read_bytes() == before
 
 

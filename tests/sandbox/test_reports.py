@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
+from tests.sandbox.templates import actions
 
 HERE = Path(__file__).parent / "examples"
 UPDATE = "UPDATE_EXAMPLES"
@@ -98,6 +100,27 @@ def test_a_report_of_a_replaced_stream_is_as_the_example(previewed: Any) -> None
 @pytest.mark.parametrize("stack", EXAMPLES[:2])
 def test_nothing_is_against_the_example_stacks(previewed: Any, stack: str) -> None:  # noqa: ANN401 - as above
     assert run("gate", previewed(stack)) == (0, f"{stack}: may be applied\n")
+
+
+def test_a_preview_with_the_role_for_previews_only_reads_and_up_refuses_it(
+    deployed: Stacks,
+    previewed: Any,  # noqa: ANN401 - as above
+) -> None:
+    config = {**config_of("app-dev"), "previewRole": "central-log-archive-previewer"}
+    before = {tuple(call.items()) for call in deployed.ask("calls")}
+    _, said = run("report", previewed("app-dev", config), "--json")
+    (summary,) = json.loads(said)
+    assert {word for word, number in summary["counts"].items() if number} == {"unchanged"}
+    config["applications"][0]["regions"]["us-east-1"]["all"] = True  # then it looks for policies of others too
+    previewed("app-dev", config)
+    calls = [
+        call for call in deployed.ask("calls") if ":assumed-role/central-log-archive-previewer/" in call["principal"]
+    ]
+    assert {call["action"] for call in calls} == actions("application-account.yaml", "Previewer")
+    assert all(call["allowed"] for call in calls)
+    others = {call["principal"] for call in deployed.ask("calls") if tuple(call.items()) not in before}
+    assert others == {call["principal"] for call in calls}
+    assert "is for previews only" in deployed.up("app-dev", config, ok=False)
 
 
 def test_a_stack_ahead_of_its_archive_may_not_be_applied(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401

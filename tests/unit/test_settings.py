@@ -511,6 +511,19 @@ def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -
     assert settings.sender_accounts == ("444444444444", "222222222222")
 
 
+def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:
+    given = {
+        "archive": {**ARCHIVE, "deployerRole": "mine"},
+        "defaults": {"deployerRole": "theirs"},
+        "applications": [SHOP],
+        "previewRole": "0123",
+    }
+    settings = loaded(**given)
+    assert settings.archive is not None
+    assert [settings.archive.deployer_role, *(each.deployer_role for each in settings.applications)] == ["0123", "0123"]
+    assert loaded(**{**given, "previewRole": ""}).applications[0].deployer_role == "theirs"
+
+
 def test_stateful_resources_are_retained_unless_the_stack_says_otherwise() -> None:
     assert loaded(archive=ARCHIVE).retain
     assert not loaded(archive=ARCHIVE, retain=False).retain
