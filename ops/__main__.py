@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,8 +20,9 @@ from components.access import READ_ERRORS
 from components.settings import SettingsError
 from ops import coverage as covering
 from ops import gate as gating
-from ops import outputs
+from ops import outputs, stacks
 from ops import preview as previewing
+from ops import promotion as promoting
 from ops import report as reporting
 from ops import verify as verifying
 
@@ -33,6 +35,14 @@ ConfigFile = Annotated[Path | None, typer.Option(help="The stack's file; default
 Files = Annotated[
     list[Path], typer.Argument(help="What pulumi preview --json --show-sames printed, a file for each stack.")
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(help="Logical name of a resource that holds data and may go. Can be given more than once."),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds to wait; default: what the stream may gather events for, and 180.")
+]
+_REFUSED = (SettingsError, ValueError, outputs.OutputsError, stacks.StacksError, previewing.PreviewError)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -41,7 +51,7 @@ def refusals() -> Iterator[None]:
     """End the command with status 2 and a text, where something cannot be found out."""
     try:
         yield
-    except (SettingsError, ValueError, outputs.OutputsError, previewing.PreviewError, *READ_ERRORS) as error:
+    except (*_REFUSED, *READ_ERRORS) as error:
         progress.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
@@ -89,9 +99,7 @@ def coverage(
 def verify(
     stack: Stack,
     config_file: ConfigFile = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds to wait; default: what the stream may gather events for, and 180.")
-    ] = None,
+    timeout: Timeout = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -132,6 +140,71 @@ def verify(
 
 
 @app.command()
+def promote(
+    to: Annotated[str, typer.Option(help="The stack to end with, like app-prod.")],
+    allow: Allow = None,
+    timeout: Timeout = None,
+    *,
+    only: Annotated[
+        bool, typer.Option("--only", help="Refuse where a stack before it does not run this commit, or not deliver.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before each update.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the checked out commit through the stacks, from the archive on: preview, gate, update, verify each.
+
+    Exit status: 0; 1 when it came to an end before; 2 when it could not begin. Run again, it goes on where it was.
+    """
+
+    def confirms(summary: reporting.Summary) -> bool:
+        table = Table(*summary.counts, title=f"{summary.stack} would change")
+        table.add_row(*map(str, summary.counts.values()))
+        progress.print(table)
+        for line in [*summary.stateful, *(f"{each} joins" for each in summary.joins),
+                     *(f"{each} leaves" for each in summary.leaves), *summary.warnings]:  # fmt: skip
+            progress.print(line, markup=False, highlight=False, soft_wrap=True)
+        return yes or typer.confirm(f"Update {summary.stack}?", err=True)
+
+    told = promoting.Told(
+        says=lambda text: progress.print(text, style="bold", highlight=False),
+        engine=lambda text: progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+        confirms=confirms,
+    )
+    promotion = promoting.Promotion(ROOT, to, only=only, allow=allow or (), seconds=timeout, told=told)
+    ended: str | None = None
+    with refusals():
+        try:
+            promotion.run()
+        except promoting.PromotionError as error:
+            ended = str(error)
+    if as_json:
+        output.print_json(json.dumps({"target": to, "steps": promotion.steps, "ended": ended}, default=asdict))
+    else:
+        table = Table("stack", "", Column("delivers from", justify="right"))
+        for step in promotion.steps:
+            table.add_row(step.stack, step.done, f"{step.delivers} places" if step.delivers else "")
+        output.print(table)
+    if ended:
+        progress.print(ended, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def touched(
+    since: Annotated[str, typer.Option(help="A commit or branch, like origin/main.")], *, as_json: AsJson = False
+) -> None:
+    """List the stacks that the change since a commit may change: one by its own file, all by code."""
+    command = ["git", "diff", "--name-only", f"{since}...HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        progress.print(done.stderr.strip(), style="red", markup=False, highlight=False)
+        raise typer.Exit(2)
+    with refusals():
+        found = stacks.touched(done.stdout.splitlines(), stacks.read(ROOT))
+    typer.echo(json.dumps(found) if as_json else "\n".join(found))
+
+
+@app.command()
 def report(files: Files, *, as_json: AsJson = False) -> None:
     """Print what previews would change, as Markdown for a pull request."""
     previews = _previews(files)
@@ -144,10 +217,7 @@ def report(files: Files, *, as_json: AsJson = False) -> None:
 @app.command()
 def gate(
     files: Files,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(help="Logical name of a resource that holds data and may go. Can be given more than once."),
-    ] = None,
+    allow: Allow = None,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -114,24 +114,37 @@ class Preview:
 
 
 def read(file: Path, stack: str = "") -> Preview:
-    """Read what ``pulumi preview --json --show-sames`` printed.
+    """Read a file with what ``pulumi preview --json --show-sames`` printed; as ``parse``.
+
+    Raises:
+        PreviewError: as ``parse``, or it cannot be read.
+    """
+    try:
+        printed = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise PreviewError(f"{file} cannot be read: {error}") from None
+    return parse(printed, str(file), stack)
+
+
+def parse(printed: str, source: str, stack: str = "") -> Preview:
+    """Understand what ``pulumi preview --json --show-sames`` printed.
 
     Args:
-        file: with the JSON, and whatever else was printed before it.
+        printed: the JSON, and whatever else was printed before it.
+        source: where it comes from; errors name it.
         stack: name of the stack, for a preview that failed before it came to any resource.
 
     Raises:
         PreviewError: there is no preview in it, or only a part of one.
     """
     try:
-        printed = file.read_text(encoding="utf-8")
         document = json.loads(printed[printed.index("{") :])
         steps, diagnostics = document.get("steps", []), document.get("diagnostics") or []
-    except (OSError, ValueError, AttributeError) as error:
-        raise PreviewError(f"{file} has no output of pulumi preview --json: {error}") from None
+    except (ValueError, AttributeError) as error:
+        raise PreviewError(f"{source} has no output of pulumi preview --json: {error}") from None
     same = (document.get("changeSummary") or {}).get("same", 0)
     if same > sum(step["op"] == "same" for step in steps):
-        raise PreviewError(f"{file} leaves out what stays the same; run pulumi preview --json --show-sames")
+        raise PreviewError(f"{source} leaves out what stays the same; run pulumi preview --json --show-sames")
     by_urn: dict[str, list[dict[str, Any]]] = {}
     for step in steps:
         if step["op"] in _WORDS:

@@ -1,0 +1,186 @@
+"""``python -m ops promote``: one commit through the example stacks, with a failure in the middle and its resumption."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.server import ROOT
+from tests.sandbox.stacks import EXAMPLES, Stacks
+from tests.sandbox.test_rights import without
+
+_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".sandbox", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@dataclass
+class Checkout:
+    """The project in a git repository of its own, whose stacks are those of a sandbox."""
+
+    folder: Path
+    stacks: Stacks
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, change: str = "") -> str:
+        """Commit what is there, and return the commit."""
+        if change:
+            with (self.folder / "Pulumi.archive.yaml").open("a", encoding="utf-8") as file:
+                file.write(f"# {change}\n")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", change or "all")
+        return self.git("rev-parse", "HEAD")
+
+    def ops(self, *arguments: str, status: int = 0) -> str:
+        """Run a command; return what it printed, errors too where it has to fail."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", *arguments],
+            cwd=self.folder,
+            env={**self.stacks.environment, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status == 0 else done.stdout + done.stderr
+
+    def promote(self, to: str, *arguments: str, status: int = 0) -> str:
+        return self.ops("promote", "--to", to, "--yes", "--timeout", "10", *arguments, status=status)
+
+    def steps(self, to: str, *arguments: str) -> list[tuple[str, str, int]]:
+        said: dict[str, Any] = json.loads(self.promote(to, "--json", *arguments))
+        assert said["ended"] is None
+        return [(step["stack"], step["done"], step["delivers"]) for step in said["steps"]]
+
+
+@pytest.fixture(scope="module")
+def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    folder = tmp_path_factory.mktemp("checkout") / "project"
+    shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
+    for stack in EXAMPLES:
+        stacks.pulumi("stack", "ls", "-s", stack)  # the wrapper makes a stack that is not there
+        salted = (stacks.instance.folder / "project" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+        with (folder / f"Pulumi.{stack}.yaml").open("a", encoding="utf-8") as file:
+            file.write(salted)
+    made = Checkout(folder, stacks)
+    made.git("init", "--quiet")
+    made.commit()
+    return made
+
+
+def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: Checkout) -> None:
+    iam = checkout.stacks.client("iam", account="222222222222")
+    role = {"RoleName": "central-log-archive-deployer", "PolicyName": "subscribe-log-groups"}
+    document = iam.get_role_policy(**role)["PolicyDocument"]
+    denied = without(document, "logs:PutSubscriptionFilter")
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(denied))
+    printed = checkout.promote("app-prod", status=1)
+    assert "the update of app-dev failed" in printed
+    assert "there is no earlier commit of app-dev to go back to" in printed
+    assert checkout.stacks.outputs("archive")["bucket"]
+    assert checkout.stacks.pulumi("stack", "history", "-s", "app-prod", "--json").strip() == "[]"
+
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
+    assert checkout.steps("app-prod") == [
+        ("archive", "already", 0),
+        ("app-dev", "promoted", 2),
+        ("app-prod", "promoted", 4),
+    ]
+    assert checkout.steps("app-prod") == [
+        ("archive", "already", 0),
+        ("app-dev", "already", 2),
+        ("app-prod", "already", 4),
+    ]
+
+
+def test_no_environment_is_skipped(checkout: Checkout) -> None:
+    before = checkout.git("rev-parse", "HEAD")
+    commit = checkout.commit("a change")
+    printed = checkout.promote("app-prod", "--only", status=1)
+    assert f"archive comes before app-prod and runs {before}, not {commit}: promote to archive first" in printed
+    assert checkout.steps("archive", "--only") == [("archive", "promoted", 0)]
+    printed = checkout.promote("app-prod", "--only", status=1)
+    assert f"app-dev comes before app-prod and runs {before}, not {commit}: promote to app-dev first" in printed
+    assert checkout.steps("app-dev", "--only") == [("archive", "already", 0), ("app-dev", "promoted", 2)]
+    assert checkout.steps("app-prod", "--only")[-1] == ("app-prod", "promoted", 4)
+
+
+def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_said(checkout: Checkout) -> None:
+    before = checkout.git("rev-parse", "HEAD")
+    checkout.commit("another change")
+    logs = checkout.stacks.client("logs", account="111111111111", region="us-east-1")
+    (destination,) = logs.describe_destinations()["destinations"]
+    policy = json.loads(destination["accessPolicy"])
+    policy["Statement"][0]["Principal"]["AWS"] = ["333333333333", "444444444444"]
+    change = {"destinationName": destination["destinationName"]}
+    logs.put_destination_policy(**change, accessPolicy=json.dumps(policy))
+    try:
+        printed = checkout.promote("app-prod", status=1)
+    finally:
+        logs.put_destination_policy(**change, accessPolicy=destination["accessPolicy"])
+    assert "app-dev does not deliver:" in printed
+    assert "account 222222222222, region us-east-1: lost at the destination policy" in printed
+    assert f"to go back: git switch --detach {before} && python -m ops promote --to app-dev" in printed
+    assert checkout.steps("app-prod")[-1] == ("app-prod", "promoted", 4)
+
+
+def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Checkout) -> None:
+    file = checkout.folder / "Pulumi.archive.yaml"
+    text = file.read_text(encoding="utf-8")
+    partitioned = text.replace(
+        "central-log-archive:archive:\n", "central-log-archive:archive:\n    delivery: {layout: partitioned}\n"
+    )
+    assert partitioned != text
+    file.write_text(partitioned, encoding="utf-8")
+    assert "here are changes that are in none:" in checkout.promote("archive", status=1)
+    checkout.commit("partitioned")
+    assert "archive-stream would be replaced: it holds data" in checkout.promote("app-prod", status=1)
+    assert checkout.steps("archive", "--allow", "archive-stream") == [("archive", "promoted", 0)]
+
+
+def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Checkout) -> None:
+    checkout.commit("one more change")
+    lock = checkout.stacks.instance.state / ".pulumi/locks/organization/central-log-archive/app-dev/mine.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(
+        json.dumps({"pid": 1, "username": "someone", "hostname": "elsewhere", "timestamp": "2026-01-01T00:00:00Z"})
+    )
+    try:
+        printed = checkout.promote("app-dev", status=1)
+    finally:
+        lock.unlink()
+    assert "app-dev is locked: another update runs, or one was interrupted" in printed
+    assert checkout.steps("app-dev")[-1] == ("app-dev", "promoted", 2)
+
+
+def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Checkout) -> None:
+    checkout.commit("the last change")
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "promote", "--to", "archive"],
+        cwd=checkout.folder, env=checkout.stacks.environment, input="n\n", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "archive is left as it is" in done.stderr
+
+
+def test_a_stack_that_is_not_there_is_told(checkout: Checkout) -> None:
+    assert "there is no Pulumi.staging.yaml" in checkout.promote("staging", status=2)
+
+
+def test_the_stacks_that_a_change_touches_are_listed_since_a_commit(checkout: Checkout) -> None:
+    since = checkout.git("rev-parse", "HEAD")
+    checkout.commit("for the list")
+    assert json.loads(checkout.ops("touched", "--since", since, "--json")) == ["archive"]
+    assert checkout.ops("touched", "--since", "HEAD").strip() == ""
+    checkout.ops("touched", "--since", "nothing-like-this", status=2)
