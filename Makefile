@@ -33,6 +33,7 @@ check: setup  ## lint, format, types, who imports whom, YAML, workflows
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
 test: check  ## everything that CI runs

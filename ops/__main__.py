@@ -33,7 +33,7 @@ progress = Console(stderr=True)
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, like app-prod.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="The stack's file; default: Pulumi.STACK.yaml of the project.")]
 Files = Annotated[
-    list[Path], typer.Argument(help="What pulumi preview --json --show-sames printed, a file for each stack.")
+    list[Path] | None, typer.Argument(help="What pulumi preview --json --show-sames printed, a file for each stack.")
 ]
 Allow = Annotated[
     list[str] | None,
@@ -189,23 +189,34 @@ def promote(
         raise typer.Exit(1)
 
 
-@app.command()
-def touched(
-    since: Annotated[str, typer.Option(help="A commit or branch, like origin/main.")], *, as_json: AsJson = False
+@app.command("stacks")
+def list_stacks(
+    since: Annotated[
+        str | None, typer.Option(help="A commit or branch, like origin/main: only what a change since then touches.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """List the stacks that the change since a commit may change: one by its own file, all by code."""
-    command = ["git", "diff", "--name-only", f"{since}...HEAD"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        progress.print(done.stderr.strip(), style="red", markup=False, highlight=False)
-        raise typer.Exit(2)
+    """List the stacks in the order of promotion. A change touches one by its own file, and all by code."""
     with refusals():
-        found = stacks.touched(done.stdout.splitlines(), stacks.read(ROOT))
+        settings = stacks.read(ROOT)
+        found = stacks.ordered(settings)
+        if since is not None:
+            touched = stacks.touched(_changed(since), settings)
+            found = [stack for stack in found if stack in touched]
     typer.echo(json.dumps(found) if as_json else "\n".join(found))
 
 
+def _changed(since: str) -> list[str]:
+    command = ["git", "diff", "--name-only", f"{since}...HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise stacks.StacksError(f"what changed since {since} is not known: {done.stderr.strip()}")
+    return done.stdout.splitlines()
+
+
 @app.command()
-def report(files: Files, *, as_json: AsJson = False) -> None:
+def report(files: Files = None, *, as_json: AsJson = False) -> None:
     """Print what previews would change, as Markdown for a pull request."""
     previews = _previews(files)
     if as_json:
@@ -216,7 +227,7 @@ def report(files: Files, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def gate(
-    files: Files,
+    files: Files = None,
     allow: Allow = None,
     *,
     as_json: AsJson = False,
@@ -234,9 +245,9 @@ def gate(
         raise typer.Exit(1)
 
 
-def _previews(files: list[Path]) -> list[previewing.Preview]:
+def _previews(files: list[Path] | None) -> list[previewing.Preview]:
     with refusals():
-        return [previewing.read(file, file.stem) for file in files]
+        return [previewing.read(file, file.stem) for file in files or ()]
 
 
 def _show(lines: list[covering.Line], totals: list[covering.Totals], labels: dict[str, str]) -> None:

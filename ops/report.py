@@ -15,6 +15,8 @@ _OPS = {"create": "created", "update": "changed", "replace": "replaced", "delete
 _RANK = ("replace", "delete", "update", "create")
 _MOST_ROWS = 50
 _MOST_ACCOUNTS = 12
+_MOST_CHARACTERS = 60_000  # a comment of GitHub takes 65,536
+_CUT = "\n\nThe rest does not fit: run `python -m ops report` on the previews.\n"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def summary(preview: Preview) -> Summary:
 
 def comment(previews: Iterable[Preview]) -> str:
     """Return Markdown for GitHub: counts, what is stateful first, what joins and leaves the archive, and a picture."""
-    return "\n".join([MARK, "# What this would change", *(line for preview in previews for line in _of(preview)), ""])
+    sections = ["\n".join(_of(preview)) for preview in previews] or ["\nNo stack is touched."]
+    written = "\n".join([MARK, "# What this would change", *sections])
+    return written if len(written) <= _MOST_CHARACTERS else written[:_MOST_CHARACTERS] + _CUT
 
 
 def _of(preview: Preview) -> Iterator[str]:
@@ -69,8 +73,8 @@ def _of(preview: Preview) -> Iterator[str]:
     yield f"| {' | '.join(said.counts)} |\n|{'--:|' * len(said.counts)}"
     yield f"| {' | '.join(map(str, said.counts.values()))} |\n"
     yield from (f"- **{each}: it holds data**" for each in said.stateful)
-    yield from (f"- {each} joins the archive" for each in said.joins)
-    yield from (f"- {each} leaves the archive" for each in said.leaves)
+    yield from _listed([f"{each} joins the archive" for each in said.joins])
+    yield from _listed([f"{each} leaves the archive" for each in said.leaves])
     yield from (f"- warning: {each.strip()}" for each in said.warnings)
     rows = sorted(
         (change for change in _of_aws(preview) if change.op != "same"),
@@ -83,6 +87,12 @@ def _of(preview: Preview) -> Iterator[str]:
             yield f"| | {len(rows) - _MOST_ROWS} more | |"
         yield "\n</details>"
     yield from _picture(preview.links("before"), preview.links("after"))
+
+
+def _listed(lines: list[str]) -> Iterator[str]:
+    yield from (f"- {line}" for line in lines[:_MOST_ROWS])
+    if len(lines) > _MOST_ROWS:
+        yield f"- and {len(lines) - _MOST_ROWS} more like the last"
 
 
 def _of_aws(preview: Preview) -> list[Change]:

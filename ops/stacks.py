@@ -53,6 +53,15 @@ def chain(target: str, stacks: Mapping[str, Settings]) -> list[str]:
     return found[::-1]
 
 
+def ordered(stacks: Mapping[str, Settings]) -> list[str]:
+    """Return all stacks, each after those that it follows.
+
+    Raises:
+        StacksError: one of them follows a stack that has no file, or itself.
+    """
+    return list(dict.fromkeys(each for stack in sorted(stacks) for each in chain(stack, stacks)))
+
+
 def touched(paths: Iterable[str], stacks: Iterable[str]) -> list[str]:
     """Return the stacks that a change of some files of the project may change: one by its own file, all by code."""
     stacks = sorted(stacks)

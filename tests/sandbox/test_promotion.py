@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ops.report import MARK
 from sandbox.server import ROOT
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.test_rights import without
@@ -33,9 +35,9 @@ class Checkout:
         )
         return done.stdout.strip()
 
-    def commit(self, change: str = "") -> str:
-        """Commit what is there, and return the commit."""
-        if change:
+    def commit(self, change: str = "", *, touch: bool = True) -> str:
+        """Commit what is there, with a line more in the archive's stack file if nothing else, and return the commit."""
+        if touch:
             with (self.folder / "Pulumi.archive.yaml").open("a", encoding="utf-8") as file:
                 file.write(f"# {change}\n")
         self.git("add", "--all")
@@ -75,7 +77,7 @@ def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checko
             file.write(salted)
     made = Checkout(folder, stacks)
     made.git("init", "--quiet")
-    made.commit()
+    made.commit(touch=False)
     return made
 
 
@@ -144,7 +146,7 @@ def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Chec
     assert partitioned != text
     file.write_text(partitioned, encoding="utf-8")
     assert "here are changes that are in none:" in checkout.promote("archive", status=1)
-    checkout.commit("partitioned")
+    checkout.commit("partitioned", touch=False)
     assert "archive-stream would be replaced: it holds data" in checkout.promote("app-prod", status=1)
     assert checkout.steps("archive", "--allow", "archive-stream") == [("archive", "promoted", 0)]
 
@@ -178,9 +180,51 @@ def test_a_stack_that_is_not_there_is_told(checkout: Checkout) -> None:
     assert "there is no Pulumi.staging.yaml" in checkout.promote("staging", status=2)
 
 
-def test_the_stacks_that_a_change_touches_are_listed_since_a_commit(checkout: Checkout) -> None:
+def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(checkout: Checkout) -> None:
+    def previewed(base: str, status: int = 0) -> tuple[str, str]:
+        done = subprocess.run(
+            [".github/preview.sh", base, "previews", "pulumi"],
+            cwd=checkout.folder, env=checkout.stacks.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        folder = checkout.folder / "previews"
+        return (folder / "report.md").read_text(encoding="utf-8"), (folder / "gate.txt").read_text(encoding="utf-8")
+
+    (checkout.folder / ".venv").symlink_to(ROOT / ".venv")
+    checkout.git("config", "core.excludesFile", str(ROOT / ".gitignore"))
+    (checkout.folder / ".git/info/exclude").write_text(".venv\npreviews\n", encoding="utf-8")
+    base = checkout.git("rev-parse", "HEAD")
+    assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is touched.\n", "")
+    file = checkout.folder / "Pulumi.app-dev.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r" +- aws-waf-logs-shop .*\n", "", text), encoding="utf-8")
+    checkout.commit("one log group fewer", touch=False)
+    report, gate = previewed(base)
+    assert [line for line in report.splitlines() if line.startswith("## ")] == ["## app-dev"]
+    assert "- `aws-waf-logs-shop` of account 222222222222, eu-west-1 leaves the archive" in report
+    assert gate == "app-dev: may be applied\n"
+    file.write_text(text.replace("us-east-1", "ap-south-1"), encoding="utf-8")
+    checkout.commit("a region that is not served", touch=False)
+    report, gate = previewed(base, status=1)
+    assert "**The preview failed:**" in report
+    assert gate.startswith("app-dev: must not be applied")
+    checkout.git("checkout", "--quiet", base)
+
+
+def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: Checkout) -> None:
+    check = ("preview", "--refresh", "--expect-no-changes", "-s", "app-dev")
+    checkout.stacks.pulumi(*check)
+    logs = checkout.stacks.client("logs", account="222222222222")
+    logs.delete_subscription_filter(logGroupName="aws-waf-logs-shop", filterName="central-log-archive.eu-west-1")
+    assert "no changes were expected" in checkout.stacks.pulumi(*check, ok=False)
+
+
+def test_stacks_are_listed_in_the_order_of_promotion_or_those_that_a_change_touches(checkout: Checkout) -> None:
     since = checkout.git("rev-parse", "HEAD")
     checkout.commit("for the list")
-    assert json.loads(checkout.ops("touched", "--since", since, "--json")) == ["archive"]
-    assert checkout.ops("touched", "--since", "HEAD").strip() == ""
-    checkout.ops("touched", "--since", "nothing-like-this", status=2)
+    assert json.loads(checkout.ops("stacks", "--json")) == ["archive", "app-dev", "app-prod"]
+    assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == ["archive"]
+    assert checkout.ops("stacks", "--since", "HEAD").strip() == ""
+    assert "what changed since nothing-like-this is not known" in checkout.ops(
+        "stacks", "--since", "nothing-like-this", status=2
+    )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.stacks import StacksError, chain, read, touched
+from ops.report import MARK
+from ops.stacks import StacksError, chain, ordered, read, touched
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["app-dev", "app-prod", "archive"]
@@ -74,3 +75,19 @@ def test_what_is_told_to_be_beside_the_stacks_is_there() -> None:
     beside = [path for path in (".github", "benchmarks", "docs", "ops", "sandbox", "tests") if (ROOT / path).is_dir()]
     assert len(beside) == 6
     assert touched([f"{path}/any" for path in beside], NAMES) == []
+
+
+@pytest.mark.parametrize("workflow", ["promote.yml", "drift.yml"])
+def test_the_workflows_know_every_stack_in_the_order_of_promotion(workflow: str) -> None:
+    (job,) = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"].values()
+    assert job["strategy"]["matrix"]["stack"] == ordered(read(ROOT))
+
+
+def test_the_workflow_finds_its_comment_by_the_mark_of_the_report() -> None:
+    assert f"mark='{MARK}'" in (ROOT / ".github/workflows/preview.yml").read_text(encoding="utf-8")
+
+
+def test_ci_runs_the_engine_that_the_program_is_made_for() -> None:
+    action = yaml.safe_load((ROOT / ".github/actions/pulumi/action.yml").read_text(encoding="utf-8"))
+    (engine,) = [each["with"]["pulumi-version"] for each in action["runs"]["steps"] if "Pulumi" in each["name"]]
+    assert f'"pulumi=={engine}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Previews the stacks that a change touches, and writes report.md and gate.txt beside what the engine said of each.
+#
+#   .github/preview.sh BASE FOLDER pulumi            with credentials
+#   .github/preview.sh BASE FOLDER sandbox/pulumi    on the sandbox
+#
+# The exit status is that of the gate.
+set -euo pipefail
+base=$1 folder=$2 pulumi=$3
+mkdir -p "$folder"
+previews=()
+for stack in $(.venv/bin/python -m ops stacks --since "$base"); do
+    # A preview that fails says why in what it printed; the report tells, and the gate stays shut.
+    "$pulumi" preview --json --show-sames --non-interactive --stack "$stack" \
+        --config central-log-archive:previewRole=central-log-archive-previewer > "$folder/$stack.json" || true
+    previews+=("$folder/$stack.json")
+done
+.venv/bin/python -m ops report "${previews[@]}" > "$folder/report.md"
+.venv/bin/python -m ops gate "${previews[@]}" | tee "$folder/gate.txt"
