@@ -54,6 +54,8 @@ def test_every_stack_file_of_the_repository_has_a_recorded_graph() -> None:
 
 def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: Graph) -> None:
     assert archive.outputs == {
+        "account": "111111111111",
+        "region": "eu-west-1",
         "admittedAccounts": ["222222222222", "333333333333", "444444444444"],
         "bucket": "archive-bucket-1234567",
         "destinations": {

@@ -1,0 +1,73 @@
+"""The policy pack in the engine. The sandbox's language host cannot run one, so the engine starts it the older way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.rules import RULES
+from sandbox.server import ROOT
+from tests.graph.recorder import config_of
+from tests.sandbox.stacks import EXAMPLES, Stacks
+
+_LAUNCHER = '#!/bin/sh\nexec python -u -m pulumi.policy "$1" "$2"\n'
+
+
+@pytest.fixture(scope="module")
+def pack(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The pack's own program, under a runtime for which the engine runs an executable of that name."""
+    folder: Path = tmp_path_factory.mktemp("pack")
+    (folder / "PulumiPolicy.yaml").write_text("runtime: sandbox\n", encoding="utf-8")
+    (folder / "__main__.py").symlink_to(ROOT / "policy" / "__main__.py")
+    launcher = folder / "bin" / "pulumi-analyzer-policy-sandbox"
+    launcher.parent.mkdir()
+    launcher.write_text(_LAUNCHER, encoding="utf-8")
+    launcher.chmod(0o755)
+    stacks.environment["PATH"] = os.pathsep.join([str(launcher.parent), stacks.environment["PATH"]])
+    return str(folder)
+
+
+def test_nothing_is_against_the_example_stacks_at_preview_and_at_update(stacks: Stacks, pack: str) -> None:
+    for stack in EXAMPLES:
+        previewed = stacks.pulumi("preview", "-s", stack, "--policy-pack", pack)
+        updated = stacks.pulumi("up", "--yes", "--skip-preview", "-s", stack, "--policy-pack", pack)
+        for printed in (previewed, updated):
+            assert "✅ central-log-archive@" in printed
+            assert "can't run policy" not in printed
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("owner-tags", ('"managed-by": "central-log-archive"', '"somebody": "else"')),
+        ("encrypted-streams", ("enabled=True,\n            key_type", "enabled=False,\n            key_type")),
+    ],
+)
+def test_an_update_that_breaks_a_rule_is_stopped_with_its_name(
+    stacks: Stacks, pack: str, tmp_path: Path, rule: str, change: tuple[str, str]
+) -> None:
+    assert rule in {each.name for each in RULES}
+    changed = tmp_path / "project"
+    changed.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py", "transform", "subscriber"):
+        (changed / name).symlink_to(ROOT / name)
+    (changed / "components").mkdir()
+    found = False
+    for file in (ROOT / "components").glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        found |= change[0] in text
+        (changed / "components" / file.name).write_text(text.replace(*change), encoding="utf-8")
+    assert found
+    printed = _preview(stacks, changed, pack, config_of("archive"))
+    assert f"[mandatory]  {rule}" in printed
+
+
+def _preview(stacks: Stacks, folder: Path, pack: str, config: dict[str, Any]) -> str:
+    """Preview the archive with a program of another folder; it has to be stopped."""
+    file = stacks.write(config)
+    return stacks.pulumi(
+        "-C", str(folder), "preview", "-s", "archive", "--config-file", str(file), "--policy-pack", pack, ok=False
+    )
