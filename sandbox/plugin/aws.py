@@ -54,7 +54,7 @@ def connect(
     """Assume the roles in order, and make sure that the account is one that is allowed.
 
     Args:
-        environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+        environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, if there is one.
         region: the provider's region.
         assume_roles: role ARN and session name of each role, as the provider's arguments have them.
         allowed_account_ids: accounts that the provider may work in; empty: any.
@@ -71,6 +71,7 @@ def connect(
     credentials: Mapping[str, str] = {
         "aws_access_key_id": environment.get("AWS_ACCESS_KEY_ID", ""),
         "aws_secret_access_key": environment.get("AWS_SECRET_ACCESS_KEY", ""),
+        **({"aws_session_token": token} if (token := environment.get("AWS_SESSION_TOKEN")) else {}),
     }
     for role in assume_roles:
         with _session_lock:
