@@ -58,9 +58,15 @@ def status(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def env() -> None:
+def env(
+    *, engine: Annotated[bool, typer.Option("--engine", help="Those of Pulumi too, as python -m ops needs.")] = False
+) -> None:
     """Print the variables with which the AWS CLI or boto3 talk to the cloud, for a shell's eval."""
-    for key, value in of_checkout().environment().items():
+    instance = of_checkout()
+    variables = instance.pulumi_environment(os.environ, progress) if engine else instance.environment()
+    for key, value in variables.items():
+        if os.environ.get(key) == value:
+            continue
         print(f"export {key}={shlex.quote(value)}")  # noqa: T201 - for a shell, not for a person
 
 

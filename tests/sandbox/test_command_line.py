@@ -62,6 +62,17 @@ def test_env_prints_what_a_client_needs(home: Path) -> None:
     assert exported["AWS_ACCESS_KEY_ID"] == "999999999999"
 
 
+def test_env_with_the_engine_is_enough_to_verify_what_the_demo_left(home: Path) -> None:
+    exported = dict(shlex.split(line)[1].split("=", 1) for line in run(home, "env", "--engine").splitlines())
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "verify", "-s", "app-prod", "--json"],
+        cwd=ROOT, env={**os.environ, **exported}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    assert said["delivers"]
+    assert len(said["verdicts"]) == 4
+
+
 def test_the_wrapper_runs_from_any_folder_and_leaves_the_stack_file_alone(home: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text((ROOT / "Pulumi.app-dev.yaml").read_text().replace("shop-dev", "mine"))
