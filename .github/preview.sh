@@ -10,8 +10,11 @@ base=$1 folder=$2 pulumi=$3
 mkdir -p "$folder"
 previews=()
 for stack in $(.venv/bin/python -m ops stacks --since "$base"); do
+    # A copy, since the engine writes into the stack file what the command line says.
+    cp "Pulumi.$stack.yaml" "$folder/"
     # A preview that fails says why in what it printed; the report tells, and the gate stays shut.
     "$pulumi" preview --json --show-sames --non-interactive --stack "$stack" \
+        --config-file "$folder/Pulumi.$stack.yaml" \
         --config central-log-archive:previewRole=central-log-archive-previewer > "$folder/$stack.json" || true
     previews+=("$folder/$stack.json")
 done

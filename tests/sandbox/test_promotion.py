@@ -208,6 +208,7 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(c
     report, gate = previewed(base, status=1)
     assert "**The preview failed:**" in report
     assert gate.startswith("app-dev: must not be applied")
+    assert checkout.git("status", "--porcelain") == ""
     checkout.git("checkout", "--quiet", base)
 
 

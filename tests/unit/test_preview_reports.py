@@ -201,3 +201,18 @@ def test_the_commands_print_for_people_and_programs_and_end_with_a_status(tmp_pa
     assert "app-dev: must not be applied\n  errors would be deleted" in done.stdout
     assert run(app, ["gate", shut, "--allow", "errors"]).exit_code == 0
     assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
+
+
+def test_a_comment_stays_within_what_github_takes(tmp_path: Path) -> None:
+    joining = [step("create", subscription(A, "eu-west-1", f"/group/{number:03d}")) for number in range(60)]
+    preview = read(
+        written(
+            tmp_path, step("same", provider(A, "eu-west-1")), step("same", subscription(A, "eu-west-1", "z")), *joining
+        )
+    )
+    said = comment([preview])
+    assert said.count(" joins the archive") == 50
+    assert "- and 10 more like the last" in said
+    many = comment([preview] * 20)
+    assert 60_000 < len(many) < 65_536
+    assert many.endswith("The rest does not fit: run `python -m ops report` on the previews.\n")

@@ -516,11 +516,11 @@ def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:
         "archive": {**ARCHIVE, "deployerRole": "mine"},
         "defaults": {"deployerRole": "theirs"},
         "applications": [SHOP],
-        "previewRole": "0123",
+        "previewRole": "123",
     }
     settings = loaded(**given)
     assert settings.archive is not None
-    assert [settings.archive.deployer_role, *(each.deployer_role for each in settings.applications)] == ["0123", "0123"]
+    assert [settings.archive.deployer_role, *(each.deployer_role for each in settings.applications)] == ["123", "123"]
     assert loaded(**{**given, "previewRole": ""}).applications[0].deployer_role == "theirs"
 
 
