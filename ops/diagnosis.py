@@ -38,8 +38,17 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """The way of one account and region."""
+class Way:
+    """The way of an event that was not seen.
+
+    Attributes:
+        account: id of the account.
+        region: the region.
+        access: the verifier role of the account.
+        failed: returns why Firehose could not process the event, if it says so.
+        waited: seconds that the event has not been seen.
+        since: when it was written.
+    """
 
     account: str
     region: str
@@ -67,27 +76,8 @@ class Diagnosis:
         """Seconds until an event should be in the bucket: what the stream may gather, and some minutes."""
         return float((self._delivery.get("BufferingHints") or {}).get("IntervalInSeconds", 0)) + _PATIENCE_SECONDS
 
-    def of(
-        self,
-        account: str,
-        region: str,
-        access: Access,
-        *,
-        failed: Callable[[], str | None],
-        waited: float,
-        since: datetime,
-    ) -> Loss:
-        """Say where an event of an account and region was lost.
-
-        Args:
-            account: id of the account.
-            region: the region.
-            access: the verifier role of the account.
-            failed: returns why Firehose could not process the event, if it says so.
-            waited: seconds that the event has not been seen.
-            since: when it was written.
-        """
-        way = _Way(account, region, access, failed, waited, since)
+    def of(self, way: Way) -> Loss:
+        """Say where an event was lost."""
         for stage, look in self._stages:
             try:
                 reason = look(way)
@@ -97,7 +87,7 @@ class Diagnosis:
                 return self.loss(stage, reason)
         return Loss(
             "bucket",
-            f"all of the way is as it should be, but the event has not been seen for {waited:.0f} s",
+            f"all of the way is as it should be, but the event has not been seen for {way.waited:.0f} s",
             f"the stream may gather events for {self.patience - _PATIENCE_SECONDS:.0f} s, and CloudWatch Logs leaves a "
             "filter alone for up to 10 minutes after it was refused something: wait, and verify again",
         )
@@ -112,7 +102,7 @@ class Diagnosis:
         return Loss(stage, reason, remedy)
 
     @property
-    def _stages(self) -> list[tuple[str, Callable[[_Way], str | None]]]:
+    def _stages(self) -> list[tuple[str, Callable[[Way], str | None]]]:
         """The parts of the way, in the order in which an event comes by."""
         return [
             ("filter", self._filter),
@@ -125,7 +115,7 @@ class Diagnosis:
             ("bucket", self._delivery_role),
         ]
 
-    def _filter(self, way: _Way) -> str | None:
+    def _filter(self, way: Way) -> str | None:
         found = self._filter_of(way)
         wanted = self._archive.destinations.get(way.region)
         if found is None:
@@ -136,12 +126,12 @@ class Diagnosis:
             return f"it lets only events pass that match {found['filterPattern']}"
         return None
 
-    def _filter_of(self, way: _Way) -> dict[str, Any] | None:
+    def _filter_of(self, way: Way) -> dict[str, Any] | None:
         logs = way.access.client("logs", way.region)
         found = logs.describe_subscription_filters(logGroupName=CANARY)["subscriptionFilters"]
         return next((each for each in found if each["filterName"] == filter_name(way.region)), None)
 
-    def _filter_role(self, way: _Way) -> str | None:
+    def _filter_role(self, way: Way) -> str | None:
         """An organization is admitted through roles of the filters (CloudWatch Logs User Guide)."""
         role = (self._filter_of(way) or {}).get("roleArn")
         if not role:
@@ -150,7 +140,7 @@ class Diagnosis:
         group = f"arn:{PARTITIONS[way.region]}:logs:{way.region}:{way.account}:log-group:{CANARY}:*"
         return _wrong_with_role(way.access, way.region, role, way.account, None, "logs:PutLogEvents", group)
 
-    def _destination(self, way: _Way) -> str | None:
+    def _destination(self, way: Way) -> str | None:
         found = self._destination_of(way)
         if found is None:
             return f"there is no {self._archive.destinations[way.region]}"
@@ -158,13 +148,13 @@ class Diagnosis:
             return f"it leads to {found['targetArn']}, not to {self._archive.stream}"
         return None
 
-    def _destination_of(self, way: _Way) -> dict[str, Any] | None:
+    def _destination_of(self, way: Way) -> dict[str, Any] | None:
         arn = self._archive.destinations[way.region]
         logs = self._home.client("logs", way.region)
         found = logs.describe_destinations(DestinationNamePrefix=arn.rpartition(":")[2])["destinations"]
         return next((each for each in found if each["arn"] == arn), None)
 
-    def _destination_policy(self, way: _Way) -> str | None:
+    def _destination_policy(self, way: Way) -> str | None:
         policy = (self._destination_of(way) or {}).get("accessPolicy")
         for statement in _allowed(policy):
             principals = _listed((statement.get("Principal") or {}).get("AWS", []))
@@ -175,7 +165,7 @@ class Diagnosis:
                 return None
         return f"it does not admit account {way.account}"
 
-    def _sender_role(self, way: _Way) -> str | None:
+    def _sender_role(self, way: Way) -> str | None:
         archive, role = self._archive, (self._destination_of(way) or {})["roleArn"]
         return _wrong_with_role(
             self._home, archive.region, role, way.account, archive.organization, "firehose:PutRecord", archive.stream
@@ -207,7 +197,7 @@ class Diagnosis:
         status = self._stream["DeliveryStreamStatus"]
         return None if status == "ACTIVE" else f"it is {status}"
 
-    def _delivery_role(self, way: _Way) -> str | None:
+    def _delivery_role(self, way: Way) -> str | None:
         objects = f"{self._delivery['BucketARN']}/logs/canary"
         wrong = _wrong_rights(self._home, self._archive.region, self._delivery["RoleARN"], "s3:PutObject", objects)
         return wrong or next(self._delivery_errors(way.since), None)

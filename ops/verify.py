@@ -24,7 +24,7 @@ from components.layouts import LAYOUTS
 from components.patterns import CANARY
 from components.regions import PARTITIONS
 from components.settings import Application
-from ops.diagnosis import Diagnosis, Loss
+from ops.diagnosis import Diagnosis, Loss, Way
 from ops.outputs import Archive
 
 VERIFIER = "central-log-archive-verifier"
@@ -113,12 +113,14 @@ def verify(
             loss = canary.loss
             if canary.seconds is None and loss is None:
                 loss = diagnosis.of(
-                    canary.account,
-                    canary.region,
-                    canary.access,
-                    failed=lambda: bucket.failure(canary.mark, started),
-                    waited=time.monotonic() - canary.written,
-                    since=started,
+                    Way(
+                        canary.account,
+                        canary.region,
+                        canary.access,
+                        failed=lambda: bucket.failure(canary.mark, started),
+                        waited=time.monotonic() - canary.written,
+                        since=started,
+                    )
                 )
             return Verdict(canary.account, canary.region, canary.seconds, loss)
 

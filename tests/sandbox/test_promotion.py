@@ -181,10 +181,11 @@ def test_a_stack_that_is_not_there_is_told(checkout: Checkout) -> None:
 
 
 def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(checkout: Checkout) -> None:
-    def previewed(base: str, status: int = 0) -> tuple[str, str]:
+    def previewed(base: str, status: int = 0, labels: str = "") -> tuple[str, str]:
         done = subprocess.run(
             [".github/preview.sh", base, "previews", "pulumi"],
-            cwd=checkout.folder, env=checkout.stacks.environment, capture_output=True, text=True, check=False,
+            cwd=checkout.folder, env={**checkout.stacks.environment, "LABELS": labels},
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
         folder = checkout.folder / "previews"
@@ -208,6 +209,15 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(c
     report, gate = previewed(base, status=1)
     assert "**The preview failed:**" in report
     assert gate.startswith("app-dev: must not be applied")
+    checkout.git("checkout", "--quiet", base)
+    archive = checkout.folder / "Pulumi.archive.yaml"
+    text = archive.read_text(encoding="utf-8")
+    archive.write_text(text.replace("    delivery: {layout: partitioned}\n", ""), encoding="utf-8")
+    checkout.commit("back to dates", touch=False)
+    report, gate = previewed(base, status=1)
+    assert "- **archive-stream (FirehoseDeliveryStream) would be replaced: it holds data**" in report
+    assert "if that is meant, --allow archive-stream" in gate
+    assert previewed(base, labels="bug allow:archive-stream") == (report, "archive: may be applied\n")
     assert checkout.git("status", "--porcelain") == ""
     checkout.git("checkout", "--quiet", base)
 
