@@ -37,7 +37,7 @@ check: setup  ## lint, format, types, who imports whom, YAML, workflows
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
 test: check  ## everything that CI runs
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lock: setup  ## write both requirement files anew from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
