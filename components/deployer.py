@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from components.regions import PARTITIONS
+from components import regions
 from components.settings import Application, Archive
 
 
 def role_arn(account: Archive | Application, region: str) -> str:
     """Return the ARN of an account's deployer role, in the partition of AWS that ``region`` is in."""
-    return f"arn:{PARTITIONS[region]}:iam::{account.account}:role/{account.deployer_role}"
+    return regions.role_arn(region, account.account, account.deployer_role)
 
 
 def session_name(stack: str) -> str:

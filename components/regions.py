@@ -19,3 +19,8 @@ _PARTITIONS = {
 
 PARTITIONS = {region: partition for partition, regions in _PARTITIONS.items() for region in regions}
 """Region → partition, for every region that a stack file may name."""
+
+
+def role_arn(region: str, account: str, name: str) -> str:
+    """Return the ARN of a role, in the partition of AWS that ``region`` is in."""
+    return f"arn:{PARTITIONS[region]}:iam::{account}:role/{name}"

@@ -12,6 +12,16 @@ from components.settings import Settings, SettingsError, load
 _NAMESPACE = "central-log-archive:"
 
 
+def file_name(stack: str) -> str:
+    """Name the file of a stack, which may be given with its organization and project."""
+    return f"Pulumi.{stack.rsplit('/', maxsplit=1)[-1]}.yaml"
+
+
+def stack_of(file: Path) -> str:
+    """Name the stack that a file is of."""
+    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+
 def read(file: Path) -> Settings:
     """Return what a stack file says.
 
@@ -27,4 +37,4 @@ def read(file: Path) -> Settings:
         for key, value in config.items()
         if key.startswith(_NAMESPACE)
     }
-    return load(texts, file.name.removeprefix("Pulumi.").removesuffix(".yaml"))
+    return load(texts, stack_of(file))

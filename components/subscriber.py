@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from components import documents
 from components.patterns import SUBSCRIBER
-from components.regions import PARTITIONS
+from components.regions import role_arn
 from components.settings import RegionLogGroups, auto_filter_name, filter_name
 
 _FOLDER = Path("subscriber")
@@ -64,7 +64,7 @@ def make_subscriber(
         f"{name}-subscriber-{region}",
         name=SUBSCRIBER,
         description="Subscribes new log groups to the central log archive",
-        role=f"arn:{PARTITIONS[region]}:iam::{account}:role/{SUBSCRIBER}",
+        role=role_arn(region, account, SUBSCRIBER),
         runtime="python3.13",
         architectures=["arm64"],
         handler="subscriber.handler.handler",

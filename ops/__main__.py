@@ -56,10 +56,6 @@ def refusals() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _file_of(stack: str) -> Path:
-    return ROOT / f"Pulumi.{stack.rsplit('/', maxsplit=1)[-1]}.yaml"
-
-
 @app.command()
 def coverage(
     stack: Stack,
@@ -77,7 +73,7 @@ def coverage(
     """
     with refusals():
         requirements = [covering.Requirement.parse(text) for text in require or ()]
-        settings = stack_file.read(config_file or _file_of(stack))
+        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
         with Progress(console=progress, transient=True) as bar:
             task = bar.add_task("reading accounts", total=len(settings.applications))
             lines = covering.survey(settings.applications, stack, lambda: bar.advance(task))
@@ -108,10 +104,10 @@ def verify(
     Exit status: 0; 1 when an event was lost; 2 when it could not be found out.
     """
     with refusals():
-        settings = stack_file.read(config_file or _file_of(stack))
+        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
         if not settings.applications:
             raise SettingsError(f"stack {stack} has no applications; verify the stacks that have")
-        archive = outputs.archive(stack if settings.archive else str(settings.archive_stack))
+        archive = outputs.archive_of(stack, settings)
         with Progress(console=progress, transient=True) as bar:
             task = bar.add_task("waiting for the events in the bucket")
             verdicts = verifying.verify(

@@ -10,6 +10,7 @@ from typing import Any
 from pulumi import automation
 
 from components.regions import PARTITIONS
+from components.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,12 +57,14 @@ def read(stack: str) -> dict[str, Any]:
     return {name: output.value for name, output in outputs.items()}
 
 
-def archive(stack: str) -> Archive:
-    """Return the archive that a stack built.
+def archive_of(stack: str, settings: Settings) -> Archive:
+    """Return the archive that a stack sends to: its own, or that of the stack which it names.
 
     Raises:
-        OutputsError: Pulumi cannot read its outputs, or it built none.
+        OutputsError: Pulumi cannot read its outputs, or it has none.
     """
+    if settings.archive is None:
+        stack = str(settings.archive_stack)
     outputs = read(stack)
     if "account" not in outputs:
         raise OutputsError(f"stack {stack} has no archive: bring it up first (pulumi up -s {stack})")

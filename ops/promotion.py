@@ -171,7 +171,7 @@ class Promotion:
         if not settings.applications:
             return 0
         self.told.says(f"verifying {stack}")
-        archive = outputs.archive(stack if settings.archive else str(settings.archive_stack))
+        archive = outputs.archive_of(stack, settings)
         verdicts = verify(
             settings.applications,
             stack,

@@ -25,7 +25,7 @@ def read(root: Path) -> dict[str, Settings]:
     Raises:
         SettingsError: a stack file cannot be used.
     """
-    return {_name(file): stack_file.read(file) for file in sorted(root.glob("Pulumi.*.yaml"))}
+    return {stack_file.stack_of(file): stack_file.read(file) for file in sorted(root.glob("Pulumi.*.yaml"))}
 
 
 def before(settings: Settings) -> str | None:
@@ -70,7 +70,3 @@ def touched(paths: Iterable[str], stacks: Iterable[str]) -> list[str]:
     if any(path not in own for path in paths):
         return stacks
     return sorted({own[path] for path in paths})
-
-
-def _name(file: Path) -> str:
-    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")

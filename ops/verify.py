@@ -22,7 +22,7 @@ import cramjam
 from components.access import READ_ERRORS, Access
 from components.layouts import LAYOUTS
 from components.patterns import CANARY
-from components.regions import PARTITIONS
+from components.regions import role_arn
 from components.settings import Application
 from ops.diagnosis import Diagnosis, Loss, Way
 from ops.outputs import Archive
@@ -70,11 +70,6 @@ class _Canary:
     loss: Loss | None = None
 
 
-def verifier_arn(account: str, region: str) -> str:
-    """Return the ARN of an account's verifier role, in the partition of AWS that ``region`` is in."""
-    return f"arn:{PARTITIONS[region]}:iam::{account}:role/{VERIFIER}"
-
-
 def verify(
     applications: Iterable[Application],
     stack: str,
@@ -96,7 +91,7 @@ def verify(
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: a verifier role cannot be assumed, or it may
             not read the bucket.
     """
-    home = Access(verifier_arn(archive.account, archive.region), archive.region, stack)
+    home = Access(role_arn(archive.region, archive.account, VERIFIER), archive.region, stack)
     diagnosis = Diagnosis(home, archive, stack)
     bucket = _Bucket(home, archive)
     with ThreadPoolExecutor(_WORKERS) as workers:
@@ -130,7 +125,7 @@ def verify(
 def _write(application: Application, stack: str, diagnosis: Diagnosis) -> list[_Canary]:
     """Write a marked event into each canary of an account."""
     first = next(iter(application.regions))
-    access = Access(verifier_arn(application.account, first), first, stack)
+    access = Access(role_arn(first, application.account, VERIFIER), first, stack)
     canaries = []
     for region in application.regions:
         logs, mark = access.client("logs", region), uuid.uuid4().hex

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from components.settings import Application, Archive, Settings
-from components.stack_file import read
+from components.stack_file import file_name, read
 from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
 
@@ -60,7 +60,7 @@ def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared
 def _archive_of(file: Path, settings: Settings, archives: list[Archive]) -> Archive:
     if archives:
         return archives[0]
-    beside = file.parent / f"Pulumi.{str(settings.archive_stack).rsplit('/', maxsplit=1)[-1]}.yaml"
+    beside = file.parent / file_name(str(settings.archive_stack))
     archive = read(beside).archive if beside.is_file() else None
     if archive is None:
         raise PrepareError(f"{file} needs the archive of stack {settings.archive_stack}; give {beside.name} too")

@@ -12,6 +12,7 @@ import pytest
 from components.inventory import Subscription
 from components.patterns import CANARY
 from components.settings import PIPELINE_LOG_GROUPS
+from components.stack_file import stack_of
 from tests.graph.recorder import ROOT, Graph, Region, config_of, record, standard
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -48,7 +49,7 @@ def test_the_graph_of_an_example_stack_is_the_recorded_one(stack: str, archive: 
 
 
 def test_every_stack_file_of_the_repository_has_a_recorded_graph() -> None:
-    stacks = {path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in ROOT.glob("Pulumi.*.yaml")}
+    stacks = {stack_of(path) for path in ROOT.glob("Pulumi.*.yaml")}
     assert stacks == {path.stem for path in RECORDED.glob("*.txt")}
 
 
