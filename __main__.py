@@ -35,6 +35,8 @@ if stack.archive is not None:
             sender_accounts=stack.sender_accounts,
             sender_organization=stack.sender_organization,
             sender_role_name=stack.archive.sender_role_name,
+            stream_name=stack.archive.stream_name,
+            destination_names=stack.archive.destination_names,
             bucket=stack.archive.bucket,
             existing_bucket=stack.archive.existing_bucket,
             key=stack.archive.key,

@@ -59,6 +59,9 @@ def announce_replacement(archive: Archive, *, retain: bool) -> None:
     Args:
         archive: what the stack file wants. What was before is in the outputs of this stack.
         retain: whether a stream that is replaced is kept.
+
+    Raises:
+        pulumi.RunError: (when the outputs are resolved) the new stream would have the name of the old one.
     """
 
     def announce(outputs: Mapping[str, Any]) -> None:
@@ -74,6 +77,11 @@ def announce_replacement(archive: Archive, *, retain: bool) -> None:
             if retain
             else "deletes the old one with what it has gathered and not written"
         )
+        if changes and archive.stream_name is not None and archive.stream_name == outputs.get("stream"):
+            raise pulumi.RunError(
+                f"{changes[0]}, which AWS does only by a new stream, and there is one named {archive.stream_name}; "
+                "remove archive.streamName, so that the new one gets a name of its own"
+            )
         for change in changes:
             pulumi.warn(
                 f"{change}, which AWS does only by a new stream. Pulumi makes it, turns every destination to it, and "

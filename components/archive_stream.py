@@ -30,6 +30,7 @@ _DEFAULT_RETRIES = 3
 def make_stream(
     name: str,
     *,
+    stream_name: str | None,
     account: str,
     region: str,
     bucket_arn: pulumi.Input[str],
@@ -46,7 +47,8 @@ def make_stream(
     DeleteDeliveryStream).
 
     Args:
-        name: the archive's logical name; stream, role and error log are named after it.
+        name: the archive's logical name; role and error log are named after it.
+        stream_name: name of the stream; None: after the archive too.
         account: id of the archive's account.
         region: home region.
         bucket_arn: ARN of the bucket.
@@ -94,6 +96,7 @@ def make_stream(
     )
     stream = aws.kinesis.FirehoseDeliveryStream(
         f"{name}-stream",
+        name=stream_name,
         destination="extended_s3",
         extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
             bucket_arn=bucket_arn,

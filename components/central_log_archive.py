@@ -32,6 +32,8 @@ class CentralLogArchiveArgs:
         sender_accounts: ids of the accounts that may subscribe log groups.
         sender_organization: id of the organization whose accounts may subscribe log groups, if any.
         sender_role_name: name of the role that CloudWatch Logs assumes to put records into the stream.
+        stream_name: name of the stream; None: one that Pulumi finds.
+        destination_names: region → name of its destination; for the others Pulumi finds one.
         bucket: how long events are kept, and what guards them.
         existing_bucket: a bucket that is there already; None: one is made, as ``bucket`` says.
         key: ARN of the KMS key of all that holds events; "create": make one; None: keys of AWS.
@@ -49,6 +51,8 @@ class CentralLogArchiveArgs:
     sender_accounts: Sequence[str]
     sender_organization: str | None
     sender_role_name: str
+    stream_name: str | None
+    destination_names: Mapping[str, str]
     bucket: Bucket
     existing_bucket: ExistingBucket | None
     key: str | None
@@ -113,6 +117,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             transform = ArchiveTransform(name, args.transform, partition_keys=keys, key_arn=key_arn, child=child)
         stream, delivery_role = make_stream(
             name,
+            stream_name=args.stream_name,
             account=args.account,
             region=args.region,
             bucket_arn=bucket_arn,
@@ -258,6 +263,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         """
         destination = aws.cloudwatch.LogDestination(
             f"{self._name}-destination-{region}",
+            name=self._args.destination_names.get(region),
             role_arn=sender_role.arn,
             target_arn=stream.arn,
             # CloudWatch Logs sends a test message through the role at once.

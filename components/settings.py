@@ -9,6 +9,7 @@ import difflib
 import ipaddress
 import itertools
 import json
+import os.path
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -130,6 +131,10 @@ Alias = Annotated[str, _matching("an alias", r"[a-z][a-z0-9-]{0,39}",
                                  "up to 40 lower case letters, digits and hyphens, a letter first")]  # fmt: skip
 RoleName = Annotated[str, _matching("the name of an IAM role", r"[\w+=,.@-]{1,64}",
                                     "up to 64 letters, digits and _+=,.@-, no path, no ARN")]  # fmt: skip
+StreamName = Annotated[str, _matching("the name of a stream", r"[A-Za-z0-9_.-]{1,64}",
+                                      "up to 64 letters, digits and _.-, no ARN")]  # fmt: skip
+DestinationName = Annotated[str, _matching("the name of a Logs destination", r"[^:*]{1,512}",
+                                           "up to 512 characters, without : and *, no ARN")]  # fmt: skip
 OrganizationId = Annotated[str, _matching("the id of an organization", r"o-[a-z0-9]{10,32}",
                                           "o- and 10 to 32 lower case letters and digits")]  # fmt: skip
 BucketName = Annotated[str, _matching("the name of a bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
@@ -536,6 +541,13 @@ class Archive(_Account):
         default="CWLtoKinesisFirehoseRole",
         description="the role that CloudWatch Logs assumes to put events into the stream",
     )
+    stream_name: StreamName | None = Field(
+        default=None, description="name of the stream, where it was there before; default: one that Pulumi finds"
+    )
+    destination_names: dict[Region, DestinationName] = Field(
+        default={},
+        description="region → name of its Logs destination, where it was there before; default: ones that Pulumi finds",
+    )
     bucket: Bucket = Field(default=Bucket(), description="how long events are kept, and what guards them")
     existing_bucket: Annotated[ExistingBucket, BeforeValidator(_named)] | None = Field(
         default=None, description="a bucket that is there already: a name, or an object with a name; default: make one"
@@ -565,6 +577,23 @@ class Archive(_Account):
         if self.existing_bucket is not None and "bucket" in self.model_fields_set:
             raise _problem("existingBucket: a bucket that is there already is left as it is; remove bucket")
         return self
+
+    @property
+    def bootstrap_parameters(self) -> dict[str, str]:
+        """Parameter → value of ``bootstrap/archive-account.yaml``, for the rights on what has a name of its own."""
+        names = {"SenderRoleName": self.sender_role_name}
+        if self.stream_name is not None:
+            names["StreamName"] = self.stream_name
+        return names | self.bootstrap_parameters_of_senders
+
+    @property
+    def bootstrap_parameters_of_senders(self) -> dict[str, str]:
+        """As above, for ``bootstrap/application-account.yaml``."""
+        names = sorted(set(self.destination_names.values()))
+        if not names:
+            return {}
+        common = os.path.commonprefix(names)  # noqa: RUF071 - names, not paths
+        return {"DestinationName": names[0] if len(names) == 1 else f"{common}*"}
 
     @property
     def keeps_originals(self) -> bool:
@@ -799,6 +828,7 @@ def _inconsistencies(given: Mapping[str, object], settings: Settings) -> Iterabl
         )
     if archive is not None and archive.alarms is None and settings.alarms:
         yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
+    yield from _names_of_nothing(settings)
     yield from _wrong_topics(settings)
     yield from _oversized_trust(settings)
     yield from _too_many_partitions(settings)
@@ -813,6 +843,15 @@ def _without_regions(given: Mapping[str, object]) -> Iterable[str]:
     for index, application in enumerate(_list(given.get("applications"))):
         if isinstance(application, dict) and "regions" not in application:
             yield f"applications[{index}].regions: is required, since defaults has none"
+
+
+def _names_of_nothing(settings: Settings) -> Iterable[str]:
+    names = settings.archive.destination_names if settings.archive is not None else {}
+    for region in sorted(names.keys() - set(settings.destination_regions)):
+        yield (
+            f"archive.destinationNames: {region} has no destination; the archive has some in "
+            f"{_listed(settings.destination_regions)}; remove the name, or add the region to destinationRegions"
+        )
 
 
 def _wrong_topics(settings: Settings) -> Iterable[str]:

@@ -77,7 +77,7 @@ class _Cloud:
         given_key = "" if archive.key in (None, "create") else str(archive.key)
         bucket = archive.existing_bucket
         own = bucket.name if bucket is not None and bucket.account in (None, archive.account) else ""
-        parameters = {"SenderRoleName": archive.sender_role_name, "KeyArn": given_key, "ExistingBucket": own}
+        parameters = {"KeyArn": given_key, "ExistingBucket": own, **archive.bootstrap_parameters}
         self._deployer("archive-account.yaml", archive, archive.region, parameters)
         logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
         made = [_made(logs, group.name) for group in archive.own_log_groups or ()]
@@ -90,6 +90,7 @@ class _Cloud:
             "ArchiveAccount": archive.account,
             "FilterRoles": str(filter_roles).lower(),
             "Subscriber": str(bool(application.auto_subscribed)).lower(),
+            **archive.bootstrap_parameters_of_senders,
         }
         self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
         prepared = []

@@ -453,6 +453,22 @@ def test_the_end_of_a_backup_takes_a_new_stream_and_is_told_in_words(
     assert ("The backup of the originals ends" in caplog.text) is told
 
 
+def test_names_of_what_was_there_before_are_kept_and_the_others_are_found() -> None:
+    names = {"streamName": "waf-logs", "destinationNames": {"us-east-1": "waf"}}
+    graph = record({"archive": {**config_of("archive")["archive"], **names}})
+    assert graph.one("FirehoseDeliveryStream").inputs["name"] == "waf-logs"
+    given = {each.name: each.inputs.get("name") for each in graph.of_type("LogDestination")}
+    assert given == {"archive-destination-eu-west-1": None, "archive-destination-us-east-1": "waf"}
+
+
+def test_a_new_stream_of_the_name_of_the_old_one_is_refused() -> None:
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}, "streamName": "waf-logs"}
+    with pytest.raises(pulumi.RunError, match=r"there is one named waf-logs; remove archive\.streamName"):
+        record({"archive": archive}, referenced={"layout": "dated", "stream": "waf-logs"})
+    graph = record({"archive": archive}, referenced={"layout": "dated", "stream": "archive-stream-1234567"})
+    assert graph.outputs["layout"] == "partitioned"
+
+
 def test_a_replaced_stream_that_is_not_kept_is_told_to_lose_what_it_has_gathered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

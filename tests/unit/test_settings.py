@@ -116,6 +116,21 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 lower case '
         "letters, digits, dots and hyphens, no ARN",
     ),
+    "the ARN of a stream": (
+        {"archive": {**ARCHIVE, "streamName": "arn:aws:firehose:eu-west-1:111111111111:deliverystream/waf"}},
+        'archive.streamName: "arn:aws:firehose:eu-west-1:111111111111:deliverystream/waf" is not the name of a stream; '
+        "allowed: up to 64 letters, digits and _.-, no ARN",
+    ),
+    "a destination with a colon": (
+        {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "destinationNames": {"us-east-1": "a:b"}}},
+        'archive.destinationNames.us-east-1: "a:b" is not the name of a Logs destination; allowed: up to 512 '
+        "characters, without : and *, no ARN",
+    ),
+    "a name of no destination": (
+        {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "destinationNames": {"eu-west-1": "waf"}}},
+        "archive.destinationNames: eu-west-1 has no destination; the archive has some in us-east-1; remove the name, "
+        "or add the region to destinationRegions",
+    ),
     "a region that archives nothing": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"all": False}}}]},
         "applications[0].regions.eu-west-1: archives nothing; give logGroups, all: true, or both",
@@ -281,7 +296,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key with no near one": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, bucket, existingBucket, key, ownLogGroups, delivery, transform, alarms",
+        "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, delivery, transform, "
+        "alarms",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
@@ -509,6 +525,26 @@ def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -
     settings = loaded(archive=archive, applications=[SHOP])
     assert settings.destination_regions == ("us-east-1", "eu-west-1")
     assert settings.sender_accounts == ("444444444444", "222222222222")
+
+
+@pytest.mark.parametrize(
+    ("names", "parameters"),
+    [
+        ({}, {}),
+        ({"eu-west-1": "waf"}, {"DestinationName": "waf"}),
+        ({"eu-west-1": "waf", "us-east-1": "waf"}, {"DestinationName": "waf"}),
+        ({"eu-west-1": "waf-eu", "us-east-1": "waf-us"}, {"DestinationName": "waf-*"}),
+    ],
+)
+def test_the_rights_on_destinations_are_held_to_the_names_that_they_have(
+    names: dict[str, str], parameters: dict[str, str]
+) -> None:
+    config = {**ARCHIVE, "destinationRegions": ["eu-west-1", "us-east-1"], "destinationNames": names}
+    archive = load({"archive": json.dumps({**config, "streamName": "waf-logs"})}, "test").archive
+    assert archive is not None
+    assert archive.bootstrap_parameters_of_senders == parameters
+    roles = {"SenderRoleName": "CWLtoKinesisFirehoseRole"}
+    assert archive.bootstrap_parameters == {**roles, "StreamName": "waf-logs", **parameters}
 
 
 def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:
