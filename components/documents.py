@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.regions import PARTITIONS
@@ -310,6 +310,17 @@ def logs_principal(region: str) -> str:
     User Guide, "AWS JSON policy elements: Principal").
     """
     return "logs.amazonaws.com.cn" if PARTITIONS[region] == "aws-cn" else "logs.amazonaws.com"
+
+
+def allowing(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the statements of a policy document that allow something."""
+    document = json.loads(policy) if isinstance(policy, str) else policy or {"Statement": []}
+    return [statement for statement in listed(document["Statement"]) if statement["Effect"] == "Allow"]
+
+
+def listed(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
+    """Return a part of a policy document that is one, or a list of them, as a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, value: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components.documents import listed
+
 
 def warn_of_what_it_lacks(bucket: str, opts: pulumi.InvokeOptions) -> None:
     """Read the settings of a bucket of the archive's account, and warn of everything that it lacks.
@@ -50,7 +52,7 @@ def lacks(properties: Mapping[str, Any], policy: Mapping[str, Any]) -> Iterator[
         yield "does not block public access", "set all four settings of its public access block"
     if properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
         yield "has no versioning", "enable it, or an overwritten object is lost"
-    if not any(map(_demands_tls, _listed(policy.get("Statement", [])))):
+    if not any(map(_demands_tls, listed(policy.get("Statement", [])))):
         yield "takes requests without TLS", "deny s3:* to everyone where aws:SecureTransport is false"
 
 
@@ -58,13 +60,9 @@ def _demands_tls(statement: Mapping[str, Any]) -> bool:
     return (
         statement["Effect"] == "Deny"
         and statement.get("Principal") in ("*", {"AWS": "*"})
-        and "s3:*" in _listed(statement.get("Action", []))
+        and "s3:*" in listed(statement.get("Action", []))
         and str(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")).lower() == "false"
     )
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document: one, or a list of them
-    return value if isinstance(value, list) else [value]
 
 
 async def _policy(bucket: str, opts: pulumi.InvokeOptions) -> str | None:

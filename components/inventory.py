@@ -22,11 +22,17 @@ class Subscription:
         name: of the filter or the policy.
         destination: ARN of what takes the events.
         criteria: which log groups a policy leaves out, in the words of AWS; empty: none.
+        filter_pattern: which events a filter passes on; empty: all of them.
+        distribution: how a filter spreads them.
+        emit_system_fields: what a filter adds to them.
     """
 
     name: str
     destination: str
     criteria: str = ""
+    filter_pattern: str = ""
+    distribution: str = "ByLogStream"
+    emit_system_fields: tuple[str, ...] = ()
 
 
 class Inventory:
@@ -52,7 +58,16 @@ class Inventory:
     def filters(self, region: str, log_group: str) -> list[Subscription]:
         """Return the subscription filters of a log group, those of others too."""
         found = self._logs[region].describe_subscription_filters(logGroupName=log_group)  # never more than a page
-        return [Subscription(each["filterName"], each["destinationArn"]) for each in found["subscriptionFilters"]]
+        return [
+            Subscription(
+                each["filterName"],
+                each["destinationArn"],
+                filter_pattern=each.get("filterPattern", ""),
+                distribution=each.get("distribution", "ByLogStream"),
+                emit_system_fields=tuple(each.get("emitSystemFields", ())),
+            )
+            for each in found["subscriptionFilters"]
+        ]
 
     def policies(self, region: str) -> list[Subscription]:
         """Return the policies that subscribe all log groups of a region; AWS takes one."""

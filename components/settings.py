@@ -273,13 +273,14 @@ class RegionLogGroups(Section):
 
 
 DeployerRole = Annotated[RoleName, Field(description="the role that Pulumi assumes in the account")]
-_DEPLOYER_ROLE = "central-log-archive-deployer"
+DEPLOYER_ROLE = "central-log-archive-deployer"
+"""The name that the templates of ``bootstrap/`` give the deployer role."""
 
 
 class _Account(Section):
     account: AccountId = Field(description="the account's id, in quotes")
     alias: Alias | None = Field(default=None, description="a short name for people; default: the account's id")
-    deployer_role: DeployerRole = _DEPLOYER_ROLE
+    deployer_role: DeployerRole = DEPLOYER_ROLE
 
     @property
     def label(self) -> str:
@@ -295,7 +296,7 @@ Regions = Annotated[
 class Defaults(LogGroupFilter):
     """What holds for every application account that does not say it itself. A key is taken whole."""
 
-    deployer_role: DeployerRole = _DEPLOYER_ROLE
+    deployer_role: DeployerRole = DEPLOYER_ROLE
     regions: Regions = {}
     exclude: Exclusions = None
 
@@ -580,11 +581,16 @@ class Archive(_Account):
 
     @property
     def bootstrap_parameters(self) -> dict[str, str]:
-        """Parameter → value of ``bootstrap/archive-account.yaml``, for the rights on what has a name of its own."""
-        names = {"SenderRoleName": self.sender_role_name}
-        if self.stream_name is not None:
-            names["StreamName"] = self.stream_name
-        return names | self.bootstrap_parameters_of_senders
+        """Parameter → value of ``bootstrap/archive-account.yaml``, for the rights on what was there before."""
+        bucket = self.existing_bucket
+        own_bucket = bucket is not None and bucket.account in (None, self.account)
+        return {
+            "SenderRoleName": self.sender_role_name,
+            "KeyArn": self.key if self.key not in (None, "create") else "",
+            "ExistingBucket": bucket.name if bucket is not None and own_bucket else "",
+            **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
+            **self.bootstrap_parameters_of_senders,
+        }
 
     @property
     def bootstrap_parameters_of_senders(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ import yaml
 
 from components.settings import Settings, SettingsError, load
 
-_NAMESPACE = "central-log-archive:"
+NAMESPACE = "central-log-archive:"
 
 
 def file_name(stack: str) -> str:
@@ -33,8 +33,8 @@ def read(file: Path) -> Settings:
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise SettingsError(f"{file} is not a stack file with a config section: {error}") from None
     texts = {
-        key.removeprefix(_NAMESPACE): value if isinstance(value, str) else json.dumps(value)
+        key.removeprefix(NAMESPACE): value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
-        if key.startswith(_NAMESPACE)
+        if key.startswith(NAMESPACE)
     }
     return load(texts, stack_of(file))

@@ -17,13 +17,14 @@ from rich.table import Column, Table
 
 from components import stack_file
 from components.access import READ_ERRORS
-from components.settings import SettingsError
+from components.settings import DEPLOYER_ROLE, SettingsError
+from ops import adoption, by_hand, importing, outputs, stacks
 from ops import coverage as covering
 from ops import gate as gating
-from ops import outputs, stacks
 from ops import preview as previewing
 from ops import promotion as promoting
 from ops import report as reporting
+from ops import retire as retiring
 from ops import verify as verifying
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +43,22 @@ Allow = Annotated[
 Timeout = Annotated[
     float | None, typer.Option(help="Seconds to wait; default: what the stream may gather events for, and 180.")
 ]
-_REFUSED = (SettingsError, ValueError, outputs.OutputsError, stacks.StacksError, previewing.PreviewError)
+Account = Annotated[str, typer.Option(help="Id of the central account.")]
+Region = Annotated[str, typer.Option(help="Home region, where the stream is.")]
+StreamName = Annotated[str | None, typer.Option(help="The stream, where destinations lead to several.")]
+Applications = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--application", help="Id of an account that sends; default: all that the destinations name. Can be repeated."
+    ),
+]
+DeployerRole = Annotated[str, typer.Option(help="The role to assume in every account.")]
+ImportFile = Annotated[Path | None, typer.Option(help="Where to write it; default: import-STACK.json.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_REFUSED = (
+    SettingsError, ValueError, adoption.AdoptionError, by_hand.ByHandError, importing.ImportingError,
+    outputs.OutputsError, previewing.PreviewError, stacks.StacksError,
+)  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -239,6 +255,105 @@ def gate(
                 output.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
     if any(against.values()):
         raise typer.Exit(1)
+
+
+@app.command()
+def adopt(
+    stack: Stack,
+    account: Account,
+    region: Region,
+    stream: StreamName = None,
+    application: Applications = None,
+    deployer_role: DeployerRole = DEPLOYER_ROLE,
+    import_file: ImportFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Read an archive that was made by hand; write the stack file that takes it over, and what Pulumi has to import.
+
+    Nothing is changed in AWS. A stack file that is there already is left as it is, so that it can be corrected.
+    Exit status: 0; 2 when the archive cannot be read, or not be adopted.
+    """
+    file, imports = ROOT / stack_file.file_name(stack), import_file or ROOT / f"import-{stack}.json"
+    with refusals():
+        with Progress(console=progress, transient=True) as bar:
+            task = bar.add_task("reading accounts", total=None)
+            found = by_hand.read(
+                account,
+                region,
+                stream=stream,
+                applications=application or (),
+                deployer_role=deployer_role,
+                stack=stack,
+                told=lambda done, of: bar.update(task, completed=done, total=of),
+            )
+        plan = adoption.plan(found)
+        written = importing.write_stack_file(file, plan.config)
+        progress.print(f"{file.name} {'is written' if written else 'is there already, and is left as it is'}")
+        archive = stack_file.read(file).archive
+        if archive is None:
+            raise SettingsError(f"{file.name} has no archive section, so it cannot take one over")
+        needed = {
+            "archive-account.yaml": archive.bootstrap_parameters,
+            "application-account.yaml": {"ArchiveAccount": account, **archive.bootstrap_parameters_of_senders},
+        }
+        for template, parameters in needed.items():
+            line = f"bootstrap/{template} needs {by_hand.parameters(parameters)}"
+            progress.print(line, markup=False, highlight=False, soft_wrap=True)
+        progress.print("previewing what Pulumi would make")
+        adopted = importing.write_import_file(imports, ROOT, stack, adoption.ids(found, archive))
+    if as_json:
+        data = {"stackFile": file.name, "importFile": imports.name, "adopted": adopted, "bootstrap": needed}
+        output.print_json(json.dumps({**data, "changes": plan.changes, "left": plan.left}))
+        return
+    table = Table("adopted", "id")
+    for name, resource_id in adopted.items():
+        table.add_row(name, resource_id)
+    output.print(table)
+    for title, lines in (("The first update changes", plan.changes), ("What stays beside the program", plan.left)):
+        output.print(f"{title}:", style="bold")
+        for line in lines:
+            output.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+    output.print("Next:", style="bold")
+    for command in (
+        f"pulumi import -s {stack} --file {imports.name} --protect=false --generate-code=false",
+        f"pulumi up -s {stack}",
+        f"python -m ops verify -s {stack}",
+        f"python -m ops retire -s {stack}",
+    ):
+        output.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def retire(
+    stack: Stack,
+    config_file: ConfigFile = None,
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the subscription filters made by hand whose place the program's own have taken: events come twice.
+
+    Exit status: 0; 1 when the filters were left; 2 when they could not be found out, or not all be deleted.
+    """
+    with refusals():
+        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
+        with Progress(console=progress, transient=True) as bar:
+            task = bar.add_task("reading accounts", total=len(retiring.accounts(settings)))
+            filters = retiring.superseded(settings, stack, lambda: bar.advance(task))
+        table = Table("account", "region", "log group", "filter", title=f"Superseded filters: {len(filters)}")
+        for each in filters:
+            table.add_row(each.account, each.region, each.log_group, each.name)
+        progress.print(table)
+        if filters and not (yes or typer.confirm("Delete them?", err=True)):
+            raise typer.Exit(1)
+        with Progress(console=progress, transient=True) as bar:
+            task = bar.add_task("deleting filters", total=len(filters))
+            retiring.delete(filters, settings, stack, lambda: bar.advance(task))
+    if as_json:
+        output.print_json(json.dumps({"stack": stack, "deleted": filters}, default=asdict))
+    else:
+        output.print(f"{len(filters)} filters are deleted.", highlight=False)
 
 
 def _previews(files: list[Path] | None) -> list[previewing.Preview]:

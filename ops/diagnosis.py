@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from components.access import READ_ERRORS, Access
-from components.documents import logs_principal
+from components.documents import allowing, listed, logs_principal
 from components.patterns import CANARY
 from components.regions import PARTITIONS
 from components.settings import filter_name
@@ -156,10 +156,10 @@ class Diagnosis:
 
     def _destination_policy(self, way: Way) -> str | None:
         policy = (self._destination_of(way) or {}).get("accessPolicy")
-        for statement in _allowed(policy):
-            principals = _listed((statement.get("Principal") or {}).get("AWS", []))
+        for statement in allowing(policy):
+            principals = listed((statement.get("Principal") or {}).get("AWS", []))
             organization = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:PrincipalOrgID")
-            if "logs:PutSubscriptionFilter" in _listed(statement["Action"]) and (
+            if "logs:PutSubscriptionFilter" in listed(statement["Action"]) and (
                 way.account in principals or (organization in (self._archive.organization, None) and "*" in principals)
             ):
                 return None
@@ -230,11 +230,11 @@ def _wrong_with_role(
 
 def _trusts(trust: dict[str, Any], region: str, account: str, organization: str | None) -> bool:
     source = f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{CANARY}:*"
-    for statement in _allowed(trust):
-        if logs_principal(region) not in _listed((statement.get("Principal") or {}).get("Service", [])):
+    for statement in allowing(trust):
+        if logs_principal(region) not in listed((statement.get("Principal") or {}).get("Service", [])):
             continue
         condition = statement.get("Condition") or {}
-        sources = _listed((condition.get("StringLike") or {}).get("aws:SourceArn", []))
+        sources = listed((condition.get("StringLike") or {}).get("aws:SourceArn", []))
         of_organization = (condition.get("StringEquals") or {}).get("aws:SourceOrgID")
         if (
             not condition
@@ -252,13 +252,3 @@ def _wrong_rights(access: Access, region: str, role: str, action: str, resource:
     )
     decision = answer["EvaluationResults"][0]["EvalDecision"]
     return None if decision == "allowed" else f"{role} may not {action} on {resource}: {decision}"
-
-
-def _allowed(policy: str | dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The statements of a policy document that allow something."""
-    document = json.loads(policy) if isinstance(policy, str) else policy or {"Statement": []}
-    return [statement for statement in _listed(document["Statement"]) if statement["Effect"] == "Allow"]
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - one or many
-    return value if isinstance(value, list) else [value]

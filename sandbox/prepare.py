@@ -74,11 +74,7 @@ class _Cloud:
         self._endpoint = endpoint
 
     def archive_account(self, archive: Archive) -> Prepared:
-        given_key = "" if archive.key in (None, "create") else str(archive.key)
-        bucket = archive.existing_bucket
-        own = bucket.name if bucket is not None and bucket.account in (None, archive.account) else ""
-        parameters = {"KeyArn": given_key, "ExistingBucket": own, **archive.bootstrap_parameters}
-        self._deployer("archive-account.yaml", archive, archive.region, parameters)
+        self._deployer("archive-account.yaml", archive, archive.region, archive.bootstrap_parameters)
         logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
         made = [_made(logs, group.name) for group in archive.own_log_groups or ()]
         return _prepared(archive, archive.region, made)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from sandbox.server import ROOT
 from tests.sandbox.stacks import Stacks
 
 
-def ops(stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0) -> str:
+def ops(
+    stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0, folder: Path = ROOT
+) -> str:
     """Run a command, on a stack of a config where one is given; return what it printed, errors too where it fails."""
     given = [] if config is None else ["--config-file", str(stacks.write(config))]
     done = subprocess.run(
         [sys.executable, "-m", "ops", *arguments, *given],
-        cwd=ROOT,
+        cwd=folder,
         env={**stacks.environment, "COLUMNS": "200"},
         capture_output=True,
         text=True,

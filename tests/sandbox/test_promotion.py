@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.report import MARK
 from sandbox.server import ROOT
+from tests.sandbox.checkout import Checkout
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.test_rights import without
 
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".sandbox", "__pycache__", ".*_cache", ".hypothesis")
 
-
-@dataclass
-class Checkout:
-    """The project in a git repository of its own, whose stacks are those of a sandbox."""
-
-    folder: Path
-    stacks: Stacks
-
-    def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-        done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    def commit(self, change: str = "", *, touch: bool = True) -> str:
-        """Commit what is there, with a line more in the archive's stack file if nothing else, and return the commit."""
-        if touch:
-            with (self.folder / "Pulumi.archive.yaml").open("a", encoding="utf-8") as file:
-                file.write(f"# {change}\n")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", change or "all")
-        return self.git("rev-parse", "HEAD")
-
-    def ops(self, *arguments: str, status: int = 0) -> str:
-        """Run a command; return what it printed, errors too where it has to fail."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ops", *arguments],
-            cwd=self.folder,
-            env={**self.stacks.environment, "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout if status == 0 else done.stdout + done.stderr
+class Promoted(Checkout):
+    """A checkout whose commits are promoted."""
 
     def promote(self, to: str, *arguments: str, status: int = 0) -> str:
         return self.ops("promote", "--to", to, "--yes", "--timeout", "10", *arguments, status=status)
@@ -67,21 +30,15 @@ class Checkout:
 
 
 @pytest.fixture(scope="module")
-def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    folder = tmp_path_factory.mktemp("checkout") / "project"
-    shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
+def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
+    made = Promoted(tmp_path_factory.mktemp("checkout") / "project", stacks)
     for stack in EXAMPLES:
-        stacks.pulumi("stack", "ls", "-s", stack)  # the wrapper makes a stack that is not there
-        salted = (stacks.instance.folder / "project" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
-        with (folder / f"Pulumi.{stack}.yaml").open("a", encoding="utf-8") as file:
-            file.write(salted)
-    made = Checkout(folder, stacks)
-    made.git("init", "--quiet")
+        made.init(stack)
     made.commit(touch=False)
     return made
 
 
-def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: Checkout) -> None:
+def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: Promoted) -> None:
     iam = checkout.stacks.client("iam", account="222222222222")
     role = {"RoleName": "central-log-archive-deployer", "PolicyName": "subscribe-log-groups"}
     document = iam.get_role_policy(**role)["PolicyDocument"]
@@ -106,7 +63,7 @@ def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: 
     ]
 
 
-def test_no_environment_is_skipped(checkout: Checkout) -> None:
+def test_no_environment_is_skipped(checkout: Promoted) -> None:
     before = checkout.git("rev-parse", "HEAD")
     commit = checkout.commit("a change")
     printed = checkout.promote("app-prod", "--only", status=1)
@@ -118,7 +75,7 @@ def test_no_environment_is_skipped(checkout: Checkout) -> None:
     assert checkout.steps("app-prod", "--only")[-1] == ("app-prod", "promoted", 4)
 
 
-def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_said(checkout: Checkout) -> None:
+def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_said(checkout: Promoted) -> None:
     before = checkout.git("rev-parse", "HEAD")
     checkout.commit("another change")
     logs = checkout.stacks.client("logs", account="111111111111", region="us-east-1")
@@ -137,7 +94,7 @@ def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_sa
     assert checkout.steps("app-prod")[-1] == ("app-prod", "promoted", 4)
 
 
-def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Checkout) -> None:
+def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Promoted) -> None:
     file = checkout.folder / "Pulumi.archive.yaml"
     text = file.read_text(encoding="utf-8")
     partitioned = text.replace(
@@ -151,7 +108,7 @@ def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Chec
     assert checkout.steps("archive", "--allow", "archive-stream") == [("archive", "promoted", 0)]
 
 
-def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Checkout) -> None:
+def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Promoted) -> None:
     checkout.commit("one more change")
     lock = checkout.stacks.instance.state / ".pulumi/locks/organization/central-log-archive/app-dev/mine.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +123,7 @@ def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Checkout) -> N
     assert checkout.steps("app-dev")[-1] == ("app-dev", "promoted", 2)
 
 
-def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Checkout) -> None:
+def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Promoted) -> None:
     checkout.commit("the last change")
     done = subprocess.run(
         [sys.executable, "-m", "ops", "promote", "--to", "archive"],
@@ -176,11 +133,11 @@ def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Checkout) -
     assert "archive is left as it is" in done.stderr
 
 
-def test_a_stack_that_is_not_there_is_told(checkout: Checkout) -> None:
+def test_a_stack_that_is_not_there_is_told(checkout: Promoted) -> None:
     assert "there is no Pulumi.staging.yaml" in checkout.promote("staging", status=2)
 
 
-def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(checkout: Checkout) -> None:
+def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(checkout: Promoted) -> None:
     def previewed(base: str, status: int = 0, labels: str = "") -> tuple[str, str]:
         done = subprocess.run(
             [".github/preview.sh", base, "previews", "pulumi"],
@@ -222,7 +179,7 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(c
     checkout.git("checkout", "--quiet", base)
 
 
-def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: Checkout) -> None:
+def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: Promoted) -> None:
     check = ("preview", "--refresh", "--expect-no-changes", "-s", "app-dev")
     checkout.stacks.pulumi(*check)
     logs = checkout.stacks.client("logs", account="222222222222")
@@ -230,7 +187,7 @@ def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: C
     assert "no changes were expected" in checkout.stacks.pulumi(*check, ok=False)
 
 
-def test_stacks_are_listed_in_the_order_of_promotion_or_those_that_a_change_touches(checkout: Checkout) -> None:
+def test_stacks_are_listed_in_the_order_of_promotion_or_those_that_a_change_touches(checkout: Promoted) -> None:
     since = checkout.git("rev-parse", "HEAD")
     checkout.commit("for the list")
     assert json.loads(checkout.ops("stacks", "--json")) == ["archive", "app-dev", "app-prod"]

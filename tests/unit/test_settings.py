@@ -543,8 +543,8 @@ def test_the_rights_on_destinations_are_held_to_the_names_that_they_have(
     archive = load({"archive": json.dumps({**config, "streamName": "waf-logs"})}, "test").archive
     assert archive is not None
     assert archive.bootstrap_parameters_of_senders == parameters
-    roles = {"SenderRoleName": "CWLtoKinesisFirehoseRole"}
-    assert archive.bootstrap_parameters == {**roles, "StreamName": "waf-logs", **parameters}
+    others = {"SenderRoleName": "CWLtoKinesisFirehoseRole", "KeyArn": "", "ExistingBucket": ""}
+    assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 
 def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:

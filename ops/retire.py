@@ -1,0 +1,94 @@
+"""Deletes subscription filters that were made by hand, once the program's own have taken their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from components import deployer
+from components.access import Access
+from components.inventory import Inventory, Subscription
+from components.settings import Application, Settings, auto_filter_name, filter_name
+from ops.by_hand import all_of
+
+_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A filter that passes on nothing which the program's own does not pass on to the same place.
+
+    Attributes:
+        name: of the filter.
+        destination: ARN of what both lead to.
+    """
+
+    account: str
+    region: str
+    log_group: str
+    name: str
+    destination: str
+
+
+def superseded(settings: Settings, stack: str, told: Callable[[], object]) -> list[Superseded]:
+    """Return the filters that may go, of all accounts and regions of a stack. Accounts are read side by side.
+
+    Args:
+        settings: of the stack.
+        stack: for which stack they are read; CloudTrail names it.
+        told: called when an account has been read.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
+    """
+
+    def read(account: Application) -> list[Superseded]:
+        inventory = Inventory(account, stack)
+        found = [
+            Superseded(account.account, region, log_group, each.name, each.destination)
+            for region in account.regions
+            for log_group in sorted(inventory.log_groups(region))
+            for each in of_log_group(region, inventory.filters(region, log_group))
+        ]
+        told()
+        return found
+
+    with ThreadPoolExecutor(_WORKERS) as readers:
+        return [each for found in readers.map(read, accounts(settings)) for each in found]
+
+
+def accounts(settings: Settings) -> list[Application]:
+    """Return the accounts of a stack that can have such filters: the central one only where it archives its own."""
+    archive = settings.archive
+    if archive is None or not archive.own_log_groups:
+        return list(settings.applications)
+    return [all_of(archive.account, [archive.region], archive.deployer_role), *settings.applications]
+
+
+def of_log_group(region: str, filters: Iterable[Subscription]) -> Iterator[Subscription]:
+    """Yield the filters of a log group that may go."""
+    names, filters = (filter_name(region), auto_filter_name(region)), list(filters)
+    own = [each for each in filters if each.name in names]
+    for each in filters:
+        if each.name not in names and any(
+            one.destination == each.destination and one.filter_pattern in ("", each.filter_pattern) for one in own
+        ):
+            yield each
+
+
+def delete(filters: Iterable[Superseded], settings: Settings, stack: str, told: Callable[[], object]) -> None:
+    """Delete filters, one after the other in each account.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: one cannot be deleted; the rest stays.
+    """
+    roles = {account.account: account for account in accounts(settings)}
+    accesses: dict[str, Access] = {}
+    for each in filters:
+        if each.account not in accesses:
+            role = deployer.role_arn(roles[each.account], each.region)
+            accesses[each.account] = Access(role, each.region, stack)
+        logs = accesses[each.account].client("logs", each.region)
+        logs.delete_subscription_filter(logGroupName=each.log_group, filterName=each.name)
+        told()
