@@ -313,8 +313,8 @@ def logs_principal(region: str) -> str:
 
 
 def allowing(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy document that allow something."""
-    document = json.loads(policy) if isinstance(policy, str) else policy or {"Statement": []}
+    """Return the statements of a policy document that allow something; none, where there is no document."""
+    document = json.loads(policy) if isinstance(policy, str) and policy else policy or {"Statement": []}
     return [statement for statement in listed(document["Statement"]) if statement["Effect"] == "Allow"]
 
 

@@ -8,14 +8,12 @@ import json
 import re
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox.prepare import prepare
 from tests.sandbox.by_hand import eventually
@@ -27,6 +25,8 @@ BUCKET = "company-waf-logs"
 REGIONS = ("eu-west-1", "us-east-1")
 SENDERS = {"222222222222": {"aws-waf-logs-shop": ""}, "333333333333": {"/app/a": "", "/app/b": "ERROR"}}
 """Application account → log group → filter pattern, in each region."""
+OWN = "aws-waf-logs-central"
+FILTERS = len(REGIONS) * sum(map(len, SENDERS.values())) + 1
 ADOPT = ("adopt", "-s", "company", "--account", CENTRAL, "--region", "eu-west-1")
 
 
@@ -54,6 +54,11 @@ def make_by_hand(stacks: Stacks) -> None:
         ExtendedS3DestinationConfiguration={"RoleARN": delivery, "BucketARN": f"arn:aws:s3:::{BUCKET}"},
     )["DeliveryStreamARN"]
     sender = role(stacks, "CWLtoFirehose", "logs.amazonaws.com", "firehose:*")
+    logs = stacks.client("logs", account=CENTRAL)
+    logs.create_log_group(logGroupName=OWN)
+    logs.put_subscription_filter(
+        logGroupName=OWN, filterName="MyFilter", filterPattern="", destinationArn=stream, roleArn=sender
+    )
     for region in REGIONS:
         logs = stacks.client("logs", account=CENTRAL, region=region)
         made = logs.put_destination(destinationName="testFirehoseDestination", targetArn=stream, roleArn=sender)
@@ -102,40 +107,11 @@ def events(stacks: Stacks) -> Iterator[Callable[[], int]]:
 
 
 @pytest.fixture(scope="module")
-def adopted(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def by_hand(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     make_by_hand(stacks)
     checkout = Checkout(tmp_path_factory.mktemp("checkout") / "project", stacks)
     checkout.init("company")
     return checkout
-
-
-def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(adopted: Checkout) -> None:
-    stacks = adopted.stacks
-    refused = adopted.ops(*ADOPT, status=2)
-    assert "SenderRoleName=CWLtoFirehose StreamName=waf-logs DestinationName=testFirehoseDestination" in refused
-    assert "config" not in yaml.safe_load(stack_file(adopted).read_text(encoding="utf-8"))
-    let_in(adopted)
-
-    with events(stacks) as count:
-        said = json.loads(adopted.ops(*ADOPT, "--json"))
-        prepare([stack_file(adopted)], stacks.instance.environment())
-        imported = pulumi(
-            adopted, "import", "--yes", "--file", said["importFile"], "--protect=false", "--generate-code=false"
-        )
-        assert "7 imported" in imported  # the component too
-        steps = json.loads(pulumi(adopted, "preview", "--json"))["steps"]
-        by_operation = Counter(step["op"] for step in steps)
-        assert by_operation.keys() == {"create", "same", "update"}, by_operation
-        updated = {step["urn"].rsplit("::", 1)[-1] for step in steps if step["op"] == "update"}
-        assert updated == said["adopted"].keys()
-        pulumi(adopted, "up", "--yes", "--skip-preview")
-        time.sleep(1)
-        written = count()
-        printed = adopted.ops("retire", "-s", "company", "--yes")
-        assert "6 filters are deleted." in printed
-    assert eventually(lambda: len(arrived(stacks)) == count())
-    assert written > 20
-    pulumi(adopted, "preview", "--expect-no-changes")
 
 
 def stack_file(checkout: Checkout) -> Path:
@@ -143,11 +119,11 @@ def stack_file(checkout: Checkout) -> Path:
 
 
 def let_in(checkout: Checkout) -> None:
-    """Deploy the bootstrap templates with the parameters that are asked for, as an administrator does."""
+    """Deploy the bootstrap templates with the names that the first refusal tells, as an administrator does."""
     archive = {
         "account": CENTRAL, "region": "eu-west-1", "destinationRegions": list(REGIONS),
         "senders": {"accounts": list(SENDERS)}, "senderRoleName": "CWLtoFirehose", "streamName": "waf-logs",
-        "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"), "existingBucket": BUCKET,
+        "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"),
     }  # fmt: skip
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
 
@@ -159,3 +135,106 @@ def pulumi(checkout: Checkout, *arguments: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_who_may_not_read_the_archive_is_told_what_to_deploy_and_nothing_is_written(by_hand: Checkout) -> None:
+    before = stack_file(by_hand).read_text(encoding="utf-8")
+    printed = by_hand.ops(*ADOPT, status=2)
+    assert (
+        "Deploy bootstrap/archive-account.yaml with SenderRoleName=CWLtoFirehose StreamName=waf-logs "
+        "DestinationName=testFirehoseDestination, and bootstrap/application-account.yaml with "
+        "DestinationName=testFirehoseDestination; then run this again"
+    ) in printed
+    assert stack_file(by_hand).read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--application", "777777777777"), "account 777777777777: An error occurred (AccessDenied)"),
+        (("--application", "7"), "7 is not the id of an account, which has 12 digits"),
+        (("--region", "eu-west-9"), "eu-west-9 is not a region of AWS"),
+        (("--region", "us-east-1"), "no Logs destination of the account leads to a stream of us-east-1"),
+        (("--stream", "other"), "no Logs destination of the account leads to a stream other of eu-west-1"),
+        (("--account", "777777777777"), "777777777777 cannot be read through its deployer role arn:aws:iam::777777777"),
+    ],
+)
+def test_what_cannot_be_adopted_is_told_with_its_reason(
+    by_hand: Checkout, arguments: tuple[str, str], told: str
+) -> None:
+    let_in(by_hand)
+    before = stack_file(by_hand).read_text(encoding="utf-8")
+    assert told in by_hand.ops(*ADOPT, *arguments, status=2)
+    assert stack_file(by_hand).read_text(encoding="utf-8") == before
+
+
+def test_destinations_that_leave_a_choice_are_told(by_hand: Checkout) -> None:
+    logs = by_hand.stacks.client("logs", account=CENTRAL)
+    firehose = by_hand.stacks.client("firehose", account=CENTRAL)
+    iam = f"arn:aws:iam::{CENTRAL}:role"
+    delivery = {"RoleARN": f"{iam}/FirehosetoS3Role", "BucketARN": f"arn:aws:s3:::{BUCKET}"}
+    other = firehose.create_delivery_stream(
+        DeliveryStreamName="other", ExtendedS3DestinationConfiguration=delivery
+    )["DeliveryStreamARN"]  # fmt: skip
+    put = {"destinationName": "second", "roleArn": f"{iam}/CWLtoFirehose"}
+    try:
+        logs.put_destination(**put, targetArn=other)
+        several_streams = by_hand.ops(*ADOPT, status=2)
+        logs.put_destination(**put, targetArn=other.replace("/other", "/waf-logs"))
+        several_destinations = by_hand.ops(*ADOPT, status=2)
+    finally:
+        logs.delete_destination(destinationName="second")
+        firehose.delete_delivery_stream(DeliveryStreamName="other")
+    assert "destinations lead to several streams of eu-west-1: other, waf-logs; say which: --stream" in several_streams
+    assert "eu-west-1 has 2 destinations that lead to waf-logs" in several_destinations
+
+
+def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by_hand: Checkout) -> None:
+    stacks = by_hand.stacks
+    let_in(by_hand)
+    with events(stacks) as count:
+        refused = by_hand.ops(*ADOPT, status=2)
+        assert "the preview of company failed" in refused
+        assert "ExistingBucket=company-waf-logs" in refused
+        prepare([stack_file(by_hand)], stacks.instance.environment())
+        said = json.loads(by_hand.ops(*ADOPT, "--json"))
+        pulumi(by_hand, "import", "--yes", "--file", said["importFile"], "--protect=false", "--generate-code=false")
+
+        steps = json.loads(pulumi(by_hand, "preview", "--json"))["steps"]
+        operations = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
+        assert set(operations.values()) == {"create", "same", "update"}
+        assert {name for name, operation in operations.items() if operation == "update"} == set(said["adopted"])
+        pulumi(by_hand, "up", "--yes", "--skip-preview")
+        assert "lost" not in by_hand.ops("verify", "-s", "company", "--timeout", "20")
+
+        assert f"{FILTERS} filters are deleted." in by_hand.ops("retire", "-s", "company", "--yes")
+        retired = count()
+        assert eventually(lambda: count() > retired + 20)
+    assert eventually(lambda: len(arrived(stacks)) == count()), f"{len(arrived(stacks))} of {count()}"
+    times = arrived(stacks)
+    assert set(times.values()) == {1, 2}  # twice while there were two filters
+    assert all(times[f"event-{number}"] == 1 for number in range(retired + 1, count()))
+    pulumi(by_hand, "preview", "--expect-no-changes")
+    assert "nothing to import" in by_hand.ops(*ADOPT, status=2)
+    assert "0 filters are deleted." in by_hand.ops("retire", "-s", "company")
+
+
+def test_filters_that_were_made_by_hand_are_deleted_only_by_who_says_so(by_hand: Checkout) -> None:
+    logs = by_hand.stacks.client("logs", account="222222222222")
+    arn = by_hand.stacks.outputs("company")["destinations"]["eu-west-1"]
+    filters = ("central-log-archive.eu-west-1", "MyFilter")
+    logs.put_subscription_filter(
+        logGroupName="aws-waf-logs-shop", filterName="MyFilter", filterPattern="", destinationArn=arn
+    )
+
+    def names() -> list[str]:
+        found = logs.describe_subscription_filters(logGroupName="aws-waf-logs-shop")["subscriptionFilters"]
+        return [each["filterName"] for each in found]
+
+    by_hand.ops("retire", "-s", "company", status=1)  # nobody answers
+    assert set(names()) == set(filters)
+    said = json.loads(by_hand.ops("retire", "-s", "company", "--yes", "--json"))
+    assert [(each["account"], each["log_group"], each["name"]) for each in said["deleted"]] == [
+        ("222222222222", "aws-waf-logs-shop", "MyFilter")
+    ]
+    assert names() == [filters[0]]

@@ -1,0 +1,425 @@
+"""What becomes of an archive that was made by hand, and the filters that may go afterwards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.inventory import Subscription
+from components.settings import load
+from ops import importing, retire
+from ops.adoption import OWN_ROLE, AdoptionError, ids, plan
+from ops.by_hand import ByHand, ByHandError, Destination, Stream
+
+CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
+FUNCTION = f"arn:aws:lambda:eu-west-1:{CENTRAL}:function:mine"
+STREAM = Stream(
+    name="waf-logs",
+    arn=f"arn:aws:firehose:eu-west-1:{CENTRAL}:deliverystream/waf-logs",
+    bucket="company-logs",
+    role=f"arn:aws:iam::{CENTRAL}:role/FirehosetoS3Role",
+    prefix="",
+    compression="UNCOMPRESSED",
+    buffer_mib=5,
+    buffer_seconds=300,
+    processors={},
+    partitioned=False,
+    backup=False,
+    converts=False,
+    key=None,
+    error_log_group=None,
+)
+
+
+def policy(*accounts: str, organization: str | None = None) -> str:
+    statements: list[dict[str, Any]] = []
+    if accounts:
+        statements.append({"Effect": "Allow", "Principal": {"AWS": list(accounts)}})
+    if organization:
+        condition = {"StringEquals": {"aws:PrincipalOrgID": organization}}
+        statements.append({"Effect": "Allow", "Principal": {"AWS": "*"}, "Condition": condition})
+    return json.dumps({"Statement": statements})
+
+
+def destination(region: str, admits: str, role: str = "role/CWLtoFirehose") -> Destination:
+    arn = f"arn:aws:logs:{region}:{CENTRAL}:destination:waf"
+    return Destination("waf", arn, STREAM.arn, f"arn:aws:iam::{CENTRAL}:{role}", admits)
+
+
+def to(region: str, name: str = "MyFilter", pattern: str = "", **more: Any) -> Subscription:  # noqa: ANN401
+    return Subscription(name, f"arn:aws:logs:{region}:{CENTRAL}:destination:waf", filter_pattern=pattern, **more)
+
+
+FOUND = ByHand(
+    account=CENTRAL,
+    region="eu-west-1",
+    deployer_role="central-log-archive-deployer",
+    stream=STREAM,
+    destinations={"eu-west-1": destination("eu-west-1", policy(SHOP))},
+    role_policies=(),
+    own_filters={},
+    filters={SHOP: {"eu-west-1": {"waf": [to("eu-west-1")]}}},
+)
+
+
+def archive_of(found: ByHand) -> dict[str, Any]:
+    archive: dict[str, Any] = plan(found).config["archive"]
+    return archive
+
+
+def with_stream(**changed: Any) -> ByHand:  # noqa: ANN401 - fields of a stream
+    return replace(FOUND, stream=replace(STREAM, **changed))
+
+
+def test_the_stack_file_says_what_the_archive_is_called_and_how_it_delivers() -> None:
+    assert plan(FOUND).config == {
+        "archive": {
+            "account": CENTRAL,
+            "region": "eu-west-1",
+            "destinationRegions": ["eu-west-1"],
+            "senders": {"accounts": [SHOP]},
+            "senderRoleName": "CWLtoFirehose",
+            "streamName": "waf-logs",
+            "destinationNames": {"eu-west-1": "waf"},
+            "existingBucket": "company-logs",
+            "delivery": {"bufferMiB": 5, "bufferSeconds": 300, "compression": "gzip", "layout": "dated"},
+        },
+        "applications": [{"account": SHOP, "regions": {"eu-west-1": {"logGroups": ["waf"]}}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "entry"),
+    [
+        ([to("eu-west-1")], "waf"),
+        ([to("eu-west-1", pattern="ERROR")], {"name": "waf", "filterPattern": "ERROR"}),
+        ([to("eu-west-1", distribution="Random")], {"name": "waf", "distribution": "Random"}),
+        (
+            [to("eu-west-1", emit_system_fields=("@aws.region", "@aws.account"))],
+            {"name": "waf", "emitSystemFields": ["@aws.account", "@aws.region"]},
+        ),
+        ([to("eu-west-1", "a", "ERROR"), to("eu-west-1", "b")], "waf"),
+        ([to("eu-west-1", "b", "WARN"), to("eu-west-1", "a", "ERROR")], {"name": "waf", "filterPattern": "ERROR"}),
+    ],
+)
+def test_an_entry_passes_on_what_the_filter_passes_on(filters: list[Subscription], entry: object) -> None:
+    found = replace(FOUND, filters={SHOP: {"eu-west-1": {"waf": filters}}}, own_filters={"waf": filters})
+    assert plan(found).config["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
+    assert archive_of(found)["ownLogGroups"] == [entry]
+    left = any("other patterns" in line for line in plan(found).left)
+    assert left is (len(filters) > 1)
+
+
+@pytest.mark.parametrize(
+    ("compression", "processors", "taken"),
+    [
+        ("UNCOMPRESSED", {}, "gzip"),
+        ("UNCOMPRESSED", {"Decompression": {}}, "none"),
+        ("GZIP", {}, "gzip"),
+        ("Snappy", {"Decompression": {}}, "snappy"),
+        ("ZIP", {}, "gzip"),
+        ("HADOOP_SNAPPY", {"Decompression": {}}, "gzip"),
+    ],
+)
+def test_objects_stay_as_small_as_they_are(compression: str, processors: dict[str, Any], taken: str) -> None:
+    found = with_stream(compression=compression, processors=processors)
+    assert archive_of(found)["delivery"]["compression"] == taken
+
+
+@pytest.mark.parametrize(
+    ("parameters", "backup", "taken"),
+    [
+        ({"LambdaArn": FUNCTION}, False, {"code": f"{FUNCTION}:$LATEST"}),
+        ({"LambdaArn": f"{FUNCTION}:7"}, True, {"code": f"{FUNCTION}:7", "backup": True}),
+        ({"LambdaArn": f"{FUNCTION}:live", "NumberOfRetries": "0"}, False, {"code": f"{FUNCTION}:live", "retries": 0}),
+    ],
+)
+def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[str, Any], *, backup: bool) -> None:
+    found = with_stream(processors={"Lambda": parameters}, backup=backup)
+    assert archive_of(found)["transform"] == taken
+    assert archive_of(found)["streamName"] == "waf-logs"
+    assert not any("records" in line for line in plan(found).changes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"), [({"backup": True}, "a backup without a transform"), ({"converts": True}, "converts events")]
+)
+def test_a_stream_that_cannot_be_changed_in_place_gets_a_successor(changed: dict[str, bool], why: str) -> None:
+    found = with_stream(**changed)
+    assert "streamName" not in archive_of(found)
+    assert any("a new stream takes the place of waf-logs" in line and why in line for line in plan(found).changes)
+    assert any("the stream waf-logs: delete it" in line for line in plan(found).left)
+
+
+def test_a_role_with_a_path_gets_a_successor_of_another_name() -> None:
+    role = "role/service-role/CWLtoFirehose"
+    found = replace(FOUND, destinations={"eu-west-1": destination("eu-west-1", policy(SHOP), role)})
+    assert archive_of(found)["senderRoleName"] == OWN_ROLE
+    turned = f"destinations turn from the role arn:aws:iam::{CENTRAL}:{role} to arn:aws:iam::{CENTRAL}:role/{OWN_ROLE}"
+    assert turned in plan(found).changes
+    assert "archive-sender-role" not in adopted(found)
+
+
+def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
+    found = replace(
+        FOUND,
+        destinations={
+            "ap-south-1": destination("ap-south-1", policy(SHOP), "role/Other"),
+            "eu-west-1": destination("eu-west-1", policy(SHOP)),
+        },
+        role_policies=("Permissions",),
+    )
+    assert archive_of(found)["senderRoleName"] == "CWLtoFirehose"
+    assert any(f"from the role arn:aws:iam::{CENTRAL}:role/Other to" in line for line in plan(found).changes)
+    assert any("beside Permissions" in line for line in plan(found).left)
+
+
+@pytest.mark.parametrize(
+    ("policies", "senders", "told"),
+    [
+        ((policy(SHOP), policy(SHOP)), {"accounts": [SHOP]}, None),
+        ((policy(SHOP), policy(BANK)), {"accounts": [SHOP, BANK]}, f"every destination admits {SHOP}, {BANK}"),
+        (
+            (policy(SHOP, organization="o-exampleorg1"), policy(SHOP, organization="o-exampleorg1")),
+            {"accounts": [SHOP], "organization": "o-exampleorg1"},
+            None,
+        ),
+        ((policy("*"), policy("*")), {"accounts": [SHOP]}, f"only {SHOP} may subscribe, no longer every account"),
+        (("", ""), {"accounts": [SHOP]}, None),
+    ],
+)
+def test_the_archive_admits_whom_its_destinations_admit(
+    policies: tuple[str, str], senders: dict[str, Any], told: str | None
+) -> None:
+    regions = ("eu-west-1", "us-east-1")
+    made = {region: destination(region, admits) for region, admits in zip(regions, policies, strict=True)}
+    found = replace(FOUND, destinations=made)
+    assert archive_of(found)["senders"] == senders
+    assert [line for line in plan(found).changes if "admits" in line or "may subscribe" in line] == (
+        [line for line in plan(found).changes if line.startswith(told)] if told else []
+    )
+    assert told is None or any(line.startswith(told) for line in plan(found).changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (
+            replace(FOUND, destinations={
+                "eu-west-1": destination("eu-west-1", policy(organization="o-exampleorg1")),
+                "us-east-1": destination("us-east-1", policy(organization="o-exampleorg2")),
+            }),
+            "the destinations admit several organizations, and the program admits one: o-exampleorg1, o-exampleorg2",
+        ),
+        (
+            replace(FOUND, destinations={"eu-west-1": destination("eu-west-1", "")}, filters={SHOP: {}}),
+            "the destinations admit nobody; name who sends with --application",
+        ),
+    ],
+)  # fmt: skip
+def test_an_archive_of_which_no_stack_file_can_say_who_sends_is_refused(found: ByHand, why: str) -> None:
+    with pytest.raises(AdoptionError, match=why):
+        plan(found)
+
+
+def test_what_the_program_does_not_take_over_is_told() -> None:
+    found = replace(
+        with_stream(error_log_group="/aws/kinesisfirehose/waf-logs", prefix="mine/"),
+        account_policies=(f"account {SHOP}, region eu-west-1: the policy everything",),
+        unseen=("me-south-1",),
+    )
+    assert plan(found).left == [
+        "subscription filters, 1: events come twice until python -m ops retire deletes them",
+        f"account {SHOP}, region eu-west-1: the policy everything, which subscribes all log groups there; delete it "
+        "first where you want all: true",
+        f"the role {STREAM.role}: the stream gets another",
+        "the log group /aws/kinesisfirehose/waf-logs: errors are reported in another",
+        "destinations in me-south-1, if there are any: these regions could not be looked at",
+    ]
+    assert any(line.endswith("no longer under mine/") for line in plan(found).changes)
+
+
+def test_bare_messages_become_records_and_that_is_told() -> None:
+    found = with_stream(processors={"Decompression": {}, "CloudWatchLogProcessing": {}})
+    assert any("no longer a bare message" in line for line in plan(found).changes)
+    assert not any("unpacked" in line for line in plan(found).changes)
+
+
+def adopted(found: ByHand) -> dict[str, str]:
+    config = {key: json.dumps(value) for key, value in plan(found).config.items()}
+    archive = load(config, "test").archive
+    assert archive is not None
+    return ids(found, archive)
+
+
+def test_what_has_no_policy_yet_gets_one_and_all_else_is_imported() -> None:
+    found = replace(FOUND, destinations={
+        **FOUND.destinations, "us-east-1": destination("us-east-1", ""),
+    })  # fmt: skip
+    assert adopted(found) == {
+        "archive-stream": STREAM.arn,
+        "archive-sender-role": "CWLtoFirehose",
+        "archive-destination-eu-west-1": "waf",
+        "archive-destination-policy-eu-west-1": "waf",
+        "archive-destination-us-east-1": "waf",
+    }
+
+
+def test_a_stack_file_that_was_corrected_decides_what_is_imported() -> None:
+    config = plan(FOUND).config["archive"]
+    config = {key: value for key, value in config.items() if key not in ("streamName", "destinationNames")}
+    archive = load({"archive": json.dumps({**config, "senderRoleName": "another"})}, "test").archive
+    assert archive is not None
+    assert ids(FOUND, archive) == {}
+
+
+REGIONS = st.sampled_from(["eu-west-1", "us-east-1", "ap-south-1"])
+STREAMS = st.builds(
+    replace,
+    st.just(STREAM),
+    prefix=st.sampled_from(["", "mine/"]),
+    compression=st.sampled_from(["UNCOMPRESSED", "GZIP", "ZIP", "Snappy", "HADOOP_SNAPPY"]),
+    buffer_mib=st.integers(64, 128),
+    buffer_seconds=st.integers(60, 900),
+    partitioned=st.booleans(),
+    backup=st.booleans(),
+    converts=st.booleans(),
+    processors=st.dictionaries(
+        st.sampled_from(["Decompression", "Lambda", "CloudWatchLogProcessing", "MetadataExtraction"]),
+        st.just({"LambdaArn": FUNCTION}),
+    ),
+    key=st.sampled_from([None, f"arn:aws:kms:eu-west-1:{CENTRAL}:key/one"]),
+)
+FILTER = st.builds(to, REGIONS, st.sampled_from(["a", "b"]), st.sampled_from(["", "ERROR"]))
+FILTERS = st.dictionaries(st.sampled_from(["waf", "/app/a"]), st.lists(FILTER, min_size=1, max_size=3), min_size=1)
+
+
+@given(st.data())
+def test_the_stack_file_of_any_archive_is_one_that_the_program_takes(data: st.DataObject) -> None:
+    regions = data.draw(st.lists(REGIONS, min_size=1, unique=True))
+    admits = policy(SHOP, BANK, organization=data.draw(st.sampled_from([None, "o-exampleorg1"])))
+    found = replace(
+        FOUND,
+        stream=data.draw(STREAMS),
+        destinations={region: destination(region, admits) for region in regions},
+        own_filters=data.draw(st.just({}) | FILTERS),
+        filters=data.draw(st.dictionaries(
+            st.sampled_from([SHOP, BANK]), st.dictionaries(st.sampled_from(regions), FILTERS)
+        )),
+    )  # fmt: skip
+    adoptable = not found.stream.converts and (not found.stream.backup or "Lambda" in found.stream.processors)
+    assert adopted(found).keys() >= {f"archive-destination-{region}" for region in regions}
+    assert ("archive-stream" in adopted(found)) is adoptable
+
+
+DESCRIBED: dict[str, Any] = {
+    "DeliveryStreamName": "waf-logs",
+    "DeliveryStreamARN": STREAM.arn,
+    "DeliveryStreamStatus": "ACTIVE",
+    "DeliveryStreamType": "DirectPut",
+    "Destinations": [{"ExtendedS3DestinationDescription": {
+        "BucketARN": "arn:aws:s3:::company-logs",
+        "RoleARN": STREAM.role,
+        "CompressionFormat": "UNCOMPRESSED",
+        "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300},
+        "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
+    }}],
+}  # fmt: skip
+
+
+def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - in AWS's words
+    delivery = DESCRIBED["Destinations"][0]["ExtendedS3DestinationDescription"]
+    return {**DESCRIBED, "Destinations": [{"ExtendedS3DestinationDescription": {**delivery, **more}}]}
+
+
+@pytest.mark.parametrize(
+    ("described", "changed"),
+    [
+        (DESCRIBED, {}),
+        (delivers(S3BackupMode="Enabled", Prefix="mine/"), {"backup": True, "prefix": "mine/"}),
+        (delivers(S3BackupMode="Disabled"), {}),
+        (delivers(DynamicPartitioningConfiguration={"Enabled": True}), {"partitioned": True}),
+        (delivers(DataFormatConversionConfiguration={"Enabled": True}), {"converts": True}),
+        (delivers(DataFormatConversionConfiguration={"Enabled": False}), {}),
+        (delivers(CloudWatchLoggingOptions={"Enabled": True, "LogGroupName": "/mine"}), {"error_log_group": "/mine"}),
+        (delivers(CloudWatchLoggingOptions={"Enabled": False, "LogGroupName": "/mine"}), {}),
+        (
+            delivers(ProcessingConfiguration={"Enabled": True, "Processors": [{
+                "Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": FUNCTION}],
+            }, {"Type": "Decompression"}]}),
+            {"processors": {"Lambda": {"LambdaArn": FUNCTION}, "Decompression": {}}},
+        ),
+        (delivers(ProcessingConfiguration={"Enabled": False, "Processors": [{"Type": "Lambda"}]}), {}),
+        (
+            {**delivers(EncryptionConfiguration={"KMSEncryptionConfig": {"AWSKMSKeyARN": "of objects"}}),
+             "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}},
+            {"key": "of objects"},
+        ),
+        ({**DESCRIBED, "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}}, {"key": "of the stream"}),
+    ],
+)  # fmt: skip
+def test_a_stream_is_read_as_firehose_describes_it(described: dict[str, Any], changed: dict[str, Any]) -> None:
+    assert Stream.of(described) == replace(STREAM, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"DeliveryStreamType": "KinesisStreamAsSource"}, "does not take direct puts, or does not write into S3"),
+        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "does not take direct puts, or does not write"),
+        ({"DeliveryStreamStatus": "CREATING"}, "is CREATING; wait until it is ACTIVE"),
+    ],
+)
+def test_a_stream_that_is_no_archive_is_refused(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(ByHandError, match=why):
+        Stream.of({**DESCRIBED, **changed})
+
+
+OWN = to("eu-west-1", "central-log-archive.eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("filters", "may_go"),
+    [
+        ([OWN, to("eu-west-1"), to("eu-west-1", "b", "ERROR")], ["MyFilter", "b"]),
+        ([replace(OWN, name="central-log-archive.auto.eu-west-1"), to("eu-west-1")], ["MyFilter"]),
+        ([replace(OWN, filter_pattern="ERROR"), to("eu-west-1"), to("eu-west-1", "b", "ERROR")], ["b"]),
+        ([OWN, to("us-east-1")], []),
+        ([OWN, replace(OWN, name="central-log-archive.auto.eu-west-1")], []),
+        ([replace(OWN, name="central-log-archive.us-east-1"), to("eu-west-1")], []),
+        ([to("eu-west-1"), to("eu-west-1", "b")], []),
+    ],
+)
+def test_a_filter_may_go_once_the_programs_own_passes_on_all_of_it_to_the_same_place(
+    filters: list[Subscription], may_go: list[str]
+) -> None:
+    assert [each.name for each in retire.of_log_group("eu-west-1", filters)] == may_go
+
+
+def test_a_stack_file_is_written_once_and_keeps_what_the_engine_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.company.yaml"
+    file.write_text("encryptionsalt: v1:salt\nconfig:\n  other:key: 1\n", encoding="utf-8")
+    assert importing.write_stack_file(file, plan(FOUND).config)
+    text = file.read_text(encoding="utf-8")
+    written = yaml.safe_load(text)
+    assert written["encryptionsalt"] == "v1:salt"
+    assert written["config"] == {
+        "other:key": 1, **{f"central-log-archive:{key}": value for key, value in plan(FOUND).config.items()},
+    }  # fmt: skip
+    assert not importing.write_stack_file(file, {"archive": {}})
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_a_stack_file_is_written_where_there_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.company.yaml"
+    assert importing.write_stack_file(file, {"archive": {"account": CENTRAL}})
+    assert yaml.safe_load(file.read_text(encoding="utf-8")) == {
+        "config": {"central-log-archive:archive": {"account": CENTRAL}}
+    }
