@@ -178,6 +178,10 @@ def _changes(found: ByHand) -> Iterator[str]:
         yield f"a new stream takes the place of {stream.name}, which {why}: every destination turns to it"
     if prefix != stream.prefix:
         yield f"objects come under {prefix}, no longer under {stream.prefix or 'YYYY/MM/DD/HH/'}"
+    yield (
+        f"the stream writes with another role than {stream.role}: where a policy of the bucket"
+        f"{' or of the key' if stream.key else ''} names that role, it has to let in archive-delivery-role-… too"
+    )
     if "CloudWatchLogProcessing" in stream.processors:
         yield "a line of an object is a record with its owner, log group and stream, no longer a bare message"
     elif not {"Decompression", "Lambda"} & stream.processors.keys():
@@ -214,15 +218,15 @@ def _left(found: ByHand) -> Iterator[str]:
     )
     if not _is_adoptable(found.stream):
         yield f"the stream {found.stream.name}: delete it once it has written what it holds"
-    yield f"the role {found.stream.role}: the stream gets another"
+    yield f"the role {found.stream.role}: nothing uses it any more"
     if _role_name(found) == OWN_ROLE:
         yield f"the role {found.role}: it has a path, so the program makes another"
     elif found.role_policies:
-        yield f"policies of the role {found.role}: it gets one of the program's beside {_listed(found.role_policies)}"
+        yield f"policies of the role {found.role}: {_listed(found.role_policies)}; it gets one of the program's"
     if found.stream.error_log_group:
         yield f"the log group {found.stream.error_log_group}: errors are reported in another"
     if found.unseen:
-        yield f"destinations in {_listed(found.unseen)}, if there are any: these regions could not be looked at"
+        yield f"what is in {_listed(found.unseen)}, if anything: it could not be looked at"
 
 
 def _listed(values: Iterable[str]) -> str:

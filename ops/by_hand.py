@@ -151,7 +151,7 @@ class ByHand:
         own_filters: those of the central account's log groups, in the home region.
         filters: account → region → those of its log groups.
         account_policies: what subscribes whole accounts and regions, a line each.
-        unseen: regions that could not be looked at, since they are not enabled or forbidden.
+        unseen: accounts and regions that could not be looked at, since they are not enabled or forbidden.
     """
 
     account: str
@@ -240,7 +240,7 @@ def read(
         own_filters=own_filters,
         filters={each.account: each.filters for each in senders},
         account_policies=tuple(line for each in senders for line in each.policies),
-        unseen=unseen,
+        unseen=(*unseen, *(place for each in senders for place in each.unseen)),
     )
 
 
@@ -250,7 +250,7 @@ def parameters(values: Mapping[str, str]) -> str:
 
 
 def _destinations(home: Access, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
-    """Return region → destinations that lead into the home region, and the regions that could not be looked at."""
+    """Return region → destinations that lead into the home region, and what could not be looked at."""
     partition = PARTITIONS[region]
     regions = [each for each in PARTITIONS if PARTITIONS[each] == partition]
 
@@ -275,7 +275,7 @@ def _destinations(home: Access, region: str) -> tuple[dict[str, list[Destination
         looked = dict(zip(regions, readers.map(look, regions), strict=True))
     return (
         {each: found for each, found in looked.items() if found},
-        tuple(each for each, found in looked.items() if found is None),
+        tuple(f"{each} of the central account" for each, found in looked.items() if found is None),
     )
 
 
@@ -315,7 +315,7 @@ def _lacks_rights(error: Exception, arn: str, target: str, role: str, destinatio
         destination_names={region: destination.name for region, destination in destinations.items()},
     )
     return (
-        f"the deployer role {arn} lacks rights on what was made by hand: {error}\n"
+        f"the stream {names.stream_name} and the role {names.sender_role_name} cannot be read through {arn}: {error}\n"
         f"Deploy bootstrap/archive-account.yaml with {parameters(names.bootstrap_parameters)}, and "
         f"bootstrap/application-account.yaml with {parameters(names.bootstrap_parameters_of_senders)}; then run this "
         "again"
@@ -348,6 +348,7 @@ class _Sender:
     account: str
     filters: dict[str, Filters] = field(default_factory=dict)
     policies: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
     problem: str | None = None
 
 
@@ -365,16 +366,11 @@ def _read_accounts(
         sender = _Sender(account)
         try:
             inventory = Inventory(all_of(account, destinations, deployer_role), stack)
-            for region in destinations:
-                if filters := _filters(inventory, region, ends):
-                    sender.filters[region] = filters
-                sender.policies += [
-                    f"account {account}, region {region}: the policy {policy.name}"
-                    for policy in inventory.policies(region)
-                    if policy.destination in ends
-                ]
         except READ_ERRORS as error:
             sender.problem = f"account {account}: {error}"
+        else:
+            for region in destinations:
+                _read_region(sender, inventory, region, ends)
         done.append(account)
         told(len(done), len(accounts))
         return sender
@@ -389,6 +385,18 @@ def _read_accounts(
         )
         raise ByHandError("\n  ".join([headline, *problems]))
     return senders
+
+
+def _read_region(sender: _Sender, inventory: Inventory, region: str, ends: Collection[str]) -> None:
+    try:
+        filters = _filters(inventory, region, ends)
+        policies = [policy.name for policy in inventory.policies(region) if policy.destination in ends]
+    except READ_ERRORS:
+        sender.unseen.append(f"{region} of account {sender.account}")
+        return
+    if filters:
+        sender.filters[region] = filters
+    sender.policies += [f"account {sender.account}, region {region}: the policy {name}" for name in policies]
 
 
 def _filters(inventory: Inventory, region: str, ends: Collection[str]) -> dict[str, list[Subscription]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sandbox.prepare import prepare
 from tests.sandbox.by_hand import eventually
@@ -118,12 +119,12 @@ def stack_file(checkout: Checkout) -> Path:
     return checkout.folder / "Pulumi.company.yaml"
 
 
-def let_in(checkout: Checkout) -> None:
+def let_in(checkout: Checkout, **more: str) -> None:
     """Deploy the bootstrap templates with the names that the first refusal tells, as an administrator does."""
     archive = {
         "account": CENTRAL, "region": "eu-west-1", "destinationRegions": list(REGIONS),
         "senders": {"accounts": list(SENDERS)}, "senderRoleName": "CWLtoFirehose", "streamName": "waf-logs",
-        "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"),
+        "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"), **more,
     }  # fmt: skip
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
 
@@ -187,6 +188,26 @@ def test_destinations_that_leave_a_choice_are_told(by_hand: Checkout) -> None:
         firehose.delete_delivery_stream(DeliveryStreamName="other")
     assert "destinations lead to several streams of eu-west-1: other, waf-logs; say which: --stream" in several_streams
     assert "eu-west-1 has 2 destinations that lead to waf-logs" in several_destinations
+
+
+def test_regions_that_are_forbidden_are_told_and_left_out(by_hand: Checkout) -> None:
+    let_in(by_hand, existingBucket=BUCKET)
+    by_hand.init("second")
+    forbidden = {CENTRAL: "eu-west-2", "333333333333": "us-east-1"}
+    policy = {"RoleName": "central-log-archive-deployer", "PolicyName": "forbidden"}
+    for account, region in forbidden.items():
+        condition = {"StringEquals": {"aws:RequestedRegion": region}}
+        deny = {"Effect": "Deny", "Action": "logs:*", "Resource": "*", "Condition": condition}
+        by_hand.stacks.client("iam", account=account).put_role_policy(**policy, PolicyDocument=document(deny))
+    try:
+        said = json.loads(by_hand.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
+    finally:
+        for account in forbidden:
+            by_hand.stacks.client("iam", account=account).delete_role_policy(**policy)
+    unseen = "what is in eu-west-2 of the central account, us-east-1 of account 333333333333, if anything"
+    assert said["left"][-1].startswith(unseen)
+    config = yaml.safe_load((by_hand.folder / said["stackFile"]).read_text(encoding="utf-8"))["config"]
+    assert [[*each["regions"]] for each in config["central-log-archive:applications"]] == [[*REGIONS], ["eu-west-1"]]
 
 
 def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by_hand: Checkout) -> None:

@@ -178,7 +178,7 @@ def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
     )
     assert archive_of(found)["senderRoleName"] == "CWLtoFirehose"
     assert any(f"from the role arn:aws:iam::{CENTRAL}:role/Other to" in line for line in plan(found).changes)
-    assert any("beside Permissions" in line for line in plan(found).left)
+    assert any("CWLtoFirehose: Permissions; it gets" in line for line in plan(found).left)
 
 
 @pytest.mark.parametrize(
@@ -233,17 +233,23 @@ def test_what_the_program_does_not_take_over_is_told() -> None:
     found = replace(
         with_stream(error_log_group="/aws/kinesisfirehose/waf-logs", prefix="mine/"),
         account_policies=(f"account {SHOP}, region eu-west-1: the policy everything",),
-        unseen=("me-south-1",),
+        unseen=("me-south-1 of the central account",),
     )
     assert plan(found).left == [
         "subscription filters, 1: events come twice until python -m ops retire deletes them",
         f"account {SHOP}, region eu-west-1: the policy everything, which subscribes all log groups there; delete it "
         "first where you want all: true",
-        f"the role {STREAM.role}: the stream gets another",
+        f"the role {STREAM.role}: nothing uses it any more",
         "the log group /aws/kinesisfirehose/waf-logs: errors are reported in another",
-        "destinations in me-south-1, if there are any: these regions could not be looked at",
+        "what is in me-south-1 of the central account, if anything: it could not be looked at",
     ]
     assert any(line.endswith("no longer under mine/") for line in plan(found).changes)
+
+
+@pytest.mark.parametrize(("key", "where"), [(None, "policy of the bucket names"), ("a", "of the bucket or of the key")])
+def test_policies_that_name_the_old_delivery_role_are_pointed_at(key: str | None, where: str) -> None:
+    (line,) = (line for line in plan(with_stream(key=key)).changes if STREAM.role in line)
+    assert where in line
 
 
 def test_bare_messages_become_records_and_that_is_told() -> None:
