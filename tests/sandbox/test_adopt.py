@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import re
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import yaml
 from sandbox.prepare import prepare
 from tests.sandbox.by_hand import eventually
 from tests.sandbox.checkout import Checkout
-from tests.sandbox.stacks import Stacks, write
+from tests.sandbox.stacks import Stacks, archived, write
 
 CENTRAL = "111111111111"
 BUCKET = "company-waf-logs"
@@ -35,11 +34,11 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def role(stacks: Stacks, name: str, service: str, *actions: str) -> str:
+def role(stacks: Stacks, name: str, service: str, *actions: str, account: str = CENTRAL, path: str = "/") -> str:
     """A role as tutorials make it: trusted without a condition, with more rights than it needs."""
-    iam = stacks.client("iam", account=CENTRAL)
+    iam = stacks.client("iam", account=account)
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    arn = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
     rights = document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
     iam.put_role_policy(RoleName=name, PolicyName=f"Permissions-{name}", PolicyDocument=rights)
     return str(arn)
@@ -129,15 +128,6 @@ def let_in(checkout: Checkout, **more: str) -> None:
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
 
 
-def pulumi(checkout: Checkout, *arguments: str) -> str:
-    done = subprocess.run(
-        ["pulumi", *arguments, "-s", "company", "--color", "never"],
-        cwd=checkout.folder, env=checkout.stacks.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_who_may_not_read_the_archive_is_told_what_to_deploy_and_nothing_is_written(by_hand: Checkout) -> None:
     before = stack_file(by_hand).read_text(encoding="utf-8")
     printed = by_hand.ops(*ADOPT, status=2)
@@ -219,13 +209,15 @@ def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by
         assert "ExistingBucket=company-waf-logs" in refused
         prepare([stack_file(by_hand)], stacks.instance.environment())
         said = json.loads(by_hand.ops(*ADOPT, "--json"))
-        pulumi(by_hand, "import", "--yes", "--file", said["importFile"], "--protect=false", "--generate-code=false")
+        by_hand.pulumi(
+            "import", "-s", "company", "--yes", "--file", said["importFile"], "--protect=false", "--generate-code=false"
+        )
 
-        steps = json.loads(pulumi(by_hand, "preview", "--json"))["steps"]
+        steps = json.loads(by_hand.pulumi("preview", "-s", "company", "--json"))["steps"]
         operations = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
         assert set(operations.values()) == {"create", "same", "update"}
         assert {name for name, operation in operations.items() if operation == "update"} == set(said["adopted"])
-        pulumi(by_hand, "up", "--yes", "--skip-preview")
+        by_hand.pulumi("up", "-s", "company", "--yes", "--skip-preview")
         assert "lost" not in by_hand.ops("verify", "-s", "company", "--timeout", "20")
 
         assert f"{FILTERS} filters are deleted." in by_hand.ops("retire", "-s", "company", "--yes")
@@ -235,7 +227,7 @@ def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by
     times = arrived(stacks)
     assert set(times.values()) == {1, 2}  # twice while there were two filters
     assert all(times[f"event-{number}"] == 1 for number in range(retired + 1, count()))
-    pulumi(by_hand, "preview", "--expect-no-changes")
+    by_hand.pulumi("preview", "-s", "company", "--expect-no-changes")
     assert "nothing to import" in by_hand.ops(*ADOPT, status=2)
     assert "0 filters are deleted." in by_hand.ops("retire", "-s", "company")
 
@@ -259,3 +251,81 @@ def test_filters_that_were_made_by_hand_are_deleted_only_by_who_says_so(by_hand:
         ("222222222222", "aws-waf-logs-shop", "MyFilter")
     ]
     assert names() == [filters[0]]
+
+
+CONSOLE = "555555555555"
+PROCESSORS = [
+    {"Type": "Decompression", "Parameters": [{"ParameterName": "CompressionFormat", "ParameterValue": "GZIP"}]},
+    {
+        "Type": "MetadataExtraction",
+        "Parameters": [
+            {"ParameterName": "MetadataExtractionQuery", "ParameterValue": "{owner:.owner}"},
+            {"ParameterName": "JsonParsingEngine", "ParameterValue": "JQ-1.6"},
+        ],
+    },
+    {"Type": "AppendDelimiterToRecord", "Parameters": [{"ParameterName": "Delimiter", "ParameterValue": "\\n"}]},
+]
+
+
+def make_in_console(stacks: Stacks) -> str:
+    """An archive as the console makes it: roles with a path, a partitioned stream; return its destination's ARN."""
+    account = {"account": CONSOLE, "path": "/service-role/"}
+    s3 = stacks.client("s3", account=CONSOLE)
+    s3.create_bucket(Bucket="console-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    delivery = role(stacks, "KinesisFirehoseServiceRole", "firehose.amazonaws.com", "s3:*", "logs:*", **account)
+    stacks.client("logs", account=CONSOLE).create_log_group(logGroupName="/aws/kinesisfirehose/PUT-S3")
+    stream = stacks.client("firehose", account=CONSOLE).create_delivery_stream(
+        DeliveryStreamName="PUT-S3",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": delivery,
+            "BucketARN": "arn:aws:s3:::console-logs",
+            "Prefix": "by-owner/!{partitionKeyFromQuery:owner}/",
+            "ErrorOutputPrefix": "failed/",
+            "CompressionFormat": "GZIP",
+            "BufferingHints": {"SizeInMBs": 100, "IntervalInSeconds": 120},
+            "DynamicPartitioningConfiguration": {"Enabled": True},
+            "ProcessingConfiguration": {"Enabled": True, "Processors": PROCESSORS},
+            "CloudWatchLoggingOptions": {
+                "Enabled": True, "LogGroupName": "/aws/kinesisfirehose/PUT-S3", "LogStreamName": "DestinationDelivery",
+            },
+        },
+    )["DeliveryStreamARN"]  # fmt: skip
+    sender = role(stacks, "CWLtoKinesisFirehoseRole", "logs.amazonaws.com", "firehose:*", **account)
+    logs = stacks.client("logs", account=CONSOLE)
+    arn = logs.put_destination(destinationName="to-PUT-S3", targetArn=stream, roleArn=sender)["destination"]["arn"]
+    admit = {"Effect": "Allow", "Principal": {"AWS": "444444444444"}, "Action": "logs:*", "Resource": arn}
+    logs.put_destination_policy(destinationName="to-PUT-S3", accessPolicy=document(admit))
+    return str(arn)
+
+
+def test_a_partitioned_stream_stays_and_a_role_with_a_path_gets_a_successor(by_hand: Checkout) -> None:
+    stacks = by_hand.stacks
+    arn = make_in_console(stacks)
+    archive = {
+        "account": CONSOLE, "region": "eu-west-1", "destinationRegions": ["eu-west-1"], "streamName": "PUT-S3",
+        "destinationNames": {"eu-west-1": "to-PUT-S3"}, "existingBucket": "console-logs",
+    }  # fmt: skip
+    groups = {"account": "444444444444", "regions": {"eu-west-1": {"logGroups": ["/console"]}}}
+    prepare([stacks.write({"archive": archive, "applications": [groups]})], stacks.instance.environment())
+    logs = stacks.client("logs", account="444444444444")
+    logs.put_subscription_filter(logGroupName="/console", filterName="mine", filterPattern="", destinationArn=arn)
+    by_hand.init("console")
+    say = ("-s", "console", "--account", CONSOLE, "--region", "eu-west-1", "--json")
+    said = json.loads(by_hand.ops("adopt", *say))
+    assert set(said["adopted"]) == {
+        "archive-stream", "archive-destination-eu-west-1", "archive-destination-policy-eu-west-1",
+    }  # fmt: skip
+    prepare([by_hand.folder / said["stackFile"]], stacks.instance.environment())
+    flags = ("--yes", "--protect=false", "--generate-code=false")
+    by_hand.pulumi("import", "-s", "console", "--file", said["importFile"], *flags)
+    steps = json.loads(by_hand.pulumi("preview", "-s", "console", "--json"))["steps"]
+    assert {step["op"] for step in steps} == {"create", "same", "update"}
+    by_hand.pulumi("up", "-s", "console", "--yes", "--skip-preview")
+    assert "lost" not in by_hand.ops("verify", "-s", "console", "--timeout", "20")
+    by_hand.ops("retire", "-s", "console", "--yes")
+    write(stacks, "after", account="444444444444", group="/console")
+    under = "logs/account=444444444444/region=eu-west-1/"
+    assert eventually(lambda: "after" in json.dumps(archived(stacks, "console-logs", under, account=CONSOLE)))
+    (made,) = stacks.client("logs", account=CONSOLE).describe_destinations()["destinations"]
+    assert made["roleArn"] == f"arn:aws:iam::{CONSOLE}:role/central-log-archive-sender"
+    by_hand.pulumi("preview", "-s", "console", "--expect-no-changes")
