@@ -177,8 +177,16 @@ def promote(
             progress.print(line, markup=False, highlight=False, soft_wrap=True)
         return yes or typer.confirm(f"Update {summary.stack}?", err=True)
 
+    said: set[tuple[str, int]] = set()
+
+    def verified(stack: str, done: int, of: int) -> None:
+        if (stack, done) not in said:
+            said.add((stack, done))
+            progress.print(f"{stack}: {done} of {of} events are decided", style="dim", highlight=False)
+
     told = promoting.Told(
         says=lambda text: progress.print(text, style="bold", highlight=False),
+        verified=verified,
         engine=lambda text: progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
         confirms=confirms,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -47,11 +48,13 @@ class Told:
 
     Attributes:
         says: gets a line of progress.
+        verified: gets the stack, the number of events that have arrived or cannot, and that of all.
         engine: gets what the engine prints.
         confirms: gets what a stack would change; returns whether to go on.
     """
 
     says: Callable[[str], object]
+    verified: Callable[[str, int, int], object]
     engine: Callable[[str], object]
     confirms: Callable[[Summary], bool]
 
@@ -177,7 +180,7 @@ class Promotion:
             stack,
             archive,
             seconds=self.seconds,
-            told=lambda done, of: None,  # noqa: ARG005
+            told=partial(self.told.verified, stack),
         )
         if lost := [verdict for verdict in verdicts if verdict.loss]:
             lines = [

@@ -88,6 +88,7 @@ def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_sa
         printed = checkout.promote("app-prod", status=1)
     finally:
         logs.put_destination_policy(**change, accessPolicy=destination["accessPolicy"])
+    assert "app-dev: 1 of 2 events are decided" in printed
     assert "app-dev does not deliver:" in printed
     assert "account 222222222222, region us-east-1: lost at the destination policy" in printed
     assert f"to go back: git switch --detach {before} && python -m ops promote --to app-dev" in printed
