@@ -190,7 +190,7 @@ def _changes(found: ByHand) -> Iterator[str]:
         yield f"the function has to return the partition keys {_listed(layout.partitioned_by)}"
     if senders.everyone:
         yield f"only {_listed(found.sending | senders.accounts)} may subscribe, no longer every account of AWS"
-    elif any(admitted([each]) != senders for each in found.destinations.values()):
+    elif any(admitted([each], found.account) != senders for each in found.destinations.values()):
         yield f"every destination admits {_listed(senders.accounts | senders.organizations)}"
     role = role_arn(found.region, found.account, _role_name(found))
     if turned := {each.role for each in found.destinations.values()} - {role}:

@@ -11,7 +11,6 @@ from typing import Any, Self
 from components.access import READ_ERRORS, Access
 from components.documents import allowing, listed
 from components.inventory import Inventory, Subscription
-from components.patterns import OWN
 from components.regions import PARTITIONS, role_arn
 from components.settings import Application, Archive, auto_filter_name, filter_name
 
@@ -167,8 +166,8 @@ class ByHand:
 
     @property
     def senders(self) -> Senders:
-        """Whom the destinations admit."""
-        return admitted(self.destinations.values())
+        """Whom the destinations admit, beside the central account itself."""
+        return admitted(self.destinations.values(), self.account)
 
     @property
     def sending(self) -> frozenset[str]:
@@ -227,7 +226,7 @@ def read(
         own_filters = _filters(own, region, {target})
     except READ_ERRORS as error:
         raise ByHandError(_lacks_rights(error, arn, target, role, destinations)) from None
-    accounts = sorted(set(applications) or admitted(destinations.values()).accounts - {account})
+    accounts = sorted(set(applications) or admitted(destinations.values(), account).accounts)
     ends = {destination.arn for destination in destinations.values()}
     senders = _read_accounts(accounts, destinations, ends, deployer_role, stack, told)
     return ByHand(
@@ -327,8 +326,8 @@ def _policies_of(iam: Any, role: str) -> tuple[str, ...]:  # noqa: ANN401 - boto
     return (*iam.list_role_policies(RoleName=role)["PolicyNames"], *(each["PolicyName"] for each in attached))
 
 
-def admitted(destinations: Iterable[Destination]) -> Senders:
-    """Return whom the policies of destinations admit, all in all."""
+def admitted(destinations: Iterable[Destination], account: str) -> Senders:
+    """Return whom the policies of destinations admit, all in all, beside the account that they are in."""
     accounts, organizations, everyone = set[str](), set[str](), False
     for destination in destinations:
         for statement in allowing(destination.policy):
@@ -338,7 +337,7 @@ def admitted(destinations: Iterable[Destination]) -> Senders:
                 named = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:PrincipalOrgID", [])
                 organizations |= set(listed(named))
                 everyone |= not named
-    return Senders(frozenset(accounts), frozenset(organizations), everyone)
+    return Senders(frozenset(accounts - {account}), frozenset(organizations), everyone)
 
 
 @dataclass
@@ -404,7 +403,7 @@ def _filters(inventory: Inventory, region: str, ends: Collection[str]) -> dict[s
     own = (filter_name(region), auto_filter_name(region))
     found = {
         name: [each for each in inventory.filters(region, name) if each.destination in ends and each.name not in own]
-        for name in sorted(inventory.log_groups(region).keys() - OWN)
+        for name in sorted(inventory.log_groups(region))
     }
     return {name: filters for name, filters in found.items() if filters}
 

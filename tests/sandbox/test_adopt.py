@@ -180,20 +180,26 @@ def test_destinations_that_leave_a_choice_are_told(by_hand: Checkout) -> None:
     assert "eu-west-1 has 2 destinations that lead to waf-logs" in several_destinations
 
 
+@contextlib.contextmanager
+def forbidden(stacks: Stacks, regions: dict[str, str]) -> Iterator[None]:
+    """Forbid a region to the deployer role of each account, as a company's guard rails do."""
+    policy = {"RoleName": "central-log-archive-deployer", "PolicyName": "forbidden"}
+    for account, region in regions.items():
+        condition = {"StringEquals": {"aws:RequestedRegion": region}}
+        deny = {"Effect": "Deny", "Action": "logs:*", "Resource": "*", "Condition": condition}
+        stacks.client("iam", account=account).put_role_policy(**policy, PolicyDocument=document(deny))
+    yield
+    for account in regions:
+        stacks.client("iam", account=account).delete_role_policy(**policy)
+
+
 def test_regions_that_are_forbidden_are_told_and_left_out(by_hand: Checkout) -> None:
     let_in(by_hand, existingBucket=BUCKET)
     by_hand.init("second")
-    forbidden = {CENTRAL: "eu-west-2", "333333333333": "us-east-1"}
-    policy = {"RoleName": "central-log-archive-deployer", "PolicyName": "forbidden"}
-    for account, region in forbidden.items():
-        condition = {"StringEquals": {"aws:RequestedRegion": region}}
-        deny = {"Effect": "Deny", "Action": "logs:*", "Resource": "*", "Condition": condition}
-        by_hand.stacks.client("iam", account=account).put_role_policy(**policy, PolicyDocument=document(deny))
-    try:
+    with forbidden(by_hand.stacks, {CENTRAL: "eu-west-1"}):
+        assert "cannot be read through its deployer role" in by_hand.ops("adopt", "-s", "second", *ADOPT[3:], status=2)
+    with forbidden(by_hand.stacks, {CENTRAL: "eu-west-2", "333333333333": "us-east-1"}):
         said = json.loads(by_hand.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
-    finally:
-        for account in forbidden:
-            by_hand.stacks.client("iam", account=account).delete_role_policy(**policy)
     unseen = "what is in eu-west-2 of the central account, us-east-1 of account 333333333333, if anything"
     assert said["left"][-1].startswith(unseen)
     config = yaml.safe_load((by_hand.folder / said["stackFile"]).read_text(encoding="utf-8"))["config"]
@@ -230,6 +236,8 @@ def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by
     by_hand.pulumi("preview", "-s", "company", "--expect-no-changes")
     assert "nothing to import" in by_hand.ops(*ADOPT, status=2)
     assert "0 filters are deleted." in by_hand.ops("retire", "-s", "company")
+    said = json.loads(by_hand.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
+    assert not any("filters" in line for line in said["left"])  # the program's own are not made by hand
 
 
 def test_filters_that_were_made_by_hand_are_deleted_only_by_who_says_so(by_hand: Checkout) -> None:

@@ -148,6 +148,21 @@ def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[
     assert not any("records" in line for line in plan(found).changes)
 
 
+@pytest.mark.parametrize("processors", [{}, {"Lambda": {"LambdaArn": FUNCTION}}])
+def test_a_partitioned_stream_stays_partitioned(processors: dict[str, Any]) -> None:
+    found = with_stream(partitioned=True, processors=processors)
+    assert archive_of(found)["delivery"]["layout"] == "partitioned"
+    by = "Lambda" if processors else "Query"
+    assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan(found).changes)
+    keys = "the function has to return the partition keys account, region"
+    assert (keys in plan(found).changes) is bool(processors)
+
+
+def test_another_deployer_role_is_that_of_every_account() -> None:
+    config = plan(replace(FOUND, deployer_role="deployer")).config
+    assert [each["deployerRole"] for each in (config["archive"], *config["applications"])] == ["deployer"] * 2
+
+
 @pytest.mark.parametrize(
     ("changed", "why"), [({"backup": True}, "a backup without a transform"), ({"converts": True}, "converts events")]
 )
@@ -189,6 +204,12 @@ def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
         (
             (policy(SHOP, organization="o-exampleorg1"), policy(SHOP, organization="o-exampleorg1")),
             {"accounts": [SHOP], "organization": "o-exampleorg1"},
+            None,
+        ),
+        ((policy(SHOP, CENTRAL), policy(SHOP)), {"accounts": [SHOP]}, None),
+        (
+            (policy(organization="o-exampleorg1"), policy(organization="o-exampleorg1")),
+            {"organization": "o-exampleorg1"},
             None,
         ),
         ((policy("*"), policy("*")), {"accounts": [SHOP]}, f"only {SHOP} may subscribe, no longer every account"),
@@ -419,6 +440,7 @@ def test_a_stack_file_is_written_once_and_keeps_what_the_engine_wrote(tmp_path: 
     assert written["config"] == {
         "other:key": 1, **{f"central-log-archive:{key}": value for key, value in plan(FOUND).config.items()},
     }  # fmt: skip
+    assert "destinationRegions:\n      - eu-west-1\n" in text  # as yamllint wants lists
     assert not importing.write_stack_file(file, {"archive": {}})
     assert file.read_text(encoding="utf-8") == text
 
