@@ -318,6 +318,12 @@ def allowing(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [statement for statement in listed(document["Statement"]) if statement["Effect"] == "Allow"]
 
 
+def principals(statement: Mapping[str, Any]) -> list[str]:
+    """Return the accounts, roles and users that a statement names; ``*`` is everyone, in either form of AWS."""
+    named = statement.get("Principal") or {}
+    return listed(named if isinstance(named, str) else named.get("AWS", []))
+
+
 def listed(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
     """Return a part of a policy document that is one, or a list of them, as a list."""
     return value if isinstance(value, list) else [value]

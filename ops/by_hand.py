@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from components.access import READ_ERRORS, Access
-from components.documents import allowing, listed
+from components.documents import allowing, listed, principals
 from components.inventory import Inventory, Subscription
 from components.regions import PARTITIONS, role_arn
 from components.settings import Application, Archive, auto_filter_name, filter_name
@@ -331,12 +331,12 @@ def admitted(destinations: Iterable[Destination], account: str) -> Senders:
     accounts, organizations, everyone = set[str](), set[str](), False
     for destination in destinations:
         for statement in allowing(destination.policy):
-            principals = listed((statement.get("Principal") or {}).get("AWS", []))
-            accounts |= {each for each in principals if re.fullmatch(r"\d{12}", each)}
-            if "*" in principals:
-                named = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:PrincipalOrgID", [])
-                organizations |= set(listed(named))
-                everyone |= not named
+            named = principals(statement)
+            accounts |= {each for each in named if re.fullmatch(r"\d{12}", each)}
+            if "*" in named:
+                within = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:PrincipalOrgID", [])
+                organizations |= set(listed(within))
+                everyone |= not within
     return Senders(frozenset(accounts - {account}), frozenset(organizations), everyone)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from components.access import READ_ERRORS, Access
-from components.documents import allowing, listed, logs_principal
+from components.documents import allowing, listed, logs_principal, principals
 from components.patterns import CANARY
 from components.regions import PARTITIONS
 from components.settings import filter_name
@@ -157,10 +157,10 @@ class Diagnosis:
     def _destination_policy(self, way: Way) -> str | None:
         policy = (self._destination_of(way) or {}).get("accessPolicy")
         for statement in allowing(policy):
-            principals = listed((statement.get("Principal") or {}).get("AWS", []))
+            named = principals(statement)
             organization = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:PrincipalOrgID")
             if "logs:PutSubscriptionFilter" in listed(statement["Action"]) and (
-                way.account in principals or (organization in (self._archive.organization, None) and "*" in principals)
+                way.account in named or (organization in (self._archive.organization, None) and "*" in named)
             ):
                 return None
         return f"it does not admit account {way.account}"

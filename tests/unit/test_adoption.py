@@ -213,6 +213,11 @@ def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
             None,
         ),
         ((policy("*"), policy("*")), {"accounts": [SHOP]}, f"only {SHOP} may subscribe, no longer every account"),
+        (
+            (policy(SHOP), '{"Statement": {"Effect": "Allow", "Principal": "*"}}'),
+            {"accounts": [SHOP]},
+            f"only {SHOP} may",
+        ),
         (("", ""), {"accounts": [SHOP]}, None),
     ],
 )

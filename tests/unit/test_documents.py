@@ -367,3 +367,24 @@ def test_an_account_policy_names_destination_pattern_and_role(role: str | None, 
     )
     said = {"DestinationArn": "arn:d", "FilterPattern": "ERROR", "Distribution": "Random"}
     assert json.loads(document) == {**said, **more}
+
+
+@pytest.mark.parametrize(
+    ("principal", "named"),
+    [
+        ({"AWS": "222222222222"}, ["222222222222"]),
+        ({"AWS": ["222222222222", "333333333333"]}, ["222222222222", "333333333333"]),
+        ({"AWS": "*"}, ["*"]),
+        ("*", ["*"]),
+        ({"Service": "logs.amazonaws.com"}, []),
+    ],
+)
+def test_a_statement_names_its_principals_in_any_form_of_aws(principal: object, named: list[str]) -> None:
+    assert documents.principals({"Effect": "Allow", "Principal": principal}) == named
+    assert documents.principals({"Effect": "Allow"}) == []
+
+
+@pytest.mark.parametrize("policy", [None, "", '{"Statement": []}', {"Statement": {"Effect": "Deny"}}])
+def test_a_document_that_allows_nothing_has_no_statement_that_allows(policy: str | dict[str, Any] | None) -> None:
+    assert documents.allowing(policy) == []
+    assert documents.allowing('{"Statement": {"Effect": "Allow"}}') == [{"Effect": "Allow"}]
