@@ -7,11 +7,17 @@ asks AWS itself, with the credentials that Pulumi has.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from components import deployer
 from components.access import Access
 from components.settings import Application
+
+_READERS = 8
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -80,3 +86,30 @@ class Inventory:
             )
             for each in found["accountPolicies"]
         ]
+
+
+def read_accounts(
+    applications: Iterable[Application],
+    stack: str,
+    read: Callable[[Application, Inventory], Iterable[_Found]],
+    done: Callable[[], object],
+) -> list[_Found]:
+    """Return what is found in accounts, in their order. They are read side by side.
+
+    Args:
+        applications: the accounts.
+        stack: for which stack they are read.
+        read: returns what is found in an account.
+        done: called when an account has been read.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
+    """
+
+    def read_one(application: Application) -> list[_Found]:
+        found = list(read(application, Inventory(application, stack)))
+        done()
+        return found
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        return [each for found in readers.map(read_one, applications) for each in found]

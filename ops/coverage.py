@@ -9,17 +9,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from components.inventory import Inventory, Subscription
+from components.inventory import Inventory, Subscription, read_accounts
 from components.patterns import OWN, entries_of, is_pattern, matches
 from components.selection import SUBSCRIBABLE, Existing
 from components.settings import Application, RegionLogGroups, auto_filter_name, filter_name
 
-_READERS = 8
 _WHOLE = 100
 ALL = "all"
 
@@ -113,22 +111,15 @@ def survey(applications: Iterable[Application], stack: str, done: Callable[[], o
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
     """
-
-    def read(application: Application) -> list[Line]:
-        inventory = Inventory(application, stack)
-        lines = [
-            line
-            for region, wanted in application.regions.items()
-            for line in _read(inventory, application.account, region, wanted)
-        ]
-        done()
-        return lines
-
-    with ThreadPoolExecutor(_READERS) as readers:
-        return [line for lines in readers.map(read, applications) for line in lines]
+    return read_accounts(applications, stack, _read, done)
 
 
-def _read(inventory: Inventory, account: str, region: str, wanted: RegionLogGroups) -> Iterator[Line]:
+def _read(application: Application, inventory: Inventory) -> Iterator[Line]:
+    for region, wanted in application.regions.items():
+        yield from _read_region(inventory, application.account, region, wanted)
+
+
+def _read_region(inventory: Inventory, account: str, region: str, wanted: RegionLogGroups) -> Iterator[Line]:
     existing = inventory.log_groups(region)
     policies = inventory.policies(region)
     named = {entry.name for entry in wanted.log_groups if not entry.is_pattern}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from components import deployer
 from components.access import Access
-from components.inventory import Inventory, Subscription
+from components.inventory import Inventory, Subscription, read_accounts
 from components.settings import Application, Settings, auto_filter_name, filter_name
 from ops.by_hand import all_of
-
-_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -42,20 +39,14 @@ def superseded(settings: Settings, stack: str, told: Callable[[], object]) -> li
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
     """
+    return read_accounts(accounts(settings), stack, _read, told)
 
-    def read(account: Application) -> list[Superseded]:
-        inventory = Inventory(account, stack)
-        found = [
-            Superseded(account.account, region, log_group, each.name, each.destination)
-            for region in account.regions
-            for log_group in sorted(inventory.log_groups(region))
-            for each in of_log_group(region, inventory.filters(region, log_group))
-        ]
-        told()
-        return found
 
-    with ThreadPoolExecutor(_WORKERS) as readers:
-        return [each for found in readers.map(read, accounts(settings)) for each in found]
+def _read(account: Application, inventory: Inventory) -> Iterator[Superseded]:
+    for region in account.regions:
+        for log_group in sorted(inventory.log_groups(region)):
+            for each in of_log_group(region, inventory.filters(region, log_group)):
+                yield Superseded(account.account, region, log_group, each.name, each.destination)
 
 
 def accounts(settings: Settings) -> list[Application]:
