@@ -340,7 +340,7 @@ def retire(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the subscription filters made by hand whose place the program's own have taken: events come twice.
+    """Delete subscription filters made by hand whose place the program's own have taken, so that no event comes twice.
 
     Exit status: 0; 1 when the filters were left; 2 when they could not be found out, or not all be deleted.
     """
