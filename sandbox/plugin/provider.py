@@ -81,7 +81,9 @@ class AwsProvider(rpc.Provider):
         failures = [rpc.CheckFailure(*problem) for problem in problems(kind.arguments, kind.inputs, inputs)]
         checked = dict(request.new_inputs)
         if kind.named_by is not None and kind.named_by not in inputs:
-            old = request.old_inputs.get(kind.named_by)
+            # A name that was there before Pulumi is none that was filled in: it has to be given, or there is a new one.
+            filled_in = kind.named_by in _plain_map(request.old_inputs).get(_DEFAULTS, [])
+            old = request.old_inputs.get(kind.named_by) if filled_in else None
             checked[kind.named_by] = old or PropertyValue(_unique_name(kind, request.name, request.random_seed))
             checked[_DEFAULTS] = PropertyValue([PropertyValue(kind.named_by)])
         return rpc.CheckResponse(inputs=checked, failures=failures)
