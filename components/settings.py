@@ -739,6 +739,11 @@ def auto_filter_name(region: str) -> str:
     return f"central-log-archive.auto.{region}"
 
 
+def own_filter_names(region: str) -> tuple[str, str]:
+    """Name the filters of a region that are the archive's own; every other is of somebody else."""
+    return filter_name(region), auto_filter_name(region)
+
+
 def is_loopback(url: str) -> bool:
     """Say whether an endpoint of AWS is on this machine: then it is the sandbox, and never AWS itself."""
     host = urlsplit(url).hostname or ""

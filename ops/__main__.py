@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from rich.table import Column, Table
 
 from components import stack_file
 from components.access import READ_ERRORS
-from components.settings import DEPLOYER_ROLE, SettingsError
+from components.settings import DEPLOYER_ROLE, Settings, SettingsError
 from ops import adoption, by_hand, importing, outputs, stacks
 from ops import coverage as covering
 from ops import gate as gating
@@ -53,7 +54,6 @@ Applications = Annotated[
     ),
 ]
 DeployerRole = Annotated[str, typer.Option(help="The role to assume in every account.")]
-ImportFile = Annotated[Path | None, typer.Option(help="Where to write it; default: import-STACK.json.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _REFUSED = (
     SettingsError, ValueError, adoption.AdoptionError, by_hand.ByHandError, importing.ImportingError,
@@ -70,6 +70,18 @@ def refusals() -> Iterator[None]:
     except (*_REFUSED, *READ_ERRORS) as error:
         progress.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def shown(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show a bar while something goes on; yield what moves it, with the arguments of ``Progress.update``."""
+    with Progress(console=progress, transient=True) as bar:
+        yield partial(bar.update, bar.add_task(what, total=total))
+
+
+def settings_of(stack: str, config_file: Path | None) -> Settings:
+    """Return what the file of a stack says, or the one that is given instead."""
+    return stack_file.read(config_file or ROOT / stack_file.file_name(stack))
 
 
 @app.command()
@@ -89,10 +101,9 @@ def coverage(
     """
     with refusals():
         requirements = [covering.Requirement.parse(text) for text in require or ()]
-        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
-        with Progress(console=progress, transient=True) as bar:
-            task = bar.add_task("reading accounts", total=len(settings.applications))
-            lines = covering.survey(settings.applications, stack, lambda: bar.advance(task))
+        settings = settings_of(stack, config_file)
+        with shown("reading accounts", total=len(settings.applications)) as update:
+            lines = covering.survey(settings.applications, stack, lambda: update(advance=1))
     unmet = [text for requirement in requirements if (text := requirement.unmet(lines))]
     totals = covering.totals(lines)
     if as_json:
@@ -120,18 +131,17 @@ def verify(
     Exit status: 0; 1 when an event was lost; 2 when it could not be found out.
     """
     with refusals():
-        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
+        settings = settings_of(stack, config_file)
         if not settings.applications:
             raise SettingsError(f"stack {stack} has no applications; verify the stacks that have")
         archive = outputs.archive_of(stack, settings)
-        with Progress(console=progress, transient=True) as bar:
-            task = bar.add_task("waiting for the events in the bucket")
+        with shown("waiting for the events in the bucket") as update:
             verdicts = verifying.verify(
                 settings.applications,
                 stack,
                 archive,
                 seconds=timeout,
-                told=lambda done, of: bar.update(task, completed=done, total=of),
+                told=lambda done, of: update(completed=done, total=of),
             )
     lost = [verdict for verdict in verdicts if verdict.loss]
     if as_json:
@@ -273,7 +283,6 @@ def adopt(
     stream: StreamName = None,
     application: Applications = None,
     deployer_role: DeployerRole = DEPLOYER_ROLE,
-    import_file: ImportFile = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -282,10 +291,10 @@ def adopt(
     Nothing is changed in AWS. A stack file that is there already is left as it is, so that it can be corrected.
     Exit status: 0; 2 when the archive cannot be read, or not be adopted.
     """
-    file, imports = ROOT / stack_file.file_name(stack), import_file or ROOT / f"import-{stack}.json"
+    file = ROOT / stack_file.file_name(stack)
+    imports = ROOT / f"import-{stack_file.stack_of(file)}.json"
     with refusals():
-        with Progress(console=progress, transient=True) as bar:
-            task = bar.add_task("reading accounts", total=None)
+        with shown("reading accounts") as update:
             found = by_hand.read(
                 account,
                 region,
@@ -293,7 +302,7 @@ def adopt(
                 applications=application or (),
                 deployer_role=deployer_role,
                 stack=stack,
-                told=lambda done, of: bar.update(task, completed=done, total=of),
+                told=lambda done, of: update(completed=done, total=of),
             )
         plan = adoption.plan(found)
         written = importing.write_stack_file(file, plan.config)
@@ -345,19 +354,17 @@ def retire(
     Exit status: 0; 1 when the filters were left; 2 when they could not be found out, or not all be deleted.
     """
     with refusals():
-        settings = stack_file.read(config_file or ROOT / stack_file.file_name(stack))
-        with Progress(console=progress, transient=True) as bar:
-            task = bar.add_task("reading accounts", total=len(retiring.accounts(settings)))
-            filters = retiring.superseded(settings, stack, lambda: bar.advance(task))
+        settings = settings_of(stack, config_file)
+        with shown("reading accounts", total=len(retiring.accounts(settings))) as update:
+            filters = retiring.superseded(settings, stack, lambda: update(advance=1))
         table = Table("account", "region", "log group", "filter", title=f"Superseded filters: {len(filters)}")
         for each in filters:
             table.add_row(each.account, each.region, each.log_group, each.name)
         progress.print(table)
         if filters and not (yes or typer.confirm("Delete them?", err=True)):
             raise typer.Exit(1)
-        with Progress(console=progress, transient=True) as bar:
-            task = bar.add_task("deleting filters", total=len(filters))
-            retiring.delete(filters, settings, stack, lambda: bar.advance(task))
+        with shown("deleting filters", total=len(filters)) as update:
+            retiring.delete(filters, settings, stack, lambda: update(advance=1))
     if as_json:
         output.print_json(json.dumps({"stack": stack, "deleted": filters}, default=asdict))
     else:

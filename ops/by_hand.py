@@ -12,7 +12,7 @@ from components.access import READ_ERRORS, Access
 from components.documents import allowing, listed, principals
 from components.inventory import Inventory, Subscription
 from components.regions import PARTITIONS, role_arn
-from components.settings import Application, Archive, auto_filter_name, filter_name
+from components.settings import Application, Archive, own_filter_names
 
 _READERS = 8
 
@@ -263,7 +263,7 @@ def _destinations(home: Access, region: str) -> tuple[dict[str, list[Destination
                 )
                 for page in pages
                 for found in page["destinations"]
-                if re.match(f"arn:{partition}:firehose:{region}:", found["targetArn"])
+                if found["targetArn"].startswith(f"arn:{partition}:firehose:{region}:")
             ]  # fmt: skip
         except READ_ERRORS:
             if each == region:
@@ -400,7 +400,7 @@ def _read_region(sender: _Sender, inventory: Inventory, region: str, ends: Colle
 
 def _filters(inventory: Inventory, region: str, ends: Collection[str]) -> dict[str, list[Subscription]]:
     """Return the log groups of a region that have filters of others which lead to the archive."""
-    own = (filter_name(region), auto_filter_name(region))
+    own = own_filter_names(region)
     found = {
         name: [each for each in inventory.filters(region, name) if each.destination in ends and each.name not in own]
         for name in sorted(inventory.log_groups(region))

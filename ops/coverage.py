@@ -16,7 +16,7 @@ from typing import Literal
 from components.inventory import Inventory, Subscription, read_accounts
 from components.patterns import OWN, entries_of, is_pattern, matches
 from components.selection import SUBSCRIBABLE, Existing
-from components.settings import Application, RegionLogGroups, auto_filter_name, filter_name
+from components.settings import Application, RegionLogGroups, own_filter_names
 
 _WHOLE = 100
 ALL = "all"
@@ -131,7 +131,7 @@ def _read_region(inventory: Inventory, account: str, region: str, wanted: Region
 
 def subscribed(name: str, region: str, filters: Iterable[Subscription], policies: Iterable[Subscription]) -> bool:
     """Say whether a filter or a policy of the archive leads the events of a log group there."""
-    own = (filter_name(region), auto_filter_name(region))
+    own = own_filter_names(region)
     return any(each.name in own for each in filters) or any(
         each.name in own and name not in _left_out(each.criteria) for each in policies
     )

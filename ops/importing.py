@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,7 @@ def write_import_file(file: Path, root: Path, stack: str, ids: Mapping[str, str]
     return imported
 
 
-def _imported(resources: Iterable[Mapping[str, Any]], ids: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-    resources = list(resources)
+def _imported(resources: Sequence[Mapping[str, Any]], ids: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
     chosen = [{**each, "id": ids[name]} for each in resources if (name := _logical_name(each)) in ids]
     needed = {each.get(key) for each in chosen for key in ("parent", "provider")}
     yield from (each for each in resources if each["name"] in needed)

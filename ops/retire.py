@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from components import deployer
 from components.access import Access
 from components.inventory import Inventory, Subscription, read_accounts
-from components.settings import Application, Settings, auto_filter_name, filter_name
+from components.settings import Application, Settings, own_filter_names
 from ops.by_hand import all_of
 
 
@@ -59,7 +59,7 @@ def accounts(settings: Settings) -> list[Application]:
 
 def of_log_group(region: str, filters: Iterable[Subscription]) -> Iterator[Subscription]:
     """Yield the filters of a log group that may go."""
-    names, filters = (filter_name(region), auto_filter_name(region)), list(filters)
+    names, filters = own_filter_names(region), list(filters)
     own = [each for each in filters if each.name in names]
     for each in filters:
         if each.name not in names and any(
