@@ -4,28 +4,34 @@ import os
 
 import pulumi
 
-from components import archive_stack, log_groups, settings
+from accounts.log_groups import plan_accounts
+from accounts.session import is_loopback
+from components import archive_outputs
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
+from components.app_account_subscription.gaps import announce_gaps
 from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
 from components.providers import Providers
+from topology import settings
 
 namespace = f"{pulumi.get_project()}:"
 config = {key.removeprefix(namespace): text for key, text in pulumi.runtime.get_config_env().items()
           if key.startswith(namespace)}  # fmt: skip
 try:
     stack = settings.load(config, pulumi.get_stack())
+    if stack.preview_role is not None and not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(f"previewRole: {stack.preview_role} is for previews only; remove it, or preview")
+    # Before anything is made: what it refuses has touched nothing.
+    plans = plan_accounts(stack.applications, pulumi.get_stack(), check_existing_filters=pulumi.runtime.is_dry_run())
 except settings.SettingsError as error:
     raise pulumi.RunError(str(error)) from None
-if stack.preview_role is not None and not pulumi.runtime.is_dry_run():
-    raise pulumi.RunError(f"previewRole: {stack.preview_role} is for previews only; remove it, or preview")
 # On the sandbox everything goes away with the cloud: nothing there is worth keeping.
-retain = stack.retain and not settings.is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
-# Before anything is made: what it refuses has touched nothing.
-found = log_groups.resolve(stack.applications, pulumi.get_stack(), thoroughly=pulumi.runtime.is_dry_run())
+retain = stack.retain and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
+for warning in [warning for plan in plans.values() for warning in plan.warnings]:
+    pulumi.warn(warning)
 providers = Providers(pulumi.get_stack())
 
 if stack.archive is not None:
-    archive_stack.announce_replacement(stack.archive, retain=retain)
+    archive_outputs.announce_replacement(stack.archive, retain=retain)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(
@@ -48,7 +54,7 @@ if stack.archive is not None:
             providers=providers.of(stack.archive, {stack.archive.region, *stack.destination_regions}),
         ),
     )
-    served = archive_stack.Served(archive.destinations, archive.topics or None)
+    served = archive_outputs.Served(archive.destinations, archive.topics or None)
     pulumi.export("account", stack.archive.account)
     pulumi.export("region", stack.archive.region)
     pulumi.export("bucket", archive.bucket)
@@ -61,18 +67,18 @@ if stack.archive is not None:
     pulumi.export("admittedAccounts", stack.sender_accounts)
     pulumi.export("admittedOrganization", stack.sender_organization)
 elif stack.archive_stack is not None:
-    served = archive_stack.served(stack.archive_stack, stack)
+    served = archive_outputs.served(stack.archive_stack, stack)
 
 if stack.applications:
-    log_groups.announce_gaps(found, served.destinations)
+    announce_gaps(plans, served.destinations)
 for application in stack.applications:
     account = application.account
     AppAccountSubscription(
         application.label,
         AppAccountSubscriptionArgs(
             account=account,
-            log_groups=found[account].log_groups,
-            account_wide=found[account].account_wide,
+            log_groups=plans[account].log_groups,
+            account_wide=plans[account].account_wide,
             auto_subscribe=application.auto_subscribed,
             destinations=served.destinations,
             topics=served.topics and {region: served.topics[region] for region in application.regions},

@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from transform.handler import handler
+from functions.transform.handler import handler
 
 _STREAM = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pulumi_aws as aws
 
-from components import deployer
-from components.settings import Application, Archive
+from topology import roles
+from topology.settings import Application, Archive
 
 
 class Providers:
@@ -38,8 +38,8 @@ class Providers:
                 # As classes: nested dicts reach the plugin with their snake_case keys, which it ignores (pulumi#18810).
                 assume_roles=[
                     aws.ProviderAssumeRoleArgs(
-                        role_arn=deployer.role_arn(account, region),
-                        session_name=deployer.session_name(self._stack),
+                        role_arn=roles.role_arn(account, region),
+                        session_name=roles.session_name(self._stack),
                     )
                 ],
                 default_tags=aws.ProviderDefaultTagsArgs(

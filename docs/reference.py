@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from components.settings import Section, Settings, sections_of
+from topology.settings import Section, Settings, sections_of
 
 PAGE = Path(__file__).with_name("configuration.md")
-_START = "<!-- from here on written by `make docs`, from components/settings.py -->\n"
+_START = "<!-- from here on written by `make docs`, from topology/settings.py -->\n"
 _END = "<!-- to here -->\n"
 
 

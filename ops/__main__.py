@@ -16,9 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from components import stack_file
-from components.access import READ_ERRORS
-from components.settings import DEPLOYER_ROLE, Settings, SettingsError
+from accounts.session import AWS_ERRORS
 from ops import adoption, by_hand, importing, outputs, stacks
 from ops import coverage as covering
 from ops import gate as gating
@@ -27,6 +25,8 @@ from ops import promotion as promoting
 from ops import report as reporting
 from ops import retire as retiring
 from ops import verify as verifying
+from topology import stack_file
+from topology.settings import DEPLOYER_ROLE, Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -67,7 +67,7 @@ def refusals() -> Iterator[None]:
     """End the command with status 2 and a text, where something cannot be found out."""
     try:
         yield
-    except (*_REFUSED, *READ_ERRORS) as error:
+    except (*_REFUSED, *AWS_ERRORS) as error:
         progress.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 

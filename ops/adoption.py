@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from components.inventory import Subscription
-from components.layouts import LAYOUTS
-from components.regions import role_arn
-from components.settings import DEPLOYER_ROLE, Archive
+from accounts.inventory import Subscription
 from ops.by_hand import ByHand, Filters, Stream, admitted
+from topology.layouts import LAYOUTS
+from topology.regions import role_arn
+from topology.settings import DEPLOYER_ROLE, Archive
 
 OWN_ROLE = "central-log-archive-sender"
 """The sender role, where that of the archive has a path: the program makes roles without one."""

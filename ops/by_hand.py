@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from components.access import READ_ERRORS, Access
-from components.documents import allowing, listed, principals
-from components.inventory import Inventory, Subscription
-from components.regions import PARTITIONS, role_arn
-from components.settings import Application, Archive, own_filter_names
+from accounts.inventory import Inventory, Subscription
+from accounts.session import AWS_ERRORS, AssumedRole
+from topology.names import own_filter_names
+from topology.policies import allowing, listed, principals
+from topology.regions import PARTITIONS, role_arn
+from topology.settings import Application, Archive
 
 _READERS = 8
 
@@ -210,11 +211,11 @@ def read(
         raise ByHandError(f"{', '.join(wrong)} is not the id of an account, which has 12 digits")
     arn = role_arn(region, account, deployer_role)
     try:
-        home = Access(arn, region, stack)
+        home = AssumedRole(arn, region, stack)
         found, unseen = _destinations(home, region)
         destinations = _of_one_stream(found, region, stream)
         own = Inventory(all_of(account, [region], deployer_role), stack)
-    except READ_ERRORS as error:
+    except AWS_ERRORS as error:
         raise ByHandError(f"{account} cannot be read through its deployer role {arn}: {error}") from None
     role = _role(destinations, region)
     target = next(iter(destinations.values())).target
@@ -224,7 +225,7 @@ def read(
         )["DeliveryStreamDescription"]
         role_policies = _policies_of(home.client("iam", region), role.rpartition("/")[2])
         own_filters = _filters(own, region, {target})
-    except READ_ERRORS as error:
+    except AWS_ERRORS as error:
         raise ByHandError(_lacks_rights(error, arn, target, role, destinations)) from None
     accounts = sorted(set(applications) or admitted(destinations.values(), account).accounts)
     ends = {destination.arn for destination in destinations.values()}
@@ -248,7 +249,7 @@ def parameters(values: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in values.items() if value)
 
 
-def _destinations(home: Access, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
+def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
     """Return region → destinations that lead into the home region, and what could not be looked at."""
     partition = PARTITIONS[region]
     regions = [each for each in PARTITIONS if PARTITIONS[each] == partition]
@@ -265,7 +266,7 @@ def _destinations(home: Access, region: str) -> tuple[dict[str, list[Destination
                 for found in page["destinations"]
                 if found["targetArn"].startswith(f"arn:{partition}:firehose:{region}:")
             ]  # fmt: skip
-        except READ_ERRORS:
+        except AWS_ERRORS:
             if each == region:
                 raise
             return None
@@ -365,7 +366,7 @@ def _read_accounts(
         sender = _Sender(account)
         try:
             inventory = Inventory(all_of(account, destinations, deployer_role), stack)
-        except READ_ERRORS as error:
+        except AWS_ERRORS as error:
             sender.problem = f"account {account}: {error}"
         else:
             for region in destinations:
@@ -390,7 +391,7 @@ def _read_region(sender: _Sender, inventory: Inventory, region: str, ends: Colle
     try:
         filters = _filters(inventory, region, ends)
         policies = [policy.name for policy in inventory.policies(region) if policy.destination in ends]
-    except READ_ERRORS:
+    except AWS_ERRORS:
         sender.unseen.append(f"{region} of account {sender.account}")
         return
     if filters:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from components.inventory import Inventory, Subscription, read_accounts
-from components.patterns import OWN, entries_of, is_pattern, matches
-from components.selection import SUBSCRIBABLE, Existing
-from components.settings import Application, RegionLogGroups, own_filter_names
+from accounts.inventory import Inventory, Subscription, read_accounts
+from topology.names import own_filter_names
+from topology.patterns import OWN, entries_of, is_pattern, matches
+from topology.selection import SUBSCRIBABLE, Existing
+from topology.settings import Application, RegionLogGroups
 
 _WHOLE = 100
 ALL = "all"

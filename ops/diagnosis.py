@@ -10,12 +10,12 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from components.access import READ_ERRORS, Access
-from components.documents import allowing, listed, logs_principal, principals
-from components.patterns import CANARY
-from components.regions import PARTITIONS
-from components.settings import filter_name
+from accounts.session import AWS_ERRORS, AssumedRole
 from ops.outputs import Archive
+from topology.names import filter_name
+from topology.patterns import CANARY
+from topology.policies import allowing, listed, logs_principal, principals
+from topology.regions import PARTITIONS
 
 _PATIENCE_SECONDS = 180.0
 _CHANGED = "it was changed beside Pulumi: pulumi up --refresh -s {stack}"
@@ -52,7 +52,7 @@ class Way:
 
     account: str
     region: str
-    access: Access
+    access: AssumedRole
     failed: Callable[[], str | None]
     waited: float
     since: datetime
@@ -61,7 +61,7 @@ class Way:
 class Diagnosis:
     """Follows the way of events through the accounts, with the rights of the verifier roles."""
 
-    def __init__(self, home: Access, archive: Archive, stack: str) -> None:
+    def __init__(self, home: AssumedRole, archive: Archive, stack: str) -> None:
         """Look at an archive.
 
         Args:
@@ -81,7 +81,7 @@ class Diagnosis:
         for stage, look in self._stages:
             try:
                 reason = look(way)
-            except READ_ERRORS as error:
+            except AWS_ERRORS as error:
                 reason = f"cannot be looked at: {error}"
             if reason is not None:
                 return self.loss(stage, reason)
@@ -215,7 +215,7 @@ class Diagnosis:
 
 
 def _wrong_with_role(
-    access: Access, region: str, role: str, account: str, organization: str | None, action: str, resource: str
+    access: AssumedRole, region: str, role: str, account: str, organization: str | None, action: str, resource: str
 ) -> str | None:
     """Say why CloudWatch Logs, on behalf of an account, could not do something through a role."""
     iam = access.client("iam", region)
@@ -245,7 +245,7 @@ def _trusts(trust: dict[str, Any], region: str, account: str, organization: str 
     return False
 
 
-def _wrong_rights(access: Access, region: str, role: str, action: str, resource: str) -> str | None:
+def _wrong_rights(access: AssumedRole, region: str, role: str, action: str, resource: str) -> str | None:
     """Say that a role lacks a right. IAM itself decides, with all that holds for the role."""
     answer = access.client("iam", region).simulate_principal_policy(
         PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from components.patterns import CANARY
 from ops.preview import Change, Preview, Resource
 from policy.rules import Facts, violations
+from topology.patterns import CANARY
 
 STATEFUL = (
     "aws:cloudwatch/logGroup:LogGroup",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pulumi import automation
 
-from components.stack_file import NAMESPACE
+from topology.stack_file import NAMESPACE
 
 
 class ImportingError(Exception):

@@ -9,8 +9,8 @@ from typing import Any
 
 from pulumi import automation
 
-from components.regions import PARTITIONS
-from components.settings import Settings
+from topology.regions import PARTITIONS
+from topology.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 

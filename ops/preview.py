@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from components.patterns import CANARY
+from topology.patterns import CANARY
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 

@@ -15,10 +15,10 @@ from typing import Literal
 
 from pulumi import automation
 
-from components.settings import Settings
 from ops import gate, outputs, preview, stacks
 from ops.report import Summary, summary
 from ops.verify import verify
+from topology.settings import Settings
 
 
 class PromotionError(Exception):

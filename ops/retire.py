@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from components import deployer
-from components.access import Access
-from components.inventory import Inventory, Subscription, read_accounts
-from components.settings import Application, Settings, own_filter_names
+from accounts.inventory import Inventory, Subscription, read_accounts
+from accounts.session import AssumedRole
 from ops.by_hand import all_of
+from topology import roles
+from topology.names import own_filter_names
+from topology.settings import Application, Settings
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ def delete(filters: Iterable[Superseded], settings: Settings, stack: str, told: 
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: one cannot be deleted; the rest stays.
     """
-    roles = {account.account: account for account in accounts(settings)}
-    accesses: dict[str, Access] = {}
+    by_id = {account.account: account for account in accounts(settings)}
+    accesses: dict[str, AssumedRole] = {}
     for each in filters:
         if each.account not in accesses:
-            role = deployer.role_arn(roles[each.account], each.region)
-            accesses[each.account] = Access(role, each.region, stack)
+            role = roles.role_arn(by_id[each.account], each.region)
+            accesses[each.account] = AssumedRole(role, each.region, stack)
         logs = accesses[each.account].client("logs", each.region)
         logs.delete_subscription_filter(logGroupName=each.log_group, filterName=each.name)
         told()

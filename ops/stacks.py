@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from components import stack_file
-from components.settings import Settings
+from topology import stack_file
+from topology.settings import Settings
 
 _BESIDE = (".ci/", ".github/", "benchmarks/", "bootstrap/", "docs/", "ops/", "sandbox/", "tests/")
 _BESIDE_FILES = (

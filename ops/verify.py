@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 
 import cramjam
 
-from components.access import READ_ERRORS, Access
-from components.layouts import LAYOUTS
-from components.patterns import CANARY
-from components.regions import role_arn
-from components.settings import Application
+from accounts.session import AWS_ERRORS, AssumedRole
 from ops.diagnosis import Diagnosis, Loss, Way
 from ops.outputs import Archive
+from topology.layouts import LAYOUTS
+from topology.patterns import CANARY
+from topology.regions import role_arn
+from topology.settings import Application
 
 VERIFIER = "central-log-archive-verifier"
 """The role of each account that this assumes."""
@@ -63,7 +63,7 @@ class _Canary:
 
     account: str
     region: str
-    access: Access
+    access: AssumedRole
     mark: str
     written: float
     seconds: float | None = None
@@ -91,7 +91,7 @@ def verify(
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: a verifier role cannot be assumed, or it may
             not read the bucket.
     """
-    home = Access(role_arn(archive.region, archive.account, VERIFIER), archive.region, stack)
+    home = AssumedRole(role_arn(archive.region, archive.account, VERIFIER), archive.region, stack)
     diagnosis = Diagnosis(home, archive, stack)
     bucket = _Bucket(home, archive)
     with ThreadPoolExecutor(_WORKERS) as workers:
@@ -125,7 +125,7 @@ def verify(
 def _write(application: Application, stack: str, diagnosis: Diagnosis) -> list[_Canary]:
     """Write a marked event into each canary of an account."""
     first = next(iter(application.regions))
-    access = Access(role_arn(first, application.account, VERIFIER), first, stack)
+    access = AssumedRole(role_arn(first, application.account, VERIFIER), first, stack)
     canaries = []
     for region in application.regions:
         logs, mark = access.client("logs", region), uuid.uuid4().hex
@@ -138,7 +138,7 @@ def _write(application: Application, stack: str, diagnosis: Diagnosis) -> list[_
             logs.put_log_events(logGroupName=CANARY, logStreamName=_LOG_STREAM, logEvents=[event])
         except logs.exceptions.ResourceNotFoundException:
             canary.loss = diagnosis.loss("log group", f"there is no log group {CANARY}")
-        except READ_ERRORS as error:
+        except AWS_ERRORS as error:
             canary.loss = diagnosis.loss("log group", f"cannot be written to: {error}")
     return canaries
 
@@ -162,7 +162,7 @@ def _await(
 class _Bucket:
     """The bucket, which reads each object once."""
 
-    def __init__(self, home: Access, archive: Archive) -> None:
+    def __init__(self, home: AssumedRole, archive: Archive) -> None:
         self._s3 = home.client("s3", archive.region)
         self._name, self._layout = archive.bucket, LAYOUTS[archive.layout]
         self._seen: set[str] = set()

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.settings import SettingsError
 from sandbox.command import CommandError, arguments_for
 from sandbox.demo import DemoError
 from sandbox.demo import run as run_demo
@@ -22,6 +21,7 @@ from sandbox.instance import of_checkout
 from sandbox.prepare import PrepareError
 from sandbox.prepare import prepare as prepare_accounts
 from sandbox.server import ServerError
+from topology.settings import SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 output = Console()

@@ -15,13 +15,13 @@ from typing import Any
 
 from rich.console import Console
 
-from components.settings import Archive
-from components.stack_file import read
 from sandbox.command import arguments_for
 from sandbox.events import application_events, waf_events
 from sandbox.instance import Instance, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
+from topology.settings import Archive
+from topology.stack_file import read
 
 STACKS = ("archive", "app-dev", "app-prod")
 Place = tuple[str, str, str]  # account, region, log group

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from components.settings import Application, Archive, Settings
-from components.stack_file import file_name, read
 from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
+from topology.settings import Application, Archive, Settings
+from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
 

@@ -10,8 +10,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from components.regions import PARTITIONS
-from components.settings import is_loopback
+from accounts.session import is_loopback
+from topology.regions import PARTITIONS
 
 # What AWS answers when a thing, or a part of its configuration, is not there.
 _ABSENT = {

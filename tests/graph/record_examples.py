@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from components.stack_file import stack_of
 from tests.graph.recorder import ROOT, config_of, record
 from tests.graph.test_program import RECORDED, lines_of
+from topology.stack_file import stack_of
 
 if __name__ == "__main__":
     archive = record(config_of("archive"), stack="archive")

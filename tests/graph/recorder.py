@@ -24,9 +24,9 @@ from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
 
-from components.inventory import Subscription
-from components.patterns import CANARY
-from components.settings import Application
+from accounts.inventory import Subscription
+from topology.patterns import CANARY
+from topology.settings import Application
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "central-log-archive"
@@ -278,7 +278,7 @@ def record(
 
     with (
         mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}),
-        mock.patch("components.log_groups.Inventory", inventory),
+        mock.patch("accounts.log_groups.Inventory", inventory),
     ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph

@@ -9,11 +9,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.inventory import Subscription
-from components.patterns import CANARY
-from components.settings import PIPELINE_LOG_GROUPS
-from components.stack_file import stack_of
+from accounts.inventory import Subscription
 from tests.graph.recorder import ROOT, Graph, Region, config_of, record, standard
+from topology.patterns import CANARY
+from topology.settings import PIPELINE_LOG_GROUPS
+from topology.stack_file import stack_of
 
 RECORDED = Path(__file__).parent / "recorded"
 STATEFUL = {"archive-bucket"}

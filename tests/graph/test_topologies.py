@@ -14,10 +14,10 @@ import pulumi
 import pytest
 from hypothesis import given, settings
 
-from components.layouts import LAYOUTS
-from components.patterns import CANARY
 from tests.graph.recorder import Graph, Resource, record
 from tests.graph.topologies import broken_stacks, one_graph_stacks, organization_of, split
+from topology.layouts import LAYOUTS
+from topology.patterns import CANARY
 
 topologies = given(one_graph_stacks())
 settings.register_profile("graph", max_examples=30, deadline=None)

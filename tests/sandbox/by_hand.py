@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import documents
 from tests.sandbox.conftest import Cloud
+from topology import policies
 
 HOME = "eu-west-1"
 DECOMPRESSION = {
@@ -54,10 +54,10 @@ class Archive:
         self.bucket = f"archive-{self.account}"
         self.stream_arn = f"arn:aws:firehose:{HOME}:{self.account}:deliverystream/archive"
         self.client("s3").create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": HOME})
-        self.role("delivery", documents.delivery_role_trust(account=self.account))
+        self.role("delivery", policies.delivery_role_trust(account=self.account))
         self.allow(
             "delivery",
-            documents.delivery_role_policy(
+            policies.delivery_role_policy(
                 home_region=HOME,
                 bucket_arn=f"arn:aws:s3:::{self.bucket}",
                 error_log_stream_arn=f"arn:aws:logs:{HOME}:{self.account}:log-group:errors:log-stream:S3Delivery",
@@ -68,14 +68,14 @@ class Archive:
         )
         self.role(
             "sender",
-            documents.sender_role_trust(
+            policies.sender_role_trust(
                 home_region=HOME,
                 account=self.account,
                 sender_accounts=self.senders,
                 sender_organization=self.organization,
             ),
         )
-        self.allow("sender", documents.sender_role_policy(stream_arn=self.stream_arn))
+        self.allow("sender", policies.sender_role_policy(stream_arn=self.stream_arn))
         self.client("logs").create_log_group(logGroupName="errors")
         self.client("logs").create_log_stream(logGroupName="errors", logStreamName="S3Delivery")
         self.client("firehose").create_delivery_stream(
@@ -114,7 +114,7 @@ class Archive:
         )
         arn = str(made["destination"]["arn"])
         accounts = self.senders if admit is None else admit
-        policy = documents.destination_policy(
+        policy = policies.destination_policy(
             destination_arn=arn, sender_accounts=accounts, sender_organization=self.organization
         )
         logs.put_destination_policy(destinationName="archive", accessPolicy=policy)

@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from components.patterns import CANARY
 from sandbox.command import arguments_for
 from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
+from topology.patterns import CANARY
 
 EXAMPLES = ("archive", "app-dev", "app-prod")
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from components import documents
 from sandbox.prepare import prepare
 from tests.graph.recorder import config_of
 from tests.graph.test_program import BUCKET
 from tests.sandbox.by_hand import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+from topology import policies
 
 
 def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stranger_may_not(stacks: Stacks) -> None:
@@ -159,7 +159,7 @@ def test_a_given_key_serves_once_its_policy_lets_the_archive_use_it(stacks: Stac
     prepare([stacks.write(config)], stacks.instance.environment())
     assert "not allowed to be used" in stacks.up("archive", config, ok=False)
     (bucket,) = (each["Name"] for each in s3.list_buckets()["Buckets"])
-    policy = documents.key_policy(
+    policy = policies.key_policy(
         home_region="eu-west-1",
         account="111111111111",
         bucket_arn=f"arn:aws:s3:::{bucket}",

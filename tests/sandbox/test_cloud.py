@@ -13,9 +13,9 @@ import cramjam
 import pytest
 from botocore.exceptions import ClientError
 
-from components import documents
 from tests.sandbox.by_hand import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from tests.sandbox.conftest import Cloud
+from topology import policies
 
 BY_ACCOUNT = {
     "Type": "MetadataExtraction",
@@ -211,9 +211,9 @@ def test_a_destination_policy_is_refused(cloud: Cloud, principal: object, messag
 def filter_role(cloud: Cloud, account: str, *, trusts: str) -> str:
     """Make the role with which the filters of an account send to a destination that admits an organization."""
     iam = cloud.client("iam", account=account)
-    trust = documents.filter_role_trust(region=HOME, account=trusts)
+    trust = policies.filter_role_trust(region=HOME, account=trusts)
     made = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=trust)
-    policy = documents.filter_role_policy(account=account, regions=[HOME])
+    policy = policies.filter_role_policy(account=account, regions=[HOME])
     iam.put_role_policy(RoleName="filters", PolicyName="only", PolicyDocument=policy)
     return str(made["Role"]["Arn"])
 
@@ -251,7 +251,7 @@ def test_a_filter_role_that_trusts_another_account_reaches_nothing(cloud: Cloud)
 def test_from_accounts_to_an_organization_a_policy_changes_by_force_only(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     arn, put = archive.destination(), archive.client("logs").put_destination_policy
-    policy = documents.destination_policy(
+    policy = policies.destination_policy(
         destination_arn=arn, sender_accounts=[account], sender_organization="o-exampleorg1"
     )
     assert "with forceUpdate only" in refusal(put, destinationName="archive", accessPolicy=policy)
@@ -337,7 +337,7 @@ def test_a_stream_that_aws_would_refuse_is_refused(cloud: Cloud, extra: dict[str
 
 def test_a_policy_that_demands_tls_refuses_a_request_that_says_it_is_plain_http(cloud: Cloud) -> None:
     archive = Archive(cloud, [])
-    policy = documents.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}", key_arn=None)
+    policy = policies.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}", key_arn=None)
     archive.client("s3").put_bucket_policy(Bucket=archive.bucket, Policy=policy)
     trust = {
         "Effect": "Allow",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.patterns import CANARY
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks
+from topology.patterns import CANARY
 
 REGIONS = {
     "eu-west-1": {"logGroups": ["/app/*"], "exclude": ["/app/noisy"]},

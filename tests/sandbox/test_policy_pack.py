@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,14 @@ def test_an_update_that_breaks_a_rule_is_stopped_with_its_name(
     assert rule in {each.name for each in RULES}
     changed = tmp_path / "project"
     changed.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py", "transform", "subscriber"):
+    for name in ("Pulumi.yaml", "__main__.py", "accounts", "functions", "topology"):
         (changed / name).symlink_to(ROOT / name)
-    (changed / "components").mkdir()
+    shutil.copytree(ROOT / "components", changed / "components")
     found = False
-    for file in (ROOT / "components").glob("*.py"):
+    for file in (changed / "components").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         found |= change[0] in text
-        (changed / "components" / file.name).write_text(text.replace(*change), encoding="utf-8")
+        file.write_text(text.replace(*change), encoding="utf-8")
     assert found
     printed = _preview(stacks, changed, pack, config_of("archive"))
     assert f"[mandatory]  {rule}" in printed

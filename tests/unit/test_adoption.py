@@ -12,11 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.inventory import Subscription
-from components.settings import load
+from accounts.inventory import Subscription
 from ops import importing, retire
 from ops.adoption import OWN_ROLE, AdoptionError, ids, plan
 from ops.by_hand import ByHand, ByHandError, Destination, Stream
+from topology.settings import load
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
 FUNCTION = f"arn:aws:lambda:eu-west-1:{CENTRAL}:function:mine"

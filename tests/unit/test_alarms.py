@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.alarms import Alarm, dashboard, function_alarm, sender_alarms, stream_alarms, subscriber_alarm
+from topology.alarms import Alarm, dashboard, function_alarm, sender_alarms, stream_alarms, subscriber_alarm
 
 EVERYTHING: dict[str, Any] = {"transformed": True, "partitioned": True, "has_key": True, "backup": True}
 NOTHING: dict[str, Any] = dict.fromkeys(EVERYTHING, False)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.inventory import Subscription
-from components.selection import select, select_all, unselectable
-from components.settings import RegionLogGroups
+from accounts.inventory import Subscription
 from ops.coverage import Line, Requirement, judge, subscribed, totals
 from tests.graph.recorder import standard
+from topology.selection import select, select_all, unselectable
+from topology.settings import RegionLogGroups
 
 OURS = "central-log-archive.eu-west-1"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components import documents
+from topology import policies
 
 
 def statements(document: str) -> list[dict[str, object]]:
@@ -21,7 +21,7 @@ def statements(document: str) -> list[dict[str, object]]:
 
 
 def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
-    assert statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None)) == [
+    assert statements(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None)) == [
         {
             "Sid": "DenyInsecureTransport",
             "Effect": "Deny",
@@ -41,7 +41,7 @@ THROUGH_S3 = {
 
 
 def test_a_bucket_with_a_key_refuses_objects_that_are_encrypted_otherwise() -> None:
-    _, *refusals = statements(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=KEY))
+    _, *refusals = statements(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=KEY))
     assert {(each["Effect"], each["Principal"], each["Action"], str(each["Resource"])) for each in refusals} == {
         ("Deny", "*", "s3:PutObject", "['arn:aws:s3:::logs/*']")
     }
@@ -53,7 +53,7 @@ def test_a_bucket_with_a_key_refuses_objects_that_are_encrypted_otherwise() -> N
 
 
 def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archive_and_nothing_else() -> None:
-    policy = documents.key_policy(
+    policy = policies.key_policy(
         home_region="eu-west-1", account="111111111111", bucket_arn="arn:aws:s3:::logs", log_groups=["errors-*"]
     )
     administer, objects, stream, groups = statements(policy)
@@ -79,7 +79,7 @@ def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archiv
 
 
 def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only() -> None:
-    policy = documents.delivery_role_policy(
+    policy = policies.delivery_role_policy(
         home_region="eu-west-1",
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:e",
@@ -98,7 +98,7 @@ def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only(
 
 def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
     function = "arn:aws:lambda:eu-west-1:111111111111:function:t:$LATEST"
-    policy = documents.delivery_role_policy(
+    policy = policies.delivery_role_policy(
         home_region="eu-west-1",
         bucket_arn="arn:b",
         error_log_stream_arn="arn:e",
@@ -116,7 +116,7 @@ def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
 
 def test_the_transform_puts_again_into_its_stream_and_logs_and_nothing_else() -> None:
     group = "arn:aws:logs:eu-west-1:111111111111:log-group:t"
-    policy = documents.transform_role_policy(stream_arn="arn:s", log_group_arn=group)
+    policy = policies.transform_role_policy(stream_arn="arn:s", log_group_arn=group)
     assert statements(policy) == [
         {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": "arn:s"},
         {
@@ -126,7 +126,7 @@ def test_the_transform_puts_again_into_its_stream_and_logs_and_nothing_else() ->
             "Resource": f"{group}:*",
         },
     ]
-    assert statements(documents.transform_role_trust()) == [
+    assert statements(policies.transform_role_trust()) == [
         {
             "Sid": "Lambda",
             "Effect": "Allow",
@@ -137,7 +137,7 @@ def test_the_transform_puts_again_into_its_stream_and_logs_and_nothing_else() ->
 
 
 def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -> None:
-    assert statements(documents.delivery_role_trust(account="111111111111")) == [
+    assert statements(policies.delivery_role_trust(account="111111111111")) == [
         {
             "Sid": "FirehoseOfThisAccount",
             "Effect": "Allow",
@@ -149,7 +149,7 @@ def test_firehose_may_assume_the_delivery_role_for_the_archives_account_only() -
 
 
 def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> None:
-    policy = documents.delivery_role_policy(
+    policy = policies.delivery_role_policy(
         home_region="eu-west-1",
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
@@ -180,7 +180,7 @@ def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> N
 
 
 def test_cloudwatch_logs_may_assume_the_sender_role_for_senders_and_the_archive_only() -> None:
-    trust = documents.sender_role_trust(
+    trust = policies.sender_role_trust(
         home_region="eu-west-1",
         account="111111111111",
         sender_accounts=["333333333333", "222222222222"],
@@ -206,7 +206,7 @@ def test_cloudwatch_logs_may_assume_the_sender_role_for_senders_and_the_archive_
 
 
 def test_the_sources_of_the_sender_role_are_in_the_partition_of_the_home_region() -> None:
-    trust = documents.sender_role_trust(
+    trust = policies.sender_role_trust(
         home_region="us-gov-west-1", account="111111111111", sender_accounts=[], sender_organization=None
     )
     assert '"arn:aws-us-gov:logs:*:111111111111:*"' in trust
@@ -214,7 +214,7 @@ def test_the_sources_of_the_sender_role_are_in_the_partition_of_the_home_region(
 
 def test_the_sender_role_puts_records_into_the_stream_and_nothing_else() -> None:
     stream = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
-    assert statements(documents.sender_role_policy(stream_arn=stream)) == [
+    assert statements(policies.sender_role_policy(stream_arn=stream)) == [
         {
             "Sid": "PutRecords",
             "Effect": "Allow",
@@ -226,7 +226,7 @@ def test_the_sender_role_puts_records_into_the_stream_and_nothing_else() -> None
 
 def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
     destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
-    policy = documents.destination_policy(
+    policy = policies.destination_policy(
         destination_arn=destination, sender_accounts=["333333333333", "222222222222"], sender_organization=None
     )
     assert statements(policy) == [
@@ -242,7 +242,7 @@ def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
 
 def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> None:
     destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
-    policy = documents.destination_policy(
+    policy = policies.destination_policy(
         destination_arn=destination, sender_accounts=["222222222222"], sender_organization="o-exampleorg1"
     )
     accounts, organization = statements(policy)
@@ -258,7 +258,7 @@ def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> Non
 
 
 def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_beside_the_archive() -> None:
-    trust = documents.sender_role_trust(
+    trust = policies.sender_role_trust(
         home_region="eu-west-1", account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
     )
     archive, organization = statements(trust)
@@ -268,7 +268,7 @@ def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_beside_t
 
 
 def test_the_filter_role_is_for_cloudwatch_logs_on_behalf_of_its_own_account() -> None:
-    assert statements(documents.filter_role_trust(region="eu-west-1", account="222222222222")) == [
+    assert statements(policies.filter_role_trust(region="eu-west-1", account="222222222222")) == [
         {
             "Sid": "LogsOfThisAccount",
             "Effect": "Allow",
@@ -280,7 +280,7 @@ def test_the_filter_role_is_for_cloudwatch_logs_on_behalf_of_its_own_account() -
 
 
 def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_nothing_else() -> None:
-    policy = documents.filter_role_policy(account="222222222222", regions=["us-east-1", "eu-west-1"])
+    policy = policies.filter_role_policy(account="222222222222", regions=["us-east-1", "eu-west-1"])
     assert statements(policy) == [
         {
             "Sid": "PutEvents",
@@ -304,30 +304,28 @@ def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_noth
 )
 def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, partition: str, principal: str) -> None:
     trusts = [
-        documents.sender_role_trust(
+        policies.sender_role_trust(
             home_region=region, account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
         ),
-        documents.filter_role_trust(region=region, account="222222222222"),
+        policies.filter_role_trust(region=region, account="222222222222"),
     ]
     for statement in [statement for trust in trusts for statement in statements(trust)]:
         assert statement["Principal"] == {"Service": principal}
-    key = documents.key_policy(
+    key = policies.key_policy(
         home_region=region, account="111111111111", bucket_arn=f"arn:{partition}:s3:::logs", log_groups=["errors-*"]
     )
     suffix = ".amazonaws.com" + ".cn" * (partition == "aws-cn")
     assert set(re.findall(rf"(?:s3|firehose|logs)\.{region}[a-z.]+", key)) == {
         f"{service}.{region}{suffix}" for service in ("s3", "firehose", "logs")
     }
-    for document in [*trusts, key, documents.filter_role_policy(account="222222222222", regions=[region])]:
+    for document in [*trusts, key, policies.filter_role_policy(account="222222222222", regions=[region])]:
         assert set(re.findall("arn:([a-z-]+):", document)) == {partition}
 
 
 def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_only() -> None:
     topic = "arn:aws:sns:eu-west-1:111111111111:archive-alarms"
     accounts = ["222222222222", "111111111111", "111111111111"]
-    policy = documents.topic_policy(
-        topic_arn=topic, region="eu-west-1", accounts=accounts, organization="o-exampleorg1"
-    )
+    policy = policies.topic_policy(topic_arn=topic, region="eu-west-1", accounts=accounts, organization="o-exampleorg1")
     tls, by_account, by_organization = statements(policy)
     assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     for statement in (by_account, by_organization):
@@ -346,11 +344,11 @@ def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_o
 
 def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_else() -> None:
     role = "arn:aws:iam::111111111111:role/archive-delivery-role"
-    find, write = statements(documents.foreign_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
+    find, write = statements(policies.foreign_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
     assert find["Principal"] == write["Principal"] == {"AWS": role}
     assert write["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"]
     assert (find["Resource"], write["Resource"]) == ("arn:aws:s3:::logs", "arn:aws:s3:::logs/*")
-    allowed = documents.delivery_role_policy(
+    allowed = policies.delivery_role_policy(
         home_region="eu-west-1",
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:e",
@@ -363,7 +361,7 @@ def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_e
 
 @pytest.mark.parametrize(("role", "more"), [(None, {}), ("arn:r", {"RoleArn": "arn:r"})])
 def test_an_account_policy_names_destination_pattern_and_role(role: str | None, more: dict[str, str]) -> None:
-    document = documents.account_policy(
+    document = policies.account_policy(
         destination_arn="arn:d", filter_pattern="ERROR", distribution="Random", role_arn=role
     )
     said = {"DestinationArn": "arn:d", "FilterPattern": "ERROR", "Distribution": "Random"}
@@ -381,11 +379,11 @@ def test_an_account_policy_names_destination_pattern_and_role(role: str | None, 
     ],
 )
 def test_a_statement_names_its_principals_in_any_form_of_aws(principal: object, named: list[str]) -> None:
-    assert documents.principals({"Effect": "Allow", "Principal": principal}) == named
-    assert documents.principals({"Effect": "Allow"}) == []
+    assert policies.principals({"Effect": "Allow", "Principal": principal}) == named
+    assert policies.principals({"Effect": "Allow"}) == []
 
 
 @pytest.mark.parametrize("policy", [None, "", '{"Statement": []}', {"Statement": {"Effect": "Deny"}}])
 def test_a_document_that_allows_nothing_has_no_statement_that_allows(policy: str | dict[str, Any] | None) -> None:
-    assert documents.allowing(policy) == []
-    assert documents.allowing('{"Statement": {"Effect": "Allow"}}') == [{"Effect": "Allow"}]
+    assert policies.allowing(policy) == []
+    assert policies.allowing('{"Statement": {"Effect": "Allow"}}') == [{"Effect": "Allow"}]

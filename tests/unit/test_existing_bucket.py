@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components import documents
-from components.existing_bucket import lacks
+from components.central_log_archive.existing_bucket import lacks
+from topology import policies
 
 BLOCK = dict.fromkeys(["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True)
 SOUND: dict[str, Any] = {
@@ -16,7 +16,7 @@ SOUND: dict[str, Any] = {
     "PublicAccessBlockConfiguration": BLOCK,
     "VersioningConfiguration": {"Status": "Enabled"},
 }
-POLICY = json.loads(documents.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
+POLICY = json.loads(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
 WITHOUT_TLS = "takes requests without TLS"
 
 

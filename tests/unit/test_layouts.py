@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import jq
 import pytest
 
-from components.layouts import ERROR_PREFIX, LAYOUTS
+from topology.layouts import ERROR_PREFIX, LAYOUTS
 
 RECORD: dict[str, object] = {
     "messageType": "DATA_MESSAGE",

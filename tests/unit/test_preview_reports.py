@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from components.patterns import CANARY
 from ops.__main__ import app
 from ops.gate import STATEFUL, reasons
 from ops.preview import ALL, PreviewError, read
 from ops.report import MARK, comment, summary
+from topology.patterns import CANARY
 
 STACK = "urn:pulumi:app-dev::central-log-archive::"
 COMPONENT = "central-log-archive:index:AppAccountSubscription"

@@ -6,8 +6,8 @@ import re
 
 import yaml
 
-from components.settings import Settings
 from docs.reference import PAGE, written
+from topology.settings import Settings
 
 
 def test_the_reference_is_current() -> None:

@@ -6,8 +6,8 @@ import boto3
 import pulumi_aws as aws
 import pytest
 
-from components.regions import PARTITIONS
-from components.settings import is_loopback
+from accounts.session import is_loopback
+from topology.regions import PARTITIONS
 
 # Partitions whose endpoints are not open to the public: no stack file can name them.
 CLOSED = {"aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}

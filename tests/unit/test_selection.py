@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.patterns import CANARY, SUBSCRIBER, entries_of, matches
-from components.selection import AccountWide, select, select_all, unselectable, unsubscribable
-from components.settings import AllLogGroups, RegionLogGroups
 from tests.graph.recorder import standard
+from topology.patterns import CANARY, SUBSCRIBER, entries_of, matches
+from topology.selection import AccountWide, select, select_all, unselectable, unsubscribable
+from topology.settings import AllLogGroups, RegionLogGroups
 
 LAMBDAS = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy"]
 EXISTING = standard(*LAMBDAS, "aws-waf-logs-shop").log_groups

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components import documents
-from components.settings import Settings, SettingsError, load, unserved
+from topology import policies
+from topology.settings import Settings, SettingsError, load, unserved
 
 ARCHIVE: dict[str, Any] = {
     "account": "111111111111",
@@ -600,7 +600,7 @@ def test_a_destination_policy_holds_every_account_that_the_trust_policy_holds() 
     accounts = [f"{number:012d}" for number in range(56)]
     settings = loaded(archive={**ARCHIVE, "senders": {"accounts": accounts}})
     arn = f"arn:aws-us-gov:logs:ap-southeast-2:111111111111:destination:archive-destination-{'x' * 30}"
-    policy = documents.destination_policy(
+    policy = policies.destination_policy(
         destination_arn=arn, sender_accounts=settings.sender_accounts, sender_organization=settings.sender_organization
     )
     assert len(policy.encode()) <= 5120

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import RegionLogGroups
-from components.subscriber import configuration
-from subscriber import handler as subscriber
+from components.app_account_subscription.subscriber import configuration
+from functions.subscriber import handler as subscriber
+from topology.settings import RegionLogGroups
 
 OWN, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"
 DESTINATION = "arn:aws:logs:eu-west-1:111111111111:destination:archive"

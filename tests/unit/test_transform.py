@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transform import handler as transform
+from functions.transform import handler as transform
 
 STREAM = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
 EVENT = {"id": "1", "timestamp": 1700000000000, "message": "hello"}

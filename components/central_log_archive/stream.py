@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.archive_bucket import Options
-from components.archive_transform import ArchiveTransform
-from components.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
-from components.settings import Delivery
+from components.central_log_archive.bucket import Options
+from components.central_log_archive.transform import ArchiveTransform
+from topology import policies
+from topology.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
+from topology.settings import Delivery
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
 # Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
@@ -71,7 +71,7 @@ def make_stream(
     role = aws.iam.Role(
         f"{name}-delivery-role",
         description="Amazon Data Firehose writes the central log archive",
-        assume_role_policy=documents.delivery_role_trust(account=account),
+        assume_role_policy=policies.delivery_role_trust(account=account),
         opts=child(),
     )
     policy = aws.iam.RolePolicy(
@@ -83,7 +83,7 @@ def make_stream(
             key=key_arn,
             function=transform and transform.function_arn,
         ).apply(
-            lambda arns: documents.delivery_role_policy(
+            lambda arns: policies.delivery_role_policy(
                 home_region=region,
                 bucket_arn=arns["bucket"],
                 foreign_bucket=foreign_bucket,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from components.settings import Settings, SettingsError, load
+from topology.settings import Settings, SettingsError, load
 
 NAMESPACE = "central-log-archive:"
 

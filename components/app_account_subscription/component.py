@@ -9,13 +9,14 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.alarms import Alarm, sender_alarms, subscriber_alarm
-from components.patterns import CANARY
-from components.selection import AccountWide
-from components.settings import LogGroup, LogGroupFilter, RegionLogGroups, auto_filter_name, filter_name
-from components.subscriber import make_subscriber
-from components.watch import make_alarm
+from components.app_account_subscription.subscriber import make_subscriber
+from components.central_log_archive.monitoring import make_alarm
+from topology import policies
+from topology.alarms import Alarm, sender_alarms, subscriber_alarm
+from topology.names import auto_filter_name, filter_name
+from topology.patterns import CANARY
+from topology.selection import AccountWide
+from topology.settings import LogGroup, LogGroupFilter, RegionLogGroups
 
 _CANARY_RETENTION_DAYS = 1
 
@@ -124,13 +125,13 @@ class AppAccountSubscription(pulumi.ComponentResource):
             # Fixed, so that the deployer role can be held to it.
             name=f"archive-filters-{self._name}",
             description="CloudWatch Logs sends events of this account to the central log archive",
-            assume_role_policy=documents.filter_role_trust(region=regions[0], account=account),
+            assume_role_policy=policies.filter_role_trust(region=regions[0], account=account),
             opts=opts,
         )
         policy = aws.iam.RolePolicy(
             f"{self._name}-filter-policy",
             role=role.name,
-            policy=documents.filter_role_policy(account=account, regions=regions),
+            policy=policies.filter_role_policy(account=account, regions=regions),
             opts=opts,
         )
         return pulumi.Output.all(role.arn, policy.id).apply(lambda made: str(made[0]))
@@ -169,7 +170,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
     def _subscribe_all(self, region: str, everything: AccountWide) -> None:
         """Subscribe the log groups of the region, those to come too, by the one policy that AWS allows for it."""
         document = pulumi.Output.all(destination=self._args.destinations[region], role=self._filter_role).apply(
-            lambda arns: documents.account_policy(
+            lambda arns: policies.account_policy(
                 destination_arn=arns["destination"],
                 filter_pattern=everything.filter.filter_pattern,
                 distribution=everything.filter.distribution,

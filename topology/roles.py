@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from components import regions
-from components.settings import Application, Archive
+from topology import regions
+from topology.settings import Application, Archive
 
 
 def role_arn(account: Archive | Application, region: str) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.archive_bucket import Options
-from components.settings import BUNDLED, Transform
+from components.central_log_archive.bucket import Options
+from topology import policies
+from topology.settings import BUNDLED, Transform
 
 LOG_GROUP = "transform-logs"
 """How the function's log group is named, after the archive."""
 
-_BUNDLED_FILE = Path("transform") / "handler.py"
+_BUNDLED_FILE = Path("functions") / "transform" / "handler.py"
 _LOG_RETENTION_DAYS = 90
 _MEMORY_MIB = 512
 _TIMEOUT_SECONDS = 60
@@ -63,7 +63,7 @@ class ArchiveTransform:
         self._role = aws.iam.Role(
             f"{name}-transform-role",
             description="Transforms events on their way into the central log archive",
-            assume_role_policy=documents.transform_role_trust(),
+            assume_role_policy=policies.transform_role_trust(),
             opts=child(),
         )
         function = aws.lambda_.Function(
@@ -95,7 +95,7 @@ class ArchiveTransform:
             f"{self._name}-transform-policy",
             role=self._role.name,
             policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn).apply(
-                lambda arns: documents.transform_role_policy(stream_arn=arns["stream"], log_group_arn=arns["logs"])
+                lambda arns: policies.transform_role_policy(stream_arn=arns["stream"], log_group_arn=arns["logs"])
             ),
             opts=self._child(),
         )

@@ -9,16 +9,17 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.archive_bucket import make_bucket, secure_bucket
-from components.archive_key import make_key
-from components.archive_stream import make_stream
-from components.archive_transform import LOG_GROUP, ArchiveTransform
-from components.existing_bucket import warn_of_what_it_lacks, warn_that_it_is_foreign
-from components.layouts import LAYOUTS
-from components.regions import PARTITIONS
-from components.settings import Bucket, Delivery, ExistingBucket, SubscribedLogGroup, Transform, filter_name
-from components.watch import make_topic, watch_archive
+from components.central_log_archive.bucket import make_bucket, secure_bucket
+from components.central_log_archive.existing_bucket import warn_of_what_it_lacks, warn_that_it_is_foreign
+from components.central_log_archive.key import make_key
+from components.central_log_archive.monitoring import make_topic, watch_archive
+from components.central_log_archive.stream import make_stream
+from components.central_log_archive.transform import LOG_GROUP, ArchiveTransform
+from topology import policies
+from topology.layouts import LAYOUTS
+from topology.names import filter_name
+from topology.regions import PARTITIONS
+from topology.settings import Bucket, Delivery, ExistingBucket, SubscribedLogGroup, Transform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         self.bucket = bucket
         self.required_bucket_policy = (
             pulumi.Output.all(bucket=bucket_arn, role=delivery_role.arn).apply(
-                lambda arns: documents.foreign_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
+                lambda arns: policies.foreign_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
             )
             if foreign
             else None
@@ -193,7 +194,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             f"{self._name}-sender-role",
             name=self._args.sender_role_name,
             description="CloudWatch Logs puts events of the sender accounts into the central log archive",
-            assume_role_policy=documents.sender_role_trust(
+            assume_role_policy=policies.sender_role_trust(
                 home_region=home,
                 account=self._args.account,
                 sender_accounts=self._args.sender_accounts,
@@ -204,7 +205,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         policy = aws.iam.RolePolicy(
             f"{self._name}-sender-policy",
             role=role.name,
-            policy=stream.arn.apply(lambda arn: documents.sender_role_policy(stream_arn=arn)),
+            policy=stream.arn.apply(lambda arn: policies.sender_role_policy(stream_arn=arn)),
             opts=self._child(home, depends_on=before),
         )
         return role, policy
@@ -273,7 +274,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             f"{self._name}-destination-policy-{region}",
             destination_name=destination.name,
             access_policy=destination.arn.apply(
-                lambda arn: documents.destination_policy(
+                lambda arn: policies.destination_policy(
                     destination_arn=arn,
                     sender_accounts=self._args.sender_accounts,
                     sender_organization=self._args.sender_organization,

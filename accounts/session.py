@@ -1,17 +1,19 @@
-"""Access to AWS beside Pulumi: clients of an assumed role, with the credentials that Pulumi has."""
+"""AWS outside Pulumi: clients of an assumed role, with the credentials that Pulumi has."""
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.deployer import session_name
+from topology.roles import session_name
 
-READ_ERRORS = (BotoCoreError, ClientError)
+AWS_ERRORS = (BotoCoreError, ClientError)
 """What any call raises where AWS, or the way to it, does not let it."""
 
 # AWS takes few of these calls a second ("CloudWatch Logs quotas"). Adaptive retries slow down when it says so.
@@ -20,7 +22,7 @@ _session = boto3.Session()
 _making = threading.Lock()  # a session makes one client at a time
 
 
-class Access:
+class AssumedRole:
     """A role of an account, assumed for an hour."""
 
     def __init__(self, role_arn: str, region: str, stack: str) -> None:
@@ -48,3 +50,12 @@ class Access:
         """Return a client of the role."""
         with _making:
             return _session.client(service, region_name=region, config=_CONFIG, **self._keys)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether an endpoint of AWS is on this machine: then it is the sandbox, and never AWS itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.settings import Bucket, Lifecycle
+from topology import policies
+from topology.settings import Bucket, Lifecycle
 
 Options = Callable[..., pulumi.ResourceOptions]
 
@@ -67,7 +67,7 @@ def secure_bucket(
         f"{name}-policy",
         bucket=bucket.bucket,
         policy=pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
-            lambda arns: documents.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
+            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
         ),
         opts=part(public_access_block),
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from components.layouts import LAYOUTS
-from components.settings import Archive, Settings, unserved
+from topology.layouts import LAYOUTS
+from topology.settings import Archive, Settings, unserved
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 It touches the subscription filters of its own name only, and nothing else of a log group. ``config.json`` beside it
 says what is wanted: ``filterName``, ``handOver`` (the name of Pulumi's filters), ``entries`` and ``exclude``. What an
-entry means is decided by the program's own ``components/patterns.py``, which is uploaded too.
+entry means is decided by the program's own ``topology/patterns.py``, which is uploaded too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from components.patterns import entries_of, is_pattern
+from topology.patterns import entries_of, is_pattern
 
 # AWS takes five puts and deletes a second in an account and region, and the rate is fixed ("CloudWatch Logs quotas").
 _PAUSE_SECONDS = 0.25

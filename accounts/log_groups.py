@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
-import pulumi
-
-from components import deployer
-from components.access import READ_ERRORS
-from components.inventory import Inventory
-from components.selection import (
+from accounts.inventory import Inventory
+from accounts.session import AWS_ERRORS
+from topology import roles
+from topology.names import filter_name
+from topology.selection import (
     SUBSCRIBABLE,
     AccountWide,
     Existing,
@@ -21,7 +19,8 @@ from components.selection import (
     unselectable,
     unsubscribable,
 )
-from components.settings import Application, LogGroup, filter_name
+from topology.settings import Application, LogGroup, SettingsError
+from topology.stack_file import file_name
 
 MAX_FILTERS = 5
 """Subscription filters that a log group takes, by the newest page of AWS ("Subscriptions")."""
@@ -32,7 +31,7 @@ _READERS = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class AccountPlan:
     """What to subscribe in an account, and what is wrong there.
 
     Attributes:
@@ -52,105 +51,90 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def resolve(applications: Iterable[Application], stack: str, *, thoroughly: bool) -> dict[str, Found]:
+def plan_accounts(
+    applications: Iterable[Application], stack: str, *, check_existing_filters: bool
+) -> dict[str, AccountPlan]:
     """Return account → what to subscribe there. Accounts are read side by side.
 
     Args:
         applications: the accounts.
         stack: the stack's name; errors name its file.
-        thoroughly: read the filters and policies that are there too, for what a preview has to say of them.
+        check_existing_filters: read the filters and policies that are there too, for what a preview has to say of them.
 
     Raises:
-        pulumi.RunError: with everything that forbids to go on.
+        SettingsError: with everything that keeps the stack from being deployed.
     """
     with ThreadPoolExecutor(_READERS) as readers:
-        resolved = list(
-            readers.map(lambda application: _resolve(application, stack, thoroughly=thoroughly), applications)
-        )
-    problems = [problem for found in resolved for problem in found.problems]
-    if problems:
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise pulumi.RunError("\n  ".join([f"Pulumi.{stack}.yaml has {count}:", *problems]))
-    for warning in [warning for found in resolved for warning in found.warnings]:
-        pulumi.warn(warning)
-    return {found.account: found for found in resolved}
-
-
-def announce_gaps(applications: Mapping[str, Found], destinations: Mapping[str, pulumi.Input[str]]) -> None:
-    """Say in words, at preview, where events will be missing for a moment.
-
-    The provider turns no filter and no policy to another destination: Pulumi deletes it and makes it again.
-    """
-
-    def announce(account: str, region: str, targets: set[str], destination: str) -> None:
-        for target in sorted(targets - {destination}):
-            pulumi.warn(
-                f"account {account}, region {region}: filters turn from {target} to {destination}. Each is deleted and "
-                "made again at once; what is written in between is not archived."
+        plans = list(
+            readers.map(
+                lambda application: _plan(application, stack, check_existing_filters=check_existing_filters),
+                applications,
             )
+        )
+    if problems := [problem for plan in plans for problem in plan.problems]:
+        raise SettingsError.of(file_name(stack), problems)
+    return {plan.account: plan for plan in plans}
 
-    for account, found in applications.items():
-        for region, targets in found.targets.items():
-            pulumi.Output.from_input(destinations[region]).apply(partial(announce, account, region, targets))
 
-
-def _resolve(application: Application, stack: str, *, thoroughly: bool) -> Found:
-    found = Found(application.account)
+def _plan(application: Application, stack: str, *, check_existing_filters: bool) -> AccountPlan:
+    plan = AccountPlan(application.account)
     where = f"applications, account {application.account}"
     try:
         inventory = Inventory(application, stack)
         for region, wanted in application.regions.items():
             existing = inventory.log_groups(region)
             place = f"{where}, region {region}"
-            found.log_groups[region] = select(wanted, existing)
+            plan.log_groups[region] = select(wanted, existing)
             if (everything := select_all(wanted, existing)) is not None:
-                found.account_wide[region] = everything
-            found.problems.extend(f"{place}: {problem}" for problem in unselectable(wanted, existing))
+                plan.account_wide[region] = everything
+            plan.problems.extend(f"{place}: {problem}" for problem in unselectable(wanted, existing))
             if left_out := unsubscribable(wanted, existing):
-                found.warnings.append(
+                plan.warnings.append(
                     f"{place}: not archived, since AWS subscribes log groups of the class {SUBSCRIBABLE} only: "
                     f"{', '.join(left_out)}"
                 )
-            if thoroughly:
-                _look_around(found, inventory, region, existing, place)
-    except READ_ERRORS as error:
-        role = deployer.role_arn(application, next(iter(application.regions)))
-        found.problems.append(
+            if check_existing_filters:
+                _check_existing_filters(plan, inventory, region, existing, place)
+    except AWS_ERRORS as error:
+        role = roles.role_arn(application, next(iter(application.regions)))
+        plan.problems.append(
             f"{where}: cannot be read through its deployer role {role}: {error}; see bootstrap/application-account.yaml"
         )
-    return found
+    return plan
 
 
-def _look_around(found: Found, inventory: Inventory, region: str, existing: Existing, place: str) -> None:
+def _check_existing_filters(
+    plan: AccountPlan, inventory: Inventory, region: str, existing: Existing, place: str
+) -> None:
     """Find out what the filters and policies that are there mean for those to come."""
     own, targets = filter_name(region), set[str]()
-    for group in found.log_groups[region]:
+    for group in plan.log_groups[region]:
         filters = inventory.filters(region, group.name) if group.name in existing else []
         targets |= {each.destination for each in filters if each.name == own}
         # Where the function has been at work until now, its filter takes its place as those of others do.
         others = [each.name for each in filters if each.name != own]
         if len(others) >= MAX_FILTERS:
-            found.problems.append(
+            plan.problems.append(
                 f"{place}: the log group {group.name} has {len(others)} subscription filters of others, and AWS takes "
                 f"{MAX_FILTERS}: {', '.join(others)}; delete one of them, or remove the log group"
             )
         elif len(others) >= SURE_FILTERS:
-            found.warnings.append(
+            plan.warnings.append(
                 f"{place}: the log group {group.name} has {len(others)} subscription filters of others; AWS's pages "
                 f"say both {SURE_FILTERS} and {MAX_FILTERS} for a log group, so another one may be refused"
             )
-    everything = found.account_wide.get(region)
+    everything = plan.account_wide.get(region)
     for policy in inventory.policies(region) if everything else ():
         if policy.name != own:
-            found.problems.append(
+            plan.problems.append(
                 f"{place}: all: the account has the policy {policy.name} already, to {policy.destination}, and AWS "
                 "takes one in an account and region; name what is to be archived, or delete that policy"
             )
             continue
         targets.add(policy.destination)
         if everything is not None and policy.criteria != everything.criteria:
-            found.warnings.append(
+            plan.warnings.append(
                 f"{place}: all leaves out other log groups than before, which the provider does by deleting the policy "
                 "and making it again at once; what is written in between is not archived"
             )
-    found.targets[region] = targets
+    plan.targets[region] = targets

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.patterns import CANARY, SUBSCRIBER, entries_of, is_pattern, matches
-from components.settings import Filter, LogGroup, RegionLogGroups
+from topology.patterns import CANARY, SUBSCRIBER, entries_of, is_pattern, matches
+from topology.settings import Filter, LogGroup, RegionLogGroups
 
 MAX_CRITERIA_BYTES = 25 * 1024
 """What AWS takes as the selection criteria of an account policy (API operation PutAccountPolicy)."""

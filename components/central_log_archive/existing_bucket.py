@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.documents import listed
+from topology.policies import listed
 
 
 def warn_of_what_it_lacks(bucket: str, opts: pulumi.InvokeOptions) -> None:

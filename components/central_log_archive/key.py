@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.archive_bucket import Options
+from components.central_log_archive.bucket import Options
+from topology import policies
 
 
 def make_key(
@@ -33,7 +33,7 @@ def make_key(
         retain: protect the key, and keep it when it leaves the stack.
     """
     policy = pulumi.Output.from_input(bucket_arn).apply(
-        lambda arn: documents.key_policy(
+        lambda arn: policies.key_policy(
             home_region=region,
             account=account,
             bucket_arn=arn,

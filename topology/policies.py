@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.regions import PARTITIONS
+from topology.regions import PARTITIONS
 
 
 def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:

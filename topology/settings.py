@@ -6,25 +6,23 @@ Validation is done here and not by the config schema of Pulumi.yaml, which does 
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import itertools
 import json
 import os.path
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from components import documents
-from components.layouts import LAYOUTS, MAX_PARTITIONS
-from components.patterns import OWN, is_pattern
-from components.regions import PARTITIONS
+from topology import policies
+from topology.layouts import LAYOUTS, MAX_PARTITIONS
+from topology.patterns import OWN, is_pattern
+from topology.regions import PARTITIONS
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
                   3653)  # fmt: skip
@@ -53,6 +51,12 @@ _Sized = TypeVar("_Sized", bound=Sized)
 
 class SettingsError(Exception):
     """A stack's config cannot be used. The text lists every problem: where, what was given, how to mend it."""
+
+    @classmethod
+    def of(cls, file: str, problems: Collection[str]) -> Self:
+        """Return the error with every problem of a stack file, a line each."""
+        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        return cls("\n  ".join([f"{file} has {count}:", *problems]))
 
 
 def _problem(text: str) -> PydanticCustomError:
@@ -724,33 +728,8 @@ def load(config: Mapping[str, str], stack: str) -> Settings:
             file=file,
         )
     if problems:
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise SettingsError(f"{file} has {count}:" + "".join(f"\n  {problem}" for problem in problems))
+        raise SettingsError.of(file, problems)
     return settings
-
-
-def filter_name(region: str) -> str:
-    """Name the subscription filters of a region: a record does not say where it comes from, but it names its filter."""
-    return f"central-log-archive.{region}"
-
-
-def auto_filter_name(region: str) -> str:
-    """Name the filters that the function of ``autoSubscribe`` makes, so that nobody touches those of the other."""
-    return f"central-log-archive.auto.{region}"
-
-
-def own_filter_names(region: str) -> tuple[str, str]:
-    """Name the filters of a region that are the archive's own; every other is of somebody else."""
-    return filter_name(region), auto_filter_name(region)
-
-
-def is_loopback(url: str) -> bool:
-    """Say whether an endpoint of AWS is on this machine: then it is the sandbox, and never AWS itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def unserved(
@@ -881,7 +860,7 @@ def _oversized_trust(settings: Settings) -> Iterable[str]:
     """The trust policy of the sender role fills up first: a destination policy holds some 330 accounts."""
     if settings.archive is None:
         return
-    trust = documents.sender_role_trust(
+    trust = policies.sender_role_trust(
         home_region=settings.archive.region,
         account=settings.archive.account,
         sender_accounts=settings.sender_accounts,

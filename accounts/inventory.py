@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from components import deployer
-from components.access import Access
-from components.settings import Application
+from accounts.session import AssumedRole
+from topology import roles
+from topology.settings import Application
 
 _READERS = 8
 _Found = TypeVar("_Found")
@@ -42,7 +42,7 @@ class Subscription:
 
 
 class Inventory:
-    """Reads an application account. All of it raises access.READ_ERRORS."""
+    """Reads an application account. All of it raises session.AWS_ERRORS."""
 
     def __init__(self, application: Application, stack: str) -> None:
         """Assume the deployer role.
@@ -52,7 +52,7 @@ class Inventory:
             stack: for which stack it is read; CloudTrail names it.
         """
         region = next(iter(application.regions))
-        access = Access(deployer.role_arn(application, region), region, stack)
+        access = AssumedRole(roles.role_arn(application, region), region, stack)
         self._logs = {region: access.client("logs", region) for region in application.regions}
 
     def log_groups(self, region: str) -> dict[str, str]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.alarms import PERIOD_SECONDS, Alarm, dashboard, function_alarm, sender_alarms, stream_alarms
-from components.archive_bucket import Options
-from components.archive_transform import ArchiveTransform
-from components.layouts import LAYOUTS
-from components.settings import Delivery, filter_name
+from components.central_log_archive.bucket import Options
+from components.central_log_archive.transform import ArchiveTransform
+from topology import policies
+from topology.alarms import PERIOD_SECONDS, Alarm, dashboard, function_alarm, sender_alarms, stream_alarms
+from topology.layouts import LAYOUTS
+from topology.names import filter_name
+from topology.settings import Delivery
 
 
 def make_topic(
@@ -39,7 +40,7 @@ def make_topic(
         f"{name}-alarms-policy-{region}",
         arn=topic.arn,
         policy=topic.arn.apply(
-            lambda arn: documents.topic_policy(
+            lambda arn: policies.topic_policy(
                 topic_arn=arn, region=region, accounts=[account, *sender_accounts], organization=sender_organization
             )
         ),

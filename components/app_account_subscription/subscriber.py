@@ -10,13 +10,14 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from components import documents
-from components.patterns import SUBSCRIBER
-from components.regions import role_arn
-from components.settings import RegionLogGroups, auto_filter_name, filter_name
+from topology import policies
+from topology.names import auto_filter_name, filter_name
+from topology.patterns import SUBSCRIBER
+from topology.regions import role_arn
+from topology.settings import RegionLogGroups
 
-_FOLDER = Path("subscriber")
-_FILES = (_FOLDER / "handler.py", Path("components") / "patterns.py")
+_FOLDER = Path("functions") / "subscriber"
+_FILES = (_FOLDER / "handler.py", Path("topology") / "patterns.py")
 _LOG_RETENTION_DAYS = 90
 _DEAD_LETTER_SECONDS = 14 * 24 * 3600
 _TIMEOUT_SECONDS = 900  # as long as Lambda allows: some 3,000 log groups at the rate that AWS takes
@@ -67,7 +68,7 @@ def make_subscriber(
         role=role_arn(region, account, SUBSCRIBER),
         runtime="python3.13",
         architectures=["arm64"],
-        handler="subscriber.handler.handler",
+        handler="functions.subscriber.handler.handler",
         code=pulumi.AssetArchive({
             **{str(file): pulumi.FileAsset(str(file)) for file in _FILES},
             str(_FOLDER / "config.json"): pulumi.StringAsset(config),
@@ -83,7 +84,7 @@ def make_subscriber(
         f"{name}-subscriber-rule-{region}",
         name=SUBSCRIBER,
         description="New log groups, and an hourly look for those that were missed",
-        event_pattern=documents.log_group_made(),
+        event_pattern=policies.log_group_made(),
         schedule_expression="rate(1 hour)",
         opts=child(),
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from components.settings import filter_name
+from topology.names import filter_name
 
 PERIOD_SECONDS = 300
 """Over how long each value of an alarm is taken. Firehose writes in minutes, so less would only make noise."""
