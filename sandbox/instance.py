@@ -100,6 +100,10 @@ class Instance:
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",  # an engine from Go modules does not know its version
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            # State in a folder is written whole for each step, which is most of what an update would cost. Here it is
+            # written at the end: an update that is interrupted leaves resources that the state does not know.
+            "PULUMI_EXPERIMENTAL": "true",
+            "PULUMI_SKIP_CHECKPOINTS": "true",
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
