@@ -29,7 +29,6 @@ class Subscription:
         destination: ARN of what takes the events.
         criteria: which log groups a policy leaves out, in the words of AWS; empty: none.
         filter_pattern: which events a filter passes on; empty: all of them.
-        distribution: how a filter spreads them.
         emit_system_fields: what a filter adds to them.
     """
 
@@ -37,7 +36,6 @@ class Subscription:
     destination: str
     criteria: str = ""
     filter_pattern: str = ""
-    distribution: str = "ByLogStream"
     emit_system_fields: tuple[str, ...] = ()
 
 
@@ -69,7 +67,6 @@ class Inventory:
                 each["filterName"],
                 each["destinationArn"],
                 filter_pattern=each.get("filterPattern", ""),
-                distribution=each.get("distribution", "ByLogStream"),
                 emit_system_fields=tuple(each.get("emitSystemFields", ())),
             )
             for each in found["subscriptionFilters"]

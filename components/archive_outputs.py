@@ -1,126 +1,209 @@
-"""What the outputs of stacks say: what another stack's archive serves, and what the stream of this one was."""
+"""The outputs of a stack with an archive: the contract with every other stack, and with what operators run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
+from components.central_log_archive import CentralLogArchive
 from topology.layouts import LAYOUTS
+from topology.regions import PARTITIONS
 from topology.settings import Archive, Settings, unserved
+from topology.stack_file import file_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveOutputs:
+    """The outputs of a stack with an archive, as another stack or a command reads them.
+
+    Attributes:
+        account: ID of the central account.
+        region: home region.
+        bucket: name of the bucket.
+        stream: name of the stream.
+        layout: of the objects.
+        originals: whether records are also kept as they arrived.
+        destinations: region → ARN of the destination.
+        topics: region → ARN of the topic that alarms notify; empty without alarms.
+        admitted_accounts: IDs of the accounts that may send.
+        admitted_organization: ID of the organization whose accounts may send, if any.
+    """
+
+    account: str
+    region: str
+    bucket: str
+    stream: str
+    layout: str
+    originals: bool
+    destinations: Mapping[str, str]
+    topics: Mapping[str, str]
+    admitted_accounts: tuple[str, ...]
+    admitted_organization: str | None
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
+        """Read the outputs of a stack, as the engine returns them: without those that are None.
+
+        Returns:
+            None if the stack has no archive.
+        """
+        if "destinations" not in outputs:
+            return None
+        return cls(
+            account=outputs["account"],
+            region=outputs["region"],
+            bucket=outputs["bucket"],
+            stream=outputs["stream"],
+            layout=outputs["layout"],
+            originals=outputs["originals"],
+            destinations=outputs["destinations"],
+            topics=outputs["topics"],
+            admitted_accounts=tuple(outputs["admittedAccounts"]),
+            admitted_organization=outputs.get("admittedOrganization"),
+        )
+
+    @property
+    def stream_arn(self) -> str:
+        """ARN of the stream."""
+        return f"arn:{PARTITIONS[self.region]}:firehose:{self.region}:{self.account}:deliverystream/{self.stream}"
+
+
+def export_archive(settings: Archive, archive: CentralLogArchive) -> None:
+    """Write the outputs of a stack with an archive."""
+    outputs: dict[str, object] = {
+        "account": settings.account,
+        "region": settings.region,
+        "bucket": archive.bucket,
+        "requiredBucketPolicy": archive.required_bucket_policy,
+        "stream": archive.stream,
+        "layout": settings.delivery.layout,
+        "originals": settings.keeps_originals,
+        "destinations": archive.destinations,
+        "topics": archive.topics,
+        "admittedAccounts": settings.sender_accounts,
+        "admittedOrganization": settings.sender_organization,
+    }
+    for name, value in outputs.items():
+        pulumi.export(name, value)
 
 
 @dataclass(frozen=True)
-class Served:
-    """What an archive offers to a stack of applications, for every region that they use.
+class ArchiveEndpoints:
+    """What an archive offers to application accounts, for every region that they use.
 
     Attributes:
         destinations: region → ARN of the destination.
-        topics: region → ARN of the topic that alarms of the region tell; None where the stack wants no alarms.
+        topics: region → ARN of the topic that alarms of the region notify; None if the stack has no alarms.
     """
 
     destinations: Mapping[str, pulumi.Output[str]]
     topics: Mapping[str, pulumi.Output[str]] | None
 
 
-def served(archive_stack: str, settings: Settings) -> Served:
+def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoints:
     """Return what the archive of another stack offers.
 
     Args:
         archive_stack: a stack of this organization and project, or ``organization/project/stack``.
-        settings: the accounts and regions that the archive has to serve, what their filters carry, and their alarms.
+        settings: the accounts and regions that the archive has to serve, and what their filters and alarms need.
 
     Raises:
-        pulumi.RunError: (when the outputs are resolved, at preview too) the archive does not serve all of them.
+        pulumi.RunError: (when the outputs are resolved, in previews too) the archive does not serve all of them.
     """
-    archive = pulumi.StackReference(_full_name(archive_stack))
-    outputs = pulumi.Output.all(
-        destinations=archive.get_output("destinations"),
-        topics=archive.get_output("topics"),
-        accounts=archive.get_output("admittedAccounts"),
-        organization=archive.get_output("admittedOrganization"),
-    ).apply(lambda outputs: _checked(outputs, archive_stack, settings))
+    outputs = pulumi.StackReference(_full_name(archive_stack)).outputs.apply(
+        lambda outputs: _checked(ArchiveOutputs.of(outputs), archive_stack, settings)
+    )
     regions = sorted({region for application in settings.applications for region in application.regions})
 
-    def by_region(output: str) -> dict[str, pulumi.Output[str]]:
-        return {region: outputs[output][region] for region in regions}
+    def by_region(served: Callable[[ArchiveOutputs], Mapping[str, str]]) -> dict[str, pulumi.Output[str]]:
+        arns = outputs.apply(served)
+        return {region: arns[region] for region in regions}
 
-    return Served(by_region("destinations"), by_region("topics") if settings.alarms else None)
+    return ArchiveEndpoints(
+        by_region(lambda served: served.destinations),
+        by_region(lambda served: served.topics) if settings.alarms else None,
+    )
 
 
 def announce_replacement(archive: Archive, *, retain: bool) -> None:
-    """Say in words, at preview, that a change takes a new stream.
+    """Warn, in a preview, of a change that replaces the stream.
 
-    AWS partitions a stream from its making on, or never (Firehose Developer Guide, "Dynamic partitioning"), and never
-    ends its backup of the originals (API operation UpdateDestination).
+    AWS enables dynamic partitioning only when it creates a stream (Firehose Developer Guide, "Dynamic partitioning"),
+    and never disables the backup of the originals (API operation UpdateDestination).
 
     Args:
-        archive: what the stack file wants. What was before is in the outputs of this stack.
-        retain: whether a stream that is replaced is kept.
+        archive: what the stack file says. What was before is in the outputs of this stack.
+        retain: whether a stream that is replaced is retained.
 
     Raises:
         pulumi.RunError: (when the outputs are resolved) the new stream would have the name of the old one.
     """
 
-    def announce(outputs: Mapping[str, Any]) -> None:
-        before, layout = outputs.get("layout"), archive.delivery.layout
+    def announce(before: ArchiveOutputs) -> None:
+        layout = archive.delivery.layout
         changes = []
-        if before is not None and bool(LAYOUTS[before].partitioned_by) != bool(LAYOUTS[layout].partitioned_by):
-            changes.append(f"The layout changes from {before} to {layout}")
-        if outputs.get("originals") and not archive.keeps_originals:
+        if bool(LAYOUTS[before.layout].partitioned_by) != archive.delivery.is_partitioned:
+            changes.append(f"The layout changes from {before.layout} to {layout}")
+        if before.originals and not archive.keeps_originals:
             changes.append("The backup of the originals ends")
         old = (
-            "leaves the old one in the account, to write what it has gathered: delete it by hand once its buffer time "
-            "is over"
+            "leaves the old one in the account, to write what it has buffered: delete it by hand once its buffer "
+            "interval is over"
             if retain
-            else "deletes the old one with what it has gathered and not written"
+            else "deletes the old one with what it has buffered and not written"
         )
-        if changes and archive.stream_name is not None and archive.stream_name == outputs.get("stream"):
+        if changes and archive.stream_name == before.stream:
             raise pulumi.RunError(
-                f"{changes[0]}, which AWS does only by a new stream, and there is one named {archive.stream_name}; "
-                "remove archive.streamName, so that the new one gets a name of its own"
+                f"{changes[0]}, which AWS does only with a new stream, and {archive.stream_name} exists; remove "
+                "archive.streamName, so that the new one gets a name of its own"
             )
         for change in changes:
             pulumi.warn(
-                f"{change}, which AWS does only by a new stream. Pulumi makes it, turns every destination to it, and "
-                f"{old}. Objects that are in the bucket stay where they are."
+                f"{change}, which AWS does only with a new stream. Pulumi creates it, turns every destination to it, "
+                f"and {old}. Objects in the bucket stay where they are."
             )
 
     if not pulumi.runtime.is_dry_run():
-        return  # it is too late to say so, and an update writes the state while this would read it
-    # Not as a StackReference: that would keep this stack's outputs in its own state, and be drift after every change.
+        return  # an update writes the state while this would read it
+    # Not a StackReference: that would keep this stack's outputs in its own state, and show drift after every change.
     read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": _full_name(pulumi.get_stack())})
-    read.apply(lambda own: announce(own["outputs"]))
+    read.apply(lambda own: announce(before) if (before := ArchiveOutputs.of(own["outputs"])) else None)
 
 
 def _full_name(stack: str) -> str:
     return stack if "/" in stack else f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
 
 
-def _checked(outputs: dict[str, Any], archive_stack: str, settings: Settings) -> dict[str, dict[str, str]]:
-    by_region: dict[str, str] | None = outputs["destinations"]
-    topics: dict[str, str] = outputs["topics"] or {}
-    if by_region is None:
+def _checked(outputs: ArchiveOutputs | None, archive_stack: str, settings: Settings) -> ArchiveOutputs:
+    """Return the outputs, if the archive serves everything that the stack needs."""
+    if outputs is None:
         raise pulumi.RunError(
-            f"stack {archive_stack} has no destinations: bring it up first (pulumi up -s {archive_stack}), or name the "
-            "stack that builds the archive as archiveStack"
+            f"stack {archive_stack} has no destinations: deploy it first (pulumi up -s {archive_stack}), or set "
+            "archiveStack to the stack that builds the archive"
         )
-    file = f"Pulumi.{archive_stack.rsplit('/', maxsplit=1)[-1]}.yaml"
-    organization = outputs["organization"]
-    problems = unserved(
-        settings.applications, regions=by_region, accounts=outputs["accounts"], organization=organization, file=file
+    file, organization = file_name(archive_stack), outputs.admitted_organization
+    problems = list(
+        unserved(
+            settings.applications,
+            regions=outputs.destinations,
+            accounts=outputs.admitted_accounts,
+            organization=organization,
+            file=file,
+        )
     )
     if organization is not None and not settings.filters_have_roles:
         problems.append(
-            f"filterRoles: the archive admits the organization {organization}, and then AWS demands a role for each "
-            f"subscription filter; set filterRoles: true in Pulumi.{pulumi.get_stack()}.yaml"
+            f"filterRoles: the archive admits the organization {organization}, and then AWS requires a role for each "
+            f"subscription filter; set filterRoles: true in {file_name(pulumi.get_stack())}"
         )
-    if settings.alarms and not topics:
+    if settings.alarms and not outputs.topics:
         problems.append(
-            f"alarms: the archive has no topics that alarms could tell; set archive.alarms in {file}, or remove alarms"
+            f"alarms: the archive has no topics that alarms could notify; set archive.alarms in {file}, or remove "
+            "alarms"
         )
     if problems:
         raise pulumi.RunError("\n  ".join([f"stack {archive_stack} does not serve this stack:", *problems]))
-    return {"destinations": by_region, "topics": topics}
+    return outputs

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from topology.settings import Section, Settings, sections_of
 
 PAGE = Path(__file__).with_name("configuration.md")
-_START = "<!-- from here on written by `make docs`, from topology/settings.py -->\n"
+_START = "<!-- from here on written by `make docs`, from topology/settings/ -->\n"
 _END = "<!-- to here -->\n"
 
 

@@ -162,7 +162,6 @@ def _first(filters: Iterable[Subscription]) -> Subscription:
 def _entry(name: str, given: Subscription) -> Any:  # noqa: ANN401 - a text, or an object
     said = _given(
         filterPattern=given.filter_pattern,
-        distribution=given.distribution if given.distribution != "ByLogStream" else None,
         emitSystemFields=sorted(given.emit_system_fields),
     )
     return {"name": name, **said} if said else name

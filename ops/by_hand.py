@@ -11,7 +11,7 @@ from typing import Any, Self
 from accounts.inventory import Inventory, Subscription
 from accounts.session import AWS_ERRORS, AssumedRole
 from topology.names import own_filter_names
-from topology.policies import allowing, listed, principals
+from topology.policies import allowing, as_list, principals
 from topology.regions import PARTITIONS, role_arn
 from topology.settings import Application, Archive
 
@@ -336,7 +336,7 @@ def admitted(destinations: Iterable[Destination], account: str) -> Senders:
             accounts |= {each for each in named if re.fullmatch(r"\d{12}", each)}
             if "*" in named:
                 within = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:PrincipalOrgID", [])
-                organizations |= set(listed(within))
+                organizations |= set(as_list(within))
                 everyone |= not within
     return Senders(frozenset(accounts - {account}), frozenset(organizations), everyone)
 

@@ -14,7 +14,7 @@ from accounts.session import AWS_ERRORS, AssumedRole
 from ops.outputs import Archive
 from topology.names import filter_name
 from topology.patterns import CANARY
-from topology.policies import allowing, listed, logs_principal, principals
+from topology.policies import allowing, as_list, logs_principal, principals
 from topology.regions import PARTITIONS
 
 _PATIENCE_SECONDS = 180.0
@@ -159,7 +159,7 @@ class Diagnosis:
         for statement in allowing(policy):
             named = principals(statement)
             organization = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:PrincipalOrgID")
-            if "logs:PutSubscriptionFilter" in listed(statement["Action"]) and (
+            if "logs:PutSubscriptionFilter" in as_list(statement["Action"]) and (
                 way.account in named or (organization in (self._archive.organization, None) and "*" in named)
             ):
                 return None
@@ -231,10 +231,10 @@ def _wrong_with_role(
 def _trusts(trust: dict[str, Any], region: str, account: str, organization: str | None) -> bool:
     source = f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{CANARY}:*"
     for statement in allowing(trust):
-        if logs_principal(region) not in listed((statement.get("Principal") or {}).get("Service", [])):
+        if logs_principal(region) not in as_list((statement.get("Principal") or {}).get("Service", [])):
             continue
         condition = statement.get("Condition") or {}
-        sources = listed((condition.get("StringLike") or {}).get("aws:SourceArn", []))
+        sources = as_list((condition.get("StringLike") or {}).get("aws:SourceArn", []))
         of_organization = (condition.get("StringEquals") or {}).get("aws:SourceOrgID")
         if (
             not condition

@@ -266,12 +266,10 @@ def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], 
     return _document(*statements)
 
 
-def account_policy(*, destination_arn: str, filter_pattern: str, distribution: str, role_arn: str | None) -> str:
+def account_policy(*, destination_arn: str, filter_pattern: str, role_arn: str | None) -> str:
     """Subscribe log groups of an account and region to a destination (API operation PutAccountPolicy)."""
     role = {} if role_arn is None else {"RoleArn": role_arn}
-    policy = {
-        "DestinationArn": destination_arn, "FilterPattern": filter_pattern, "Distribution": distribution, **role
-    }  # fmt: skip
+    policy = {"DestinationArn": destination_arn, "FilterPattern": filter_pattern, **role}
     return json.dumps(policy, separators=(",", ":"))
 
 
@@ -312,20 +310,42 @@ def logs_principal(region: str) -> str:
     return "logs.amazonaws.com.cn" if PARTITIONS[region] == "aws-cn" else "logs.amazonaws.com"
 
 
+def statements(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the statements of a policy document; none if there is no document."""
+    document = json.loads(policy) if isinstance(policy, str) and policy else policy or {}
+    return as_list(document.get("Statement", []))
+
+
 def allowing(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy document that allow something; none, where there is no document."""
-    document = json.loads(policy) if isinstance(policy, str) and policy else policy or {"Statement": []}
-    return [statement for statement in listed(document["Statement"]) if statement["Effect"] == "Allow"]
+    """Return the statements of a policy document that allow something."""
+    return [statement for statement in statements(policy) if statement["Effect"] == "Allow"]
+
+
+def requires_tls(policy: str | Mapping[str, Any] | None) -> bool:
+    """Say whether a bucket policy denies every request that is not made over TLS, to everyone."""
+    return any(
+        statement["Effect"] == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and {"*", "s3:*"} & set(as_list(statement.get("Action", [])))
+        and _is_false_secure_transport(statement.get("Condition", {}))
+        for statement in statements(policy)
+    )
+
+
+def _is_false_secure_transport(condition: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is the only condition: any other would let some requests without TLS pass."""
+    compared = {key.lower(): str(value).lower() for key, value in condition.get("Bool", {}).items()}
+    return set(condition) == {"Bool"} and compared == {"aws:securetransport": "false"}
 
 
 def principals(statement: Mapping[str, Any]) -> list[str]:
-    """Return the accounts, roles and users that a statement names; ``*`` is everyone, in either form of AWS."""
+    """Return the accounts, roles and users of a statement's principal; ``*`` is everyone, in either form of AWS."""
     named = statement.get("Principal") or {}
-    return listed(named if isinstance(named, str) else named.get("AWS", []))
+    return as_list(named if isinstance(named, str) else named.get("AWS", []))
 
 
-def listed(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
-    """Return a part of a policy document that is one, or a list of them, as a list."""
+def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
+    """Return a part of a policy document, which may be one value or a list of them, as a list."""
     return value if isinstance(value, list) else [value]
 
 

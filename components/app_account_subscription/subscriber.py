@@ -1,15 +1,15 @@
-"""The function that subscribes log groups which are made after ``pulumi up``, in one account and region."""
+"""The function that subscribes log groups created after ``pulumi up``, in one account and region."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
+from components.scope import Scope
 from topology import policies
 from topology.names import auto_filter_name, filter_name
 from topology.patterns import SUBSCRIBER
@@ -20,43 +20,38 @@ _FOLDER = Path("functions") / "subscriber"
 _FILES = (_FOLDER / "handler.py", Path("topology") / "patterns.py")
 _LOG_RETENTION_DAYS = 90
 _DEAD_LETTER_SECONDS = 14 * 24 * 3600
-_TIMEOUT_SECONDS = 900  # as long as Lambda allows: some 3,000 log groups at the rate that AWS takes
+_TIMEOUT_SECONDS = 900  # the maximum of Lambda: some 3,000 log groups at the rate that AWS allows
 
 
 def make_subscriber(
-    name: str,
+    scope: Scope,
     wanted: RegionLogGroups,
     *,
-    account: str,
-    region: str,
     destination: pulumi.Input[str],
     filter_role: pulumi.Input[str] | None,
-    child: Callable[[], pulumi.ResourceOptions],
 ) -> pulumi.Output[str]:
-    """Make the function with its rule, its queue and its first run; return the name of the queue.
+    """Create the function with its rule, its queue and its first run; return the name of the queue.
 
-    All names are fixed, so that the deployer role can be held to them. The function's role comes from ``bootstrap/``:
-    who could make a role and a function could give himself any right of the account.
+    All names are fixed, so that the deployer role's permissions can name them. The function's role comes from
+    ``bootstrap/``: whoever could create both a role and a function could gain any permission in the account.
 
     Args:
-        name: logical name of the component.
-        wanted: what the stack file says of the account and region.
-        account: id of the account.
-        region: the region.
+        scope: the account and region.
+        wanted: what the stack file says about them.
         destination: ARN of the archive's destination.
         filter_role: ARN of the role of the filters; None: they have none.
-        child: gives the options of a child in the account and region.
     """
+    name, region, opts = scope.name, scope.region, scope.child(delete_before_replace=True)
     config = configuration(wanted, region)
     queue = aws.sqs.Queue(
         f"{name}-subscriber-dead-letters-{region}",
         name=SUBSCRIBER,
         message_retention_seconds=_DEAD_LETTER_SECONDS,
         sqs_managed_sse_enabled=True,
-        opts=child(),
+        opts=opts,
     )
     logs = aws.cloudwatch.LogGroup(
-        f"{name}-subscriber-logs-{region}", name=SUBSCRIBER, retention_in_days=_LOG_RETENTION_DAYS, opts=child()
+        f"{name}-subscriber-logs-{region}", name=SUBSCRIBER, retention_in_days=_LOG_RETENTION_DAYS, opts=opts
     )
     variables: dict[str, pulumi.Input[str]] = {"DESTINATION_ARN": destination}
     if filter_role is not None:
@@ -65,7 +60,7 @@ def make_subscriber(
         f"{name}-subscriber-{region}",
         name=SUBSCRIBER,
         description="Subscribes new log groups to the central log archive",
-        role=role_arn(region, account, SUBSCRIBER),
+        role=role_arn(region, scope.account, SUBSCRIBER),
         runtime="python3.13",
         architectures=["arm64"],
         handler="functions.subscriber.handler.handler",
@@ -78,7 +73,7 @@ def make_subscriber(
         environment=aws.lambda_.FunctionEnvironmentArgs(variables=variables),
         dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=queue.arn),
         logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=logs.name),
-        opts=child(),
+        opts=opts,
     )  # fmt: skip
     rule = aws.cloudwatch.EventRule(
         f"{name}-subscriber-rule-{region}",
@@ -86,7 +81,7 @@ def make_subscriber(
         description="New log groups, and an hourly look for those that were missed",
         event_pattern=policies.log_group_made(),
         schedule_expression="rate(1 hour)",
-        opts=child(),
+        opts=opts,
     )
     permission = aws.lambda_.Permission(
         f"{name}-subscriber-permission-{region}",
@@ -95,18 +90,18 @@ def make_subscriber(
         function=function.name,
         principal="events.amazonaws.com",
         source_arn=rule.arn,
-        opts=child(),
+        opts=opts,
     )
     target = aws.cloudwatch.EventTarget(
-        f"{name}-subscriber-target-{region}", rule=rule.name, target_id=SUBSCRIBER, arn=function.arn, opts=child()
+        f"{name}-subscriber-target-{region}", rule=rule.name, target_id=SUBSCRIBER, arn=function.arn, opts=opts
     )
-    # Runs when it is made or its input changes, and when it is deleted, which takes every filter of the function away.
+    # Runs when it is created, when its input changes, and when it is deleted, which removes the function's filters.
     aws.lambda_.Invocation(
         f"{name}-subscriber-run-{region}",
         function_name=function.name,
         lifecycle_scope="CRUD",
         input=pulumi.Output.all(config, destination, filter_role).apply(_digest),
-        opts=pulumi.ResourceOptions.merge(child(), pulumi.ResourceOptions(depends_on=[permission, target])),
+        opts=scope.child(depends_on=[permission, target], delete_before_replace=True),
     )
     return queue.name
 
@@ -117,7 +112,6 @@ def configuration(wanted: RegionLogGroups, region: str) -> str:
         {
             "name": entry.name,
             "filterPattern": entry.filter_pattern,
-            "distribution": entry.distribution,
             "emitSystemFields": sorted(entry.emit_system_fields or ()),
         }
         for entry in wanted.log_groups

@@ -1,51 +1,41 @@
-"""The bucket that events arrive in, with all that belongs to it."""
+"""The bucket that events are written to, with its settings."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pulumi
 import pulumi_aws as aws
 
+from components.scope import Scope
 from topology import policies
 from topology.settings import Bucket, Lifecycle
 
-Options = Callable[..., pulumi.ResourceOptions]
 
-
-def make_bucket(name: str, child: Options, *, retain: bool) -> aws.s3.Bucket:
-    """Make the bucket itself; ``secure_bucket`` does the rest, with a key that has to know the bucket first.
+def make_bucket(scope: Scope) -> aws.s3.Bucket:
+    """Create the bucket itself. Its settings follow in ``secure_bucket``: a key that they use needs the bucket first.
 
     Args:
-        name: logical name of the bucket.
-        child: gives the options of a child in the home region, from ``protect``, ``retain_on_delete``, ``depends_on``.
-        retain: protect the bucket, and keep it when it leaves the stack.
+        scope: the home region.
     """
-    return aws.s3.Bucket(name, force_destroy=not retain, opts=child(protect=retain, retain_on_delete=retain))
+    return aws.s3.Bucket(
+        f"{scope.name}-bucket",
+        force_destroy=not scope.retain,
+        opts=scope.child(protect=scope.retain, retain_on_delete=scope.retain),
+    )
 
 
-def secure_bucket(
-    name: str,
-    bucket: aws.s3.Bucket,
-    settings: Bucket,
-    child: Options,
-    *,
-    key_arn: pulumi.Input[str] | None,
-    retain: bool,
-) -> None:
-    """Make the bucket private, encrypted, versioned and TLS only. One that is kept keeps these settings too.
+def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_arn: pulumi.Input[str] | None) -> None:
+    """Make the bucket private, encrypted, versioned and TLS only. A bucket that is retained retains these settings.
 
     Args:
-        name: logical name of the bucket; its parts are named after it.
+        scope: the home region.
         bucket: the bucket.
-        settings: what the stack file says of it.
-        child: as above.
-        key_arn: ARN of the KMS key that encrypts objects; None: a key of S3.
-        retain: keep the settings when they leave the stack.
+        settings: what the stack file says about it.
+        key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
     """
+    name = f"{scope.name}-bucket"
 
     def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return child(retain_on_delete=retain, depends_on=depends_on)
+        return scope.child(retain_on_delete=scope.retain, depends_on=depends_on)
 
     ownership = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
@@ -60,7 +50,7 @@ def secure_bucket(
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        # One after the other: S3 answers "conflicting operation" to changes of access that come together.
+        # One after the other: S3 answers "conflicting operation" to concurrent changes of access settings.
         opts=part(ownership),
     )
     aws.s3.BucketPolicy(
@@ -87,7 +77,7 @@ def secure_bucket(
                         sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
                     )
                 ),
-                bucket_key_enabled=key_arn is not None,  # or S3 would ask KMS for every object
+                bucket_key_enabled=key_arn is not None,  # or S3 would call KMS for every object
             )
         ],
         opts=part(),
@@ -96,8 +86,7 @@ def secure_bucket(
         f"{name}-lifecycle",
         bucket=bucket.bucket,
         rules=[_rule(settings.lifecycle)],
-        # What happens to versions that are not current is a question for a versioned bucket only.
-        opts=part(versioning),
+        opts=part(versioning),  # only a versioned bucket has noncurrent versions
     )
     if settings.object_lock is not None:
         aws.s3.BucketObjectLockConfiguration(

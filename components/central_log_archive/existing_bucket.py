@@ -1,4 +1,4 @@
-"""A bucket that is there already: it is never changed, but what it lacks is said."""
+"""An existing bucket: it is never changed, but what it lacks is reported."""
 
 from __future__ import annotations
 
@@ -9,36 +9,33 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from topology.policies import listed
+from components.scope import Scope
+from topology.policies import requires_tls
+from topology.settings import Archive
 
 
-def warn_of_what_it_lacks(bucket: str, opts: pulumi.InvokeOptions) -> None:
-    """Read the settings of a bucket of the archive's account, and warn of everything that it lacks.
+def report_existing_bucket(scope: Scope, archive: Archive) -> None:
+    """Warn of everything that the existing bucket of an archive lacks, or of what its owner has to do.
 
     Args:
-        bucket: its name.
-        opts: with the component, and the provider of the home region.
+        scope: the home region.
+        archive: what the stack file says about the archive.
     """
-    # The one function that reads all settings of a bucket: the provider has none for each of them.
-    settings = aws.cloudcontrol.get_resource_output(type_name="AWS::S3::Bucket", identifier=bucket, opts=opts)
-
-    def warn(properties: str, policy: str | None) -> None:
-        for lack, remedy in lacks(json.loads(properties), json.loads(policy or "{}")):
-            pulumi.warn(f"The bucket {bucket} {lack}, and is left as it is: {remedy}.")
-
-    pulumi.Output.all(settings.properties, _policy(bucket, opts)).apply(lambda read: warn(*read))
-
-
-def warn_that_it_is_foreign(bucket: str, account: str) -> None:
-    """Say what the owner of a bucket of another account has to do."""
-    pulumi.warn(
-        f"The bucket {bucket} belongs to account {account}, so nothing of it is read: encryption, versioning, public "
-        "access and TLS are its owner's. Its policy has to allow what the output requiredBucketPolicy says."
-    )
+    bucket = archive.existing_bucket
+    if bucket is None:
+        return
+    if archive.bucket_owner == archive.account:
+        _report_settings(bucket.name, pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region]))
+    else:
+        pulumi.warn(
+            f"The bucket {bucket.name} belongs to account {archive.bucket_owner}, so none of its settings are read: "
+            "encryption, versioning, public access and TLS are up to its owner. Its policy has to allow what the "
+            "output requiredBucketPolicy says."
+        )
 
 
 def lacks(properties: Mapping[str, Any], policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a bucket lacks beside a bucket made here, and how to mend it.
+    """Yield what a bucket lacks compared with a bucket created here, and how to fix it.
 
     Args:
         properties: its properties as CloudFormation has them (resource type AWS::S3::Bucket).
@@ -49,24 +46,26 @@ def lacks(properties: Mapping[str, Any], policy: Mapping[str, Any]) -> Iterator[
     block = properties.get("PublicAccessBlockConfiguration", {})
     flags = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     if not all(block.get(flag) for flag in flags):
-        yield "does not block public access", "set all four settings of its public access block"
+        yield "does not block public access", "turn on all four settings of its public access block"
     if properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
         yield "has no versioning", "enable it, or an overwritten object is lost"
-    if not any(map(_demands_tls, listed(policy.get("Statement", [])))):
-        yield "takes requests without TLS", "deny s3:* to everyone where aws:SecureTransport is false"
+    if not requires_tls(policy):
+        yield "accepts requests without TLS", "deny s3:* to everyone where aws:SecureTransport is false"
 
 
-def _demands_tls(statement: Mapping[str, Any]) -> bool:
-    return (
-        statement["Effect"] == "Deny"
-        and statement.get("Principal") in ("*", {"AWS": "*"})
-        and "s3:*" in listed(statement.get("Action", []))
-        and str(statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")).lower() == "false"
-    )
+def _report_settings(bucket: str, opts: pulumi.InvokeOptions) -> None:
+    # The only function that reads all settings of a bucket: the provider has none for some of them.
+    settings = aws.cloudcontrol.get_resource_output(type_name="AWS::S3::Bucket", identifier=bucket, opts=opts)
+
+    def warn(properties: str, policy: str | None) -> None:
+        for lack, remedy in lacks(json.loads(properties), json.loads(policy or "{}")):
+            pulumi.warn(f"The bucket {bucket} {lack}, and its settings are not changed: {remedy}.")
+
+    pulumi.Output.all(settings.properties, _policy(bucket, opts)).apply(lambda read: warn(*read))
 
 
 async def _policy(bucket: str, opts: pulumi.InvokeOptions) -> str | None:
-    """Return the policy of a bucket; None without one, which the provider takes for an error."""
+    """Return the policy of a bucket; None without one, which the provider treats as an error."""
     try:
         found = await pulumi.runtime.invoke_async("aws:s3/getBucketPolicy:getBucketPolicy", {"bucket": bucket}, opts)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The Firehose stream that carries every event into the bucket, with its role and its error log."""
+"""The Firehose stream that carries every event to the bucket, with its role and its error log."""
 
 from __future__ import annotations
 
@@ -7,72 +7,64 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.central_log_archive.bucket import Options
 from components.central_log_archive.transform import ArchiveTransform
+from components.scope import Scope
 from topology import policies
 from topology.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
-from topology.settings import Delivery
+from topology.settings import Archive
+
+ERROR_LOG_GROUP = "delivery-errors"
+"""End of the logical name of the stream's error log group."""
 
 # The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
-# Firehose unpacks them, ends each with a newline and compresses the object once. Without the unpacking, the object
+# Firehose decompresses them, ends each with a newline and compresses the object once. Without decompression, the object
 # would hold gzip inside gzip.
 _DECOMPRESSION = ("Decompression", {"CompressionFormat": "GZIP"})
 _DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters: the service reads the escape
 _COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
 _ERROR_RETENTION_DAYS = 90
 
-# Half a MiB of gzipped records, so that they fit into the 6 MB of an answer once they are unpacked. Values that are the
-# defaults of AWS (1 MiB, 60 seconds, 3 retries) are left out: the official plugin would find them missing, for ever.
+# Half a MiB of gzipped records, so that they fit into a response of 6 MB once they are decompressed. Values that are
+# defaults of AWS (1 MiB, 60 seconds, 3 retries) are left out: the official plugin would show them as a diff forever.
 _TRANSFORM_BUFFER = {"BufferSizeInMBs": "0.5", "BufferIntervalInSeconds": "30"}
 _DEFAULT_RETRIES = 3
 
 
 def make_stream(
-    name: str,
+    scope: Scope,
+    archive: Archive,
     *,
-    stream_name: str | None,
-    account: str,
-    region: str,
     bucket_arn: pulumi.Input[str],
-    foreign_bucket: bool,
     key_arn: pulumi.Input[str] | None,
-    delivery: Delivery,
     transform: ArchiveTransform | None,
-    child: Options,
-    retain: bool,
 ) -> tuple[aws.kinesis.FirehoseDeliveryStream, aws.iam.Role]:
-    """Make a stream that writes what is put into it into the bucket, and its role, which may do just that.
+    """Create a stream that writes what is put into it to the bucket, and its role, which may do just that.
 
-    A stream that leaves the stack is kept: what it has gathered would be deleted with it (API operation
+    A stream that leaves the stack is retained: deleting it deletes what it has buffered (API operation
     DeleteDeliveryStream).
 
     Args:
-        name: the archive's logical name; role and error log are named after it.
-        stream_name: name of the stream; None: after the archive too.
-        account: id of the archive's account.
-        region: home region.
+        scope: the home region.
+        archive: what the stack file says about the archive.
         bucket_arn: ARN of the bucket.
-        foreign_bucket: whether it belongs to another account.
-        key_arn: ARN of the KMS key of stream, objects and error log; None: keys of AWS.
-        delivery: how events are written.
+        key_arn: ARN of the KMS key of stream, objects and error log; None: keys that AWS owns or manages.
         transform: the function that changes events on their way, if any.
-        child: gives the options of a child in the home region.
-        retain: keep the stream when it leaves the stack.
     """
+    name, delivery = scope.name, archive.delivery
     layout = LAYOUTS[delivery.layout]
-    backup = transform is not None and transform.settings.backup
-    # Firehose reports only into a group and stream that are there already.
+    backup = archive.keeps_originals
+    # Firehose logs errors only to an existing group and stream.
     error_group = aws.cloudwatch.LogGroup(
-        f"{name}-delivery-errors", retention_in_days=_ERROR_RETENTION_DAYS, kms_key_id=key_arn, opts=child()
+        f"{name}-{ERROR_LOG_GROUP}", retention_in_days=_ERROR_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
     )
     error_stream = aws.cloudwatch.LogStream(
-        f"{name}-delivery-errors-s3", name="S3Delivery", log_group_name=error_group.name, opts=child()
+        f"{name}-{ERROR_LOG_GROUP}-s3", name="S3Delivery", log_group_name=error_group.name, opts=scope.child()
     )
     role = aws.iam.Role(
         f"{name}-delivery-role",
         description="Amazon Data Firehose writes the central log archive",
-        assume_role_policy=policies.delivery_role_trust(account=account),
-        opts=child(),
+        assume_role_policy=policies.delivery_role_trust(account=scope.account),
+        opts=scope.child(),
     )
     policy = aws.iam.RolePolicy(
         f"{name}-delivery-policy",
@@ -84,19 +76,19 @@ def make_stream(
             function=transform and transform.function_arn,
         ).apply(
             lambda arns: policies.delivery_role_policy(
-                home_region=region,
+                home_region=scope.region,
                 bucket_arn=arns["bucket"],
-                foreign_bucket=foreign_bucket,
+                foreign_bucket=archive.bucket_owner != archive.account,
                 error_log_stream_arn=arns["errors"],
                 key_arn=arns["key"],
                 function_arn=arns["function"],
             )
         ),
-        opts=child(),
+        opts=scope.child(),
     )
     stream = aws.kinesis.FirehoseDeliveryStream(
         f"{name}-stream",
-        name=stream_name,
+        name=archive.stream_name,
         destination="extended_s3",
         extended_s3_configuration=aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs(
             bucket_arn=bucket_arn,
@@ -111,7 +103,7 @@ def make_stream(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationDynamicPartitioningConfigurationArgs(
                     enabled=True
                 )
-                if layout.partitioned_by
+                if delivery.is_partitioned
                 else None
             ),
             processing_configuration=(
@@ -145,10 +137,10 @@ def make_stream(
             key_type="AWS_OWNED_CMK" if key_arn is None else "CUSTOMER_MANAGED_CMK",
             key_arn=key_arn,
         ),
-        opts=child(
-            retain_on_delete=retain,
+        opts=scope.child(
+            retain_on_delete=scope.retain,
             depends_on=[policy],
-            # AWS never ends the backup of a stream again (API operation UpdateDestination).
+            # AWS never disables the backup of a stream (API operation UpdateDestination).
             replace_on_changes=[] if backup else ["extendedS3Configuration.s3BackupMode"],
         ),
     )
@@ -161,7 +153,7 @@ def _processors(
     if transform is not None:
         number = transform.settings.retries
         retries = {} if number == _DEFAULT_RETRIES else {"NumberOfRetries": str(number)}
-        # It gets records as they came: unpacked, they could not be put into the stream again.
+        # It gets records as they arrived: decompressed, they could not be resubmitted to the stream.
         return [_processor("Lambda", {"LambdaArn": transform.function_arn, **_TRANSFORM_BUFFER, **retries})]
     if layout.query is None:
         return [_processor(*_DECOMPRESSION), _processor(*_DELIMITER)]

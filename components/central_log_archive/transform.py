@@ -1,19 +1,19 @@
-"""The Lambda function that changes events on their way into the bucket."""
+"""The Lambda function that changes events on their way to the bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
-from components.central_log_archive.bucket import Options
+from components.scope import Scope
 from topology import policies
-from topology.settings import BUNDLED, Transform
+from topology.layouts import LAYOUTS
+from topology.settings import BUNDLED, Delivery, Transform
 
 LOG_GROUP = "transform-logs"
-"""How the function's log group is named, after the archive."""
+"""End of the logical name of the function's log group."""
 
 _BUNDLED_FILE = Path("functions") / "transform" / "handler.py"
 _LOG_RETENTION_DAYS = 90
@@ -22,11 +22,11 @@ _TIMEOUT_SECONDS = 60
 
 
 class ArchiveTransform:
-    """A function made here, or one that is there already.
+    """A function created here, or an existing one.
 
     Attributes:
-        settings: what the stack file says of it.
-        function_arn: ARN of the version or alias that Firehose calls.
+        settings: what the stack file says about it.
+        function_arn: ARN of the version or alias that Firehose invokes.
         function_name: name of the function.
     """
 
@@ -35,39 +35,33 @@ class ArchiveTransform:
     function_name: pulumi.Input[str]
 
     def __init__(
-        self,
-        name: str,
-        settings: Transform,
-        *,
-        partition_keys: Sequence[str],
-        key_arn: pulumi.Input[str] | None,
-        child: Options,
+        self, scope: Scope, settings: Transform, delivery: Delivery, *, key_arn: pulumi.Input[str] | None
     ) -> None:
-        """Make the function, unless it is there.
+        """Create the function, unless it exists.
 
         Args:
-            name: the archive's logical name; role, log group and function are named after it.
-            settings: what the stack file says of it.
-            partition_keys: partition keys that the stream's prefix names, and the function has to return.
-            key_arn: ARN of the KMS key of the log group; None: a key of AWS.
-            child: gives the options of a child in the home region.
+            scope: the home region.
+            settings: what the stack file says about it.
+            delivery: how events are written: the function returns the partition keys of the layout.
+            key_arn: ARN of the KMS key of the log group; None: a key that AWS owns.
         """
-        self.settings, self._name, self._child = settings, name, child
+        self.settings, self._scope = settings, scope
         if settings.is_arn:
             self._logs = None
             self.function_arn, self.function_name = settings.code, settings.function_name
             return
         self._logs = aws.cloudwatch.LogGroup(
-            f"{name}-{LOG_GROUP}", retention_in_days=_LOG_RETENTION_DAYS, kms_key_id=key_arn, opts=child()
+            f"{scope.name}-{LOG_GROUP}", retention_in_days=_LOG_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
         )
         self._role = aws.iam.Role(
-            f"{name}-transform-role",
+            f"{scope.name}-transform-role",
             description="Transforms events on their way into the central log archive",
             assume_role_policy=policies.transform_role_trust(),
-            opts=child(),
+            opts=scope.child(),
         )
+        partition_keys = ",".join(LAYOUTS[delivery.layout].partitioned_by)
         function = aws.lambda_.Function(
-            f"{name}-transform",
+            f"{scope.name}-transform",
             description="Transforms events on their way into the central log archive",
             role=self._role.arn,
             runtime="python3.13",
@@ -77,34 +71,34 @@ class ArchiveTransform:
             memory_size=settings.memory_mib or _MEMORY_MIB,
             timeout=settings.timeout_seconds or _TIMEOUT_SECONDS,
             environment=(
-                aws.lambda_.FunctionEnvironmentArgs(variables={"PARTITION_KEYS": ",".join(partition_keys)})
+                aws.lambda_.FunctionEnvironmentArgs(variables={"PARTITION_KEYS": partition_keys})
                 if partition_keys
                 else None
             ),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=self._logs.name),
-            opts=child(),
+            opts=scope.child(),
         )
         self.function_arn = function.arn.apply(lambda arn: f"{arn}:$LATEST")
         self.function_name = function.name
 
     def allow(self, stream: aws.kinesis.FirehoseDeliveryStream) -> list[pulumi.Resource]:
-        """Let a function made here put into the stream again; return what has to be there before events come."""
+        """Let a function created here resubmit records to the stream; return what has to exist before events come."""
         if self._logs is None:
             return []
         policy = aws.iam.RolePolicy(
-            f"{self._name}-transform-policy",
+            f"{self._scope.name}-transform-policy",
             role=self._role.name,
             policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn).apply(
                 lambda arns: policies.transform_role_policy(stream_arn=arns["stream"], log_group_arn=arns["logs"])
             ),
-            opts=self._child(),
+            opts=self._scope.child(),
         )
         return [policy]
 
 
 def _code(settings: Transform) -> pulumi.Archive:
-    """What is uploaded, with paths from the project's root, where Pulumi runs the program."""
+    """What is uploaded, with paths relative to the project's root, where Pulumi runs the program."""
     if settings.code == BUNDLED:
-        # The file alone: whatever else comes to lie beside it would be a change of the function.
+        # Only this file: anything else that comes to lie beside it would change the function.
         return pulumi.AssetArchive({_BUNDLED_FILE.name: pulumi.FileAsset(str(_BUNDLED_FILE))})
     return pulumi.FileArchive(settings.code)

@@ -102,7 +102,6 @@ def _bring(name: str, entry: Mapping[str, Any] | None, wanted: Mapping[str, Any]
         put = {
             "destinationArn": os.environ["DESTINATION_ARN"],
             "filterPattern": entry["filterPattern"],
-            "distribution": entry["distribution"],
             "emitSystemFields": entry["emitSystemFields"],
             **({"roleArn": role} if role else {}),
         }

@@ -138,13 +138,13 @@ def test_what_an_existing_bucket_lacks_is_warned_of(caplog: pytest.LogCaptureFix
     record({"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}})
     warnings = [each.getMessage() for each in caplog.records]
     assert len(warnings) == 4
-    assert "The bucket there-already has no versioning, and is left as it is: enable it" in caplog.text
+    assert "The bucket there-already has no versioning, and its settings are not changed: enable it" in caplog.text
 
 
 def test_the_owner_of_a_foreign_bucket_is_told_what_to_allow(caplog: pytest.LogCaptureFixture) -> None:
     existing = {"name": "there-already", "account": "999999999999"}
     graph = record({"archive": {**config_of("archive")["archive"], "existingBucket": existing}})
-    assert "belongs to account 999999999999, so nothing of it is read" in caplog.text
+    assert "belongs to account 999999999999, so none of its settings are read" in caplog.text
     assert "archive-delivery-role-1234567" in graph.outputs["requiredBucketPolicy"]
 
 
@@ -174,7 +174,7 @@ def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Gra
 def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> None:
     app = {
         "archiveStack": "archive",
-        "defaults": {"distribution": "Random", "emitSystemFields": ["@source.log", "@aws.region"]},
+        "defaults": {"emitSystemFields": ["@source.log", "@aws.region"]},
         "applications": [
             {
                 "account": "222222222222",
@@ -187,9 +187,9 @@ def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> No
     }
     filters = record(app, referenced=archive.outputs).filters()
     a, b = sorted(filters, key=lambda each: each.name)
-    said = ("filterPattern", "distribution", "emitSystemFields")
-    assert [a.inputs[key] for key in said] == ["ERROR", "Random", ["@aws.region", "@source.log"]]
-    assert [b.inputs[key] for key in said] == ["", "Random", []]
+    said = ("filterPattern", "emitSystemFields")
+    assert [a.inputs[key] for key in said] == ["ERROR", ["@aws.region", "@source.log"]]
+    assert [b.inputs[key] for key in said] == ["", []]
 
 
 @pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
@@ -357,7 +357,7 @@ MANY = (
             Region({"a": "STANDARD"}, {"a": filters(OURS, destination="arn:old")}),
             [
                 f"account 222222222222, region eu-west-1: filters turn from arn:old to {HERE}. Each is deleted and "
-                "made again at once; what is written in between is not archived."
+                "recreated at once; what is written in between is not archived."
             ],
         ),
     ],
@@ -432,23 +432,23 @@ def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> N
         ("dated", "dated", False),
     ],
 )
-def test_a_change_of_layout_that_takes_a_new_stream_is_told_in_words(
-    before: str, after: str, *, told: bool, caplog: pytest.LogCaptureFixture
+def test_a_change_of_layout_that_replaces_the_stream_is_warned_of(
+    archive: Graph, before: str, after: str, *, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    archive = {**config_of("archive")["archive"], "delivery": {"layout": after}}
-    graph = record({"archive": archive}, referenced={"layout": before})
+    config = {**config_of("archive")["archive"], "delivery": {"layout": after}}
+    graph = record({"archive": config}, referenced={**archive.outputs, "layout": before})
     assert graph.outputs["layout"] == after
     assert (f"The layout changes from {before} to {after}" in caplog.text) is told
     assert ("leaves the old one in the account" in caplog.text) is told
 
 
 @pytest.mark.parametrize(("before", "after", "told"), [(True, False, True), (True, True, False), (False, False, False)])
-def test_the_end_of_a_backup_takes_a_new_stream_and_is_told_in_words(
-    *, before: bool, after: bool, told: bool, caplog: pytest.LogCaptureFixture
+def test_the_end_of_a_backup_replaces_the_stream_and_is_warned_of(
+    archive: Graph, *, before: bool, after: bool, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     transform = {"code": "bundled", "backup": after}
-    archive = {**config_of("archive")["archive"], "transform": transform}
-    graph = record({"archive": archive}, referenced={"layout": "dated", "originals": before})
+    config = {**config_of("archive")["archive"], "transform": transform}
+    graph = record({"archive": config}, referenced={**archive.outputs, "layout": "dated", "originals": before})
     assert graph.outputs["originals"] is after
     assert ("The backup of the originals ends" in caplog.text) is told
 
@@ -461,20 +461,23 @@ def test_names_of_what_was_there_before_are_kept_and_the_others_are_found() -> N
     assert given == {"archive-destination-eu-west-1": None, "archive-destination-us-east-1": "waf"}
 
 
-def test_a_new_stream_of_the_name_of_the_old_one_is_refused() -> None:
-    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}, "streamName": "waf-logs"}
-    with pytest.raises(pulumi.RunError, match=r"there is one named waf-logs; remove archive\.streamName"):
-        record({"archive": archive}, referenced={"layout": "dated", "stream": "waf-logs"})
-    graph = record({"archive": archive}, referenced={"layout": "dated", "stream": "archive-stream-1234567"})
+def test_a_new_stream_with_the_name_of_the_old_one_is_rejected(archive: Graph) -> None:
+    config = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}, "streamName": "waf-logs"}
+    with pytest.raises(pulumi.RunError, match=r"waf-logs exists; remove archive\.streamName"):
+        record({"archive": config}, referenced={**archive.outputs, "layout": "dated", "stream": "waf-logs"})
+    graph = record(
+        {"archive": config}, referenced={**archive.outputs, "layout": "dated", "stream": "archive-stream-1234567"}
+    )
     assert graph.outputs["layout"] == "partitioned"
 
 
-def test_a_replaced_stream_that_is_not_kept_is_told_to_lose_what_it_has_gathered(
+def test_a_replaced_stream_that_is_not_retained_is_said_to_lose_what_it_has_buffered(
+    archive: Graph,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
-    record({"archive": archive, "retain": False}, referenced={"layout": "dated"})
-    assert "deletes the old one with what it has gathered and not written" in caplog.text
+    config = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
+    record({"archive": config, "retain": False}, referenced={**archive.outputs, "layout": "dated"})
+    assert "deletes the old one with what it has buffered and not written" in caplog.text
 
 
 @pytest.mark.parametrize(

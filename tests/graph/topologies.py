@@ -31,7 +31,7 @@ _regions = st.dictionaries(
     st.fixed_dictionaries(
         {"logGroups": st.lists(_log_groups, min_size=1, max_size=3, unique_by=_name)},
         optional={
-            "all": st.sampled_from([True, {"filterPattern": "ERROR"}, {"distribution": "Random"}]),
+            "all": st.sampled_from([True, {"filterPattern": "ERROR"}]),
             "exclude": st.lists(st.sampled_from(["a*", "*z", "/named"]), min_size=1, unique=True),
         },
     ),
@@ -44,7 +44,6 @@ _account_filters = st.fixed_dictionaries(
     {},
     optional={
         "filterPattern": st.sampled_from(["", "WARN"]),
-        "distribution": st.sampled_from(["ByLogStream", "Random"]),
         "emitSystemFields": st.just(["@aws.region"]),
     },
 )

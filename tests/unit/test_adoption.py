@@ -100,7 +100,6 @@ def test_the_stack_file_says_what_the_archive_is_called_and_how_it_delivers() ->
     [
         ([to("eu-west-1")], "waf"),
         ([to("eu-west-1", pattern="ERROR")], {"name": "waf", "filterPattern": "ERROR"}),
-        ([to("eu-west-1", distribution="Random")], {"name": "waf", "distribution": "Random"}),
         (
             [to("eu-west-1", emit_system_fields=("@aws.region", "@aws.account"))],
             {"name": "waf", "emitSystemFields": ["@aws.account", "@aws.region"]},

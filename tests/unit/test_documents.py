@@ -361,10 +361,8 @@ def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_e
 
 @pytest.mark.parametrize(("role", "more"), [(None, {}), ("arn:r", {"RoleArn": "arn:r"})])
 def test_an_account_policy_names_destination_pattern_and_role(role: str | None, more: dict[str, str]) -> None:
-    document = policies.account_policy(
-        destination_arn="arn:d", filter_pattern="ERROR", distribution="Random", role_arn=role
-    )
-    said = {"DestinationArn": "arn:d", "FilterPattern": "ERROR", "Distribution": "Random"}
+    document = policies.account_policy(destination_arn="arn:d", filter_pattern="ERROR", role_arn=role)
+    said = {"DestinationArn": "arn:d", "FilterPattern": "ERROR"}
     assert json.loads(document) == {**said, **more}
 
 

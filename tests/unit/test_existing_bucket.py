@@ -17,7 +17,7 @@ SOUND: dict[str, Any] = {
     "VersioningConfiguration": {"Status": "Enabled"},
 }
 POLICY = json.loads(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
-WITHOUT_TLS = "takes requests without TLS"
+WITHOUT_TLS = "accepts requests without TLS"
 
 
 def lacking(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:

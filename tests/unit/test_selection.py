@@ -134,8 +134,8 @@ def test_all_leaves_out_what_is_excluded_and_what_has_a_filter_of_its_own() -> N
 
 def test_all_of_everything_leaves_out_the_canary_and_may_have_a_pattern() -> None:
     assert everything() == AccountWide(AllLogGroups(), (CANARY,))
-    errors = AllLogGroups.model_validate({"filterPattern": "ERROR", "distribution": "Random"})
-    assert everything(all={"filterPattern": "ERROR", "distribution": "Random"}) == AccountWide(errors, (CANARY,))
+    errors = AllLogGroups.model_validate({"filterPattern": "ERROR"})
+    assert everything(all={"filterPattern": "ERROR"}) == AccountWide(errors, (CANARY,))
     assert select_all(wanted("aws-waf-logs-shop"), EXISTING) is None
 
 

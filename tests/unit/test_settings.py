@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from topology import policies
-from topology.settings import Settings, SettingsError, load, unserved
+from topology.settings import Archive, Settings, SettingsError, load, unserved
 
 ARCHIVE: dict[str, Any] = {
     "account": "111111111111",
@@ -25,6 +25,11 @@ SHOP: dict[str, Any] = {
 
 def loaded(**config: object) -> Settings:
     return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, "test")
+
+
+def archive_of(settings: Settings) -> Archive:
+    assert settings.archive is not None
+    return settings.archive
 
 
 def problems(**config: object) -> list[str]:
@@ -67,11 +72,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a function of another region": (
         with_transform("arn:aws:lambda:us-east-1:111111111111:function:mine:1"),
-        "archive.transform.code: is of us-east-1, and the stream of eu-west-1; give a function of eu-west-1",
+        "archive.transform.code: is in us-east-1, and the stream in eu-west-1; give a function in eu-west-1",
     ),
     "settings of a function that is there already": (
         with_transform({"code": "arn:aws:lambda:eu-west-1:111111111111:function:mine:1", "memoryMiB": 256}),
-        "archive.transform: a function that is there already is left as it is; remove memoryMiB",
+        "archive.transform: an existing function is not changed; remove memoryMiB",
     ),
     "a folder without a handler": (
         with_transform("transform"),
@@ -79,29 +84,36 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a folder that is not there": (
         with_transform({"code": "bundeld", "handler": "main.handler"}),
-        "archive.transform: code: there is no file bundeld/main.py in the project; name the folder that has it",
+        "archive.transform: code: there is no file bundeld/main.py in the project; give the folder that contains it",
     ),
     "a handler of the bundled function": (
         with_transform({"code": "bundled", "handler": "main.handler"}),
-        "archive.transform: the bundled function has a handler of its own; remove handler, or name a folder as code",
+        "archive.transform: the bundled function has its own handler; remove handler, or give a folder as code",
     ),
     "the log group of the transform": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-transform-logs-1234567"]}},
-        "archive: ownLogGroups: archive-transform-logs-1234567 is where the archive itself reports; archived, each "
-        "event would make another; remove it",
+        (
+            "archive: ownLogGroups: archive-transform-logs-1234567 is where the archive itself logs; "
+            "archived, each event would cause another; remove it"
+        ),
     ),
     "the log group of the function that is there already": (
         with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine:1", ownLogGroups=["/aws/lambda/mine"]),
-        "archive: ownLogGroups: /aws/lambda/mine is where the archive itself reports; archived, each event would make "
-        "another; remove it",
+        (
+            "archive: ownLogGroups: /aws/lambda/mine is where the archive itself logs; archived, each event "
+            "would cause another; remove it"
+        ),
     ),
     "a region without a topic": (
         {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "alarms": {"us-east-1": TOPIC}}},
-        "archive.alarms: has no topic of eu-west-1, where the archive has its stream or a destination; add one",
+        "archive.alarms: has no topic in eu-west-1, where the archive has its stream or a destination; add one",
     ),
     "a topic of another region": (
         {"archive": {**ARCHIVE, "alarms": {"eu-west-1": TOPIC}}},
-        f"archive.alarms.eu-west-1: {TOPIC} is of another region, and an alarm tells topics of its own only",
+        (
+            "archive.alarms.eu-west-1: arn:aws:sns:us-east-1:111111111111:oncall is in another region, and "
+            "an alarm notifies topics of its own only"
+        ),
     ),
     "alarms of applications beside an archive without": (
         {"archive": ARCHIVE, "alarms": True},
@@ -109,12 +121,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "settings of a bucket that is there already": (
         {"archive": {**ARCHIVE, "existingBucket": "there-already", "bucket": {"accessLogs": {"bucket": "logs"}}}},
-        "archive: existingBucket: a bucket that is there already is left as it is; remove bucket",
+        "archive: existingBucket: the settings of an existing bucket are not changed; remove bucket",
     ),
     "the ARN of a bucket": (
         {"archive": {**ARCHIVE, "existingBucket": "arn:aws:s3:::logs"}},
-        'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 lower case '
-        "letters, digits, dots and hyphens, no ARN",
+        (
+            'archive.existingBucket.name: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 '
+            "lowercase letters, digits, dots and hyphens, no ARN"
+        ),
     ),
     "the ARN of a stream": (
         {"archive": {**ARCHIVE, "streamName": "arn:aws:firehose:eu-west-1:111111111111:deliverystream/waf"}},
@@ -128,8 +142,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a name of no destination": (
         {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "destinationNames": {"eu-west-1": "waf"}}},
-        "archive.destinationNames: eu-west-1 has no destination; the archive has some in us-east-1; remove the name, "
-        "or add the region to destinationRegions",
+        (
+            "archive.destinationNames: eu-west-1 has no destination; the archive has destinations in "
+            "us-east-1; remove the name, or add the region to destinationRegions"
+        ),
     ),
     "a region that archives nothing": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"all": False}}}]},
@@ -137,8 +153,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a pattern to be made": (
         with_group({"name": "/made/*", "create": True, "retentionDays": 7}),
-        "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; name the log group that is "
-        "to be made",
+        (
+            "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; give the name of "
+            "the log group to create"
+        ),
     ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
@@ -147,24 +165,24 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a key of another region": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:us-east-1:111111111111:key/k"}},
-        "archive.key: is of us-east-1, and the stream of eu-west-1; give a key of eu-west-1",
+        "archive.key: is in us-east-1, and the stream in eu-west-1; give a key in eu-west-1",
     ),
     "an unknown storage class": (
         with_bucket({"lifecycle": {"transitions": {"GLACIAL": 90}}}),
-        "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" does not fit; input should be 'STANDARD_IA', "
+        "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" is not valid; input should be 'STANDARD_IA', "
         "'INTELLIGENT_TIERING', 'ONEZONE_IA', 'GLACIER_IR', 'GLACIER' or 'DEEP_ARCHIVE'",
     ),
     "a transition before S3 takes it": (
         with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 29}}}),
-        "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 takes 30 or more",
+        "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 requires 30 or more",
     ),
     "transitions out of order": (
         with_bucket({"lifecycle": {"transitions": {"DEEP_ARCHIVE": 60, "GLACIER": 90}}}),
-        "archive.bucket.lifecycle: DEEP_ARCHIVE: 60 days is not later than GLACIER at 90 days; let days grow",
+        "archive.bucket.lifecycle: DEEP_ARCHIVE: 60 days is not later than GLACIER at 90 days; increase the days",
     ),
     "an expiry before a transition": (
         with_bucket({"lifecycle": {"transitions": {"GLACIER": 90}, "expireDays": 90}}),
-        "archive.bucket.lifecycle: expireDays: 90 days is not later than GLACIER at 90 days; let days grow",
+        "archive.bucket.lifecycle: expireDays: 90 days is not later than GLACIER at 90 days; increase the days",
     ),
     "an expiry under lock": (
         with_bucket({"lifecycle": {"expireDays": 364}, "objectLock": {"mode": "compliance", "days": 365}}),
@@ -178,27 +196,35 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a lock on a bucket that is not kept": (
         {**with_bucket({"objectLock": {"mode": "governance", "days": 2}}), "retain": False},
-        "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
-        "would refuse; remove one of the two",
+        (
+            "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which"
+            " its lock would prevent; remove one of the two"
+        ),
     ),
     "access logs to an ARN": (
         with_bucket({"accessLogs": {"bucket": "arn:aws:s3:::logs"}}),
-        'archive.bucket.accessLogs.bucket: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 to 63 '
-        "lower case letters, digits, dots and hyphens, no ARN",
+        (
+            'archive.bucket.accessLogs.bucket: "arn:aws:s3:::logs" is not the name of a bucket; allowed: 3 '
+            "to 63 lowercase letters, digits, dots and hyphens, no ARN"
+        ),
     ),
     "the stream's own errors among what it archives": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
-        "archive: ownLogGroups: archive-delivery-errors-0123456 is where the archive itself reports; archived, each "
-        "event would make another; remove it",
+        (
+            "archive: ownLogGroups: archive-delivery-errors-0123456 is where the archive itself logs; "
+            "archived, each event would cause another; remove it"
+        ),
     ),
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
-        "archive.ownLogGroups: a stands here more than once; keep one of them",
+        "archive.ownLogGroups: a is listed more than once; keep one of them",
     ),
     "a function beside all": (
         with_region({"all": True, "autoSubscribe": True}),
-        "applications[0].regions.eu-west-1: autoSubscribe: all covers the log groups to come already; remove one of "
-        "the two",
+        (
+            "applications[0].regions.eu-west-1: autoSubscribe: all covers future log groups already; remove "
+            "one of the two"
+        ),
     ),
     "a function without a pattern": (
         with_region({"logGroups": ["a"], "autoSubscribe": True}),
@@ -207,8 +233,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group of the program": (
         with_group("central-log-archive-canary"),
-        "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-canary is a log group of the archive's "
-        "own, and no entry means it; remove it",
+        (
+            "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-canary is a log group of "
+            "the archive itself, and cannot be an entry; remove it"
+        ),
     ),
     "an account without regions, where defaults has none": (
         {
@@ -226,33 +254,33 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         },
         "defaults.regions.eu-west-1.logGroups: is empty; give at least one",
     ),
-    "a distribution that AWS does not know": (
-        with_group({"name": "a", "distribution": "random"}),
-        'applications[0].regions.eu-west-1.logGroups[0].distribution: "random" does not fit; input should be '
-        "'ByLogStream' or 'Random'",
+    "a distribution, which AWS honors for Kinesis data streams only": (
+        with_group({"name": "a", "distribution": "ByLogStream"}),
+        "applications[0].regions.eu-west-1.logGroups[0].distribution: unknown key; allowed: filterPattern, "
+        "emitSystemFields, name, create, retentionDays",
     ),
     "system fields of a policy of the account": (
         {
             "archiveStack": "archive",
             "applications": [{**SHOP, "regions": {"eu-west-1": {"all": {"emitSystemFields": ["@aws.region"]}}}}],
         },
-        "applications[0].regions.eu-west-1.all.emitSystemFields: unknown key; allowed: filterPattern, distribution",
+        "applications[0].regions.eu-west-1.all.emitSystemFields: unknown key; allowed: filterPattern",
     ),
     "an own log group to be made": (
         {"archive": {**ARCHIVE, "ownLogGroups": [{"name": "a", "create": True}]}},
-        "archive.ownLogGroups[0].create: unknown key; allowed: filterPattern, distribution, emitSystemFields, name",
+        "archive.ownLogGroups[0].create: unknown key; allowed: filterPattern, emitSystemFields, name",
     ),
     "a buffer too large": (
         {"archive": {**ARCHIVE, "delivery": {"bufferMiB": 129}}},
-        "archive.delivery.bufferMiB: 129 does not fit; input should be less than or equal to 128",
+        "archive.delivery.bufferMiB: 129 is not valid; input should be less than or equal to 128",
     ),
     "a buffer time too long": (
         {"archive": {**ARCHIVE, "delivery": {"bufferSeconds": 901}}},
-        "archive.delivery.bufferSeconds: 901 does not fit; input should be less than or equal to 900",
+        "archive.delivery.bufferSeconds: 901 is not valid; input should be less than or equal to 900",
     ),
     "an unknown compression": (
         {"archive": {**ARCHIVE, "delivery": {"compression": "zip"}}},
-        "archive.delivery.compression: \"zip\" does not fit; input should be 'gzip', 'snappy' or 'none'",
+        "archive.delivery.compression: \"zip\" is not valid; input should be 'gzip', 'snappy' or 'none'",
     ),
     "partitions with a small buffer": (
         {"archive": {**ARCHIVE, "delivery": {"layout": "partitioned", "bufferMiB": 63}}},
@@ -277,13 +305,18 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an organization that is none": (
         {"archive": {**ARCHIVE, "senders": {"organization": "ou-1234-12345678"}}},
-        'archive.senders.organization: "ou-1234-12345678" is not the id of an organization; allowed: o- and 10 to 32 '
-        "lower case letters and digits",
+        (
+            'archive.senders.organization: "ou-1234-12345678" is not the ID of an organization; allowed: o- '
+            "and 10 to 32 lowercase letters and digits"
+        ),
     ),
     "more senders than a trust policy holds": (
         {"archive": {**ARCHIVE, "senders": {"accounts": [f"{number:012d}" for number in range(60)]}}},
-        "archive.senders: the trust policy of CWLtoKinesisFirehoseRole would have 2159 characters for 60 accounts, "
-        "and IAM takes 2048; admit your organization instead, like senders: {organization: o-exampleorg1}",
+        (
+            "archive.senders: the trust policy of CWLtoKinesisFirehoseRole would have 2159 characters for 60"
+            " accounts, and IAM accepts 2048; admit your organization instead, like senders: {organization: "
+            "o-exampleorg1}"
+        ),
     ),
     "an empty stack": (
         {"archive": {}, "applications": [], "archiveStack": ""},
@@ -301,37 +334,47 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
-        f'archive.account: {UNQUOTED}quotes, like "111111111111"',
+        (
+            "archive.account: is an unquoted number, and YAML may change such a number; an account ID is a "
+            'string of 12 digits: put it in quotes, like "111111111111"'
+        ),
     ),
     "an unquoted account that lost its zero": (
         {"archive": ARCHIVE, "applications": [SHOP, {**SHOP, "account": 33333333333, "alias": "b"}]},
-        f'applications[1].account: {UNQUOTED}quotes, like "033333333333"',
+        (
+            "applications[1].account: is an unquoted number, and YAML may change such a number; an account "
+            'ID is a string of 12 digits: put it in quotes, like "033333333333"'
+        ),
     ),
     "an account of 11 digits": (
         {"archive": {**ARCHIVE, "senders": {"accounts": ["22222222222"]}}},
-        'archive.senders.accounts[0]: "22222222222" is not an account id; write 12 digits in quotes, like '
-        '"111111111111"',
+        (
+            'archive.senders.accounts[0]: "22222222222" is not an account ID; write 12 digits in quotes, '
+            'like "111111111111"'
+        ),
     ),
     "an account that is no text": (
         {"archive": {**ARCHIVE, "account": True}},
-        'archive.account: true is not an account id; write 12 digits in quotes, like "111111111111"',
+        'archive.account: true is not an account ID; write 12 digits in quotes, like "111111111111"',
     ),
     "a missing account": (
         {"archive": {key: value for key, value in ARCHIVE.items() if key != "account"}},
-        "archive.account: is required: the account's id, in quotes",
+        "archive.account: is required: the account ID, in quotes",
     ),
     "an unknown region": (
         {"archive": {**ARCHIVE, "region": "eu-west-9"}},
-        'archive.region: "eu-west-9" is not a region of AWS; did you mean eu-west-3 or eu-west-2 or eu-west-1?',
+        ('archive.region: "eu-west-9" is not an AWS Region; did you mean eu-west-3 or eu-west-2 or eu-west-1?'),
     ),
     "an unknown region as a key": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"us-east1": {"logGroups": ["a"]}}}]},
-        'applications[0].regions.us-east1: "us-east1" is not a region of AWS; did you mean us-east-1 or us-west-1 or '
-        "us-east-2?",
+        (
+            'applications[0].regions.us-east1: "us-east1" is not an AWS Region; did you mean us-east-1 or '
+            "us-west-1 or us-east-2?"
+        ),
     ),
     "a destination region twice": (
         {"archive": {**ARCHIVE, "destinationRegions": ["eu-west-1", "us-east-1", "eu-west-1"]}},
-        "archive.destinationRegions: eu-west-1 stands here more than once; keep one of them",
+        "archive.destinationRegions: eu-west-1 is listed more than once; keep one of them",
     ),
     "no destination region": (
         {"archive": {**ARCHIVE, "destinationRegions": []}},
@@ -339,12 +382,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a sender twice": (
         {"archive": {**ARCHIVE, "senders": {"accounts": ["222222222222", "222222222222"]}}},
-        "archive.senders.accounts: 222222222222 stands here more than once; keep one of them",
+        "archive.senders.accounts: 222222222222 is listed more than once; keep one of them",
     ),
     "an alias with a space": (
         {"archive": {**ARCHIVE, "alias": "the archive"}},
-        'archive.alias: "the archive" is not an alias; allowed: up to 40 lower case letters, digits and hyphens, a '
-        "letter first",
+        (
+            'archive.alias: "the archive" is not an alias; allowed: up to 40 lowercase letters, digits and '
+            "hyphens, starting with a letter"
+        ),
     ),
     "a role given as an ARN": (
         {"archive": {**ARCHIVE, "deployerRole": "arn:aws:iam::111111111111:role/deployer"}},
@@ -353,11 +398,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a text for a section": (
         {"archive": "archive"},
-        'archive: "archive" does not fit; input should be an object',
+        'archive: "archive" is not valid; input should be an object',
     ),
     "a text for a truth": (
         {"archive": ARCHIVE, "retain": "never"},
-        'retain: "never" does not fit; input should be a valid boolean',
+        'retain: "never" is not valid; input should be a valid boolean',
     ),
     "a log group with a space": (
         with_group("my group"),
@@ -366,12 +411,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group that is a number": (
         with_group(5),
-        "applications[0].regions.eu-west-1.logGroups[0]: 5 does not fit; input should be an object",
+        "applications[0].regions.eu-west-1.logGroups[0]: 5 is not valid; input should be an object",
     ),
     "a log group without a name": (
         with_group({"create": True, "retentionDays": 30}),
-        "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group, or a pattern like "
-        "`/aws/lambda/prod-*`; a name goes before a pattern",
+        (
+            "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group, or a pattern "
+            "like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
+        ),
     ),
     "a misspelt key of a log group": (
         with_group({"name": "a", "retentionInDays": 30}),
@@ -382,7 +429,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
             "archiveStack": "archive",
             "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": ["a", {"name": "a"}]}}}],
         },
-        "applications[0].regions.eu-west-1.logGroups: a stands here more than once; keep one of them",
+        "applications[0].regions.eu-west-1.logGroups: a is listed more than once; keep one of them",
     ),
     "no log group": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": []}}}]},
@@ -399,18 +446,22 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a retention for an existing group": (
         with_group({"name": "a", "retentionDays": 30}),
-        "applications[0].regions.eu-west-1.logGroups[0]: the retention of an existing log group is left alone; remove "
-        "retentionDays, or set create",
+        (
+            "applications[0].regions.eu-west-1.logGroups[0]: the retention of an existing log group is not "
+            "changed; remove retentionDays, or set create"
+        ),
     ),
     "a retention that AWS does not know": (
         with_group({"name": "a", "create": True, "retentionDays": 31}),
-        "applications[0].regions.eu-west-1.logGroups[0].retentionDays: 31 is not a retention of CloudWatch Logs; "
-        "allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, "
-        "3653",
+        (
+            "applications[0].regions.eu-west-1.logGroups[0].retentionDays: 31 is not a retention period of "
+            "CloudWatch Logs; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, "
+            "1827, 2192, 2557, 2922, 3288, 3653"
+        ),
     ),
     "an account in two entries": (
         {"archiveStack": "archive", "applications": [SHOP, {**SHOP, "alias": "other"}]},
-        "applications: account 222222222222 stands in more than one entry; make them one",
+        "applications: account 222222222222 has more than one entry; merge them",
     ),
     "an alias of two accounts": (
         {"archiveStack": "archive", "applications": [SHOP, {**SHOP, "account": "333333333333"}]},
@@ -422,13 +473,17 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "the archive among its senders": (
         {"archive": {**ARCHIVE, "senders": {"accounts": ["111111111111"]}}},
-        "archive.senders.accounts: account 111111111111 is the archive itself, and a destination takes events of other "
-        "accounts only; remove it",
+        (
+            "archive.senders.accounts: account 111111111111 is the archive itself, and a destination accepts"
+            " events from other accounts only; remove it"
+        ),
     ),
     "the archive among the applications": (
         {"archive": {"account": "222222222222", "region": "eu-west-1"}, "applications": [SHOP]},
-        "applications: account 222222222222 is the archive itself, and a destination takes events of other accounts "
-        "only; remove it",
+        (
+            "applications: account 222222222222 is the archive itself, and a destination accepts events from"
+            " other accounts only; remove it"
+        ),
     ),
     "applications without an archive": (
         {"applications": [SHOP]},
@@ -449,13 +504,18 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a region of another partition": (
         {"archiveStack": "archive", "applications": [SHOP, CHINA]},
-        "applications, account 333333333333: cn-north-1 is in partition aws-cn, but eu-west-1 (applications, account "
-        "222222222222) is in aws, and logs cannot cross; use a stack of its own for each partition",
+        (
+            "applications, account 333333333333: cn-north-1 is in partition aws-cn, but eu-west-1 "
+            "(applications, account 222222222222) is in aws, and logs cannot cross; use a separate stack for"
+            " each partition"
+        ),
     ),
     "a destination in another partition": (
         {"archive": {**ARCHIVE, "destinationRegions": ["us-gov-west-1"]}},
-        "archive.destinationRegions: us-gov-west-1 is in partition aws-us-gov, but eu-west-1 (archive.region) is in "
-        "aws, and logs cannot cross; use a stack of its own for each partition",
+        (
+            "archive.destinationRegions: us-gov-west-1 is in partition aws-us-gov, but eu-west-1 "
+            "(archive.region) is in aws, and logs cannot cross; use a separate stack for each partition"
+        ),
     ),
     "an application that is not admitted": (
         {"archive": ARCHIVE, "applications": [{**SHOP, "account": "333333333333"}]},
@@ -512,8 +572,8 @@ def test_an_archive_with_applications_serves_and_admits_what_they_use() -> None:
         "regions": {"us-east-1": {"logGroups": ["a"]}, "eu-west-1": {"logGroups": ["a"]}},
     }
     settings = loaded(archive={"account": "111111111111", "region": "eu-north-1"}, applications=[payments, SHOP])
-    assert settings.destination_regions == ("eu-west-1", "us-east-1")
-    assert settings.sender_accounts == ("222222222222", "333333333333")
+    assert archive_of(settings).destination_regions == ("eu-west-1", "us-east-1")
+    assert archive_of(settings).sender_accounts == ("222222222222", "333333333333")
 
 
 def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -> None:
@@ -523,8 +583,8 @@ def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -
         "senders": {"accounts": ["444444444444", "222222222222"]},
     }
     settings = loaded(archive=archive, applications=[SHOP])
-    assert settings.destination_regions == ("us-east-1", "eu-west-1")
-    assert settings.sender_accounts == ("444444444444", "222222222222")
+    assert archive_of(settings).destination_regions == ("us-east-1", "eu-west-1")
+    assert archive_of(settings).sender_accounts == ("444444444444", "222222222222")
 
 
 @pytest.mark.parametrize(
@@ -574,7 +634,7 @@ def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_regio
         organization=None,
         file="Pulumi.a.yaml",
     )
-    assert problems == [
+    assert list(problems) == [
         "applications, account 222222222222: the archive does not admit it; it admits 333333333333; add "
         '"222222222222" to archive.senders.accounts in Pulumi.a.yaml',
         "applications, account 222222222222, region eu-west-1: the archive does not serve the region; it serves "
@@ -587,7 +647,7 @@ def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_regio
 def test_an_organization_admits_accounts_that_nobody_lists() -> None:
     archive = {**ARCHIVE, "senders": {"organization": "o-exampleorg1"}}
     settings = loaded(archive=archive, applications=[SHOP])
-    assert (settings.sender_accounts, settings.sender_organization) == ((), "o-exampleorg1")
+    assert (archive_of(settings).sender_accounts, archive_of(settings).sender_organization) == ((), "o-exampleorg1")
     assert settings.filters_have_roles
 
 
@@ -601,7 +661,9 @@ def test_a_destination_policy_holds_every_account_that_the_trust_policy_holds() 
     settings = loaded(archive={**ARCHIVE, "senders": {"accounts": accounts}})
     arn = f"arn:aws-us-gov:logs:ap-southeast-2:111111111111:destination:archive-destination-{'x' * 30}"
     policy = policies.destination_policy(
-        destination_arn=arn, sender_accounts=settings.sender_accounts, sender_organization=settings.sender_organization
+        destination_arn=arn,
+        sender_accounts=archive_of(settings).sender_accounts,
+        sender_organization=archive_of(settings).sender_organization,
     )
     assert len(policy.encode()) <= 5120
 
@@ -622,7 +684,6 @@ def test_what_an_entry_does_not_say_its_account_says_and_then_the_defaults() -> 
         defaults={
             "deployerRole": "deployer",
             "filterPattern": "WARN",
-            "distribution": "Random",
             "emitSystemFields": ["@aws.region"],
             "exclude": ["*noisy*"],
             "regions": {"eu-west-1": {"logGroups": ["a*"], "all": True}},
@@ -635,9 +696,7 @@ def test_what_an_entry_does_not_say_its_account_says_and_then_the_defaults() -> 
                 "filterPattern": "ERROR",
                 "exclude": ["*quiet*"],
                 "regions": {
-                    "us-east-1": {
-                        "logGroups": ["b", {"name": "c", "filterPattern": "", "distribution": "ByLogStream"}]
-                    },
+                    "us-east-1": {"logGroups": ["b", {"name": "c", "filterPattern": ""}]},
                     "eu-west-1": {"logGroups": ["d"], "exclude": ["e"]},
                 },
             },
@@ -647,14 +706,14 @@ def test_what_an_entry_does_not_say_its_account_says_and_then_the_defaults() -> 
     (region,) = first.regions.values()
     (pattern,) = region.log_groups
     assert (first.deployer_role, second.deployer_role) == ("deployer", "other")
-    assert (pattern.filter_pattern, pattern.distribution) == ("WARN", "Random")
+    assert pattern.filter_pattern == "WARN"
     assert pattern.emit_system_fields == ("@aws.region",)
     assert region.all is not None
-    assert (region.all.filter_pattern, region.all.distribution) == ("WARN", "Random")
+    assert region.all.filter_pattern == "WARN"
     assert region.exclude == ("*noisy*",)
     assert list(second.regions) == ["us-east-1", "eu-west-1"]
     b, c = second.regions["us-east-1"].log_groups
-    assert (b.filter_pattern, b.distribution) == ("ERROR", "Random")
-    assert (c.filter_pattern, c.distribution, c.emit_system_fields) == ("", "ByLogStream", ("@aws.region",))
+    assert b.filter_pattern == "ERROR"
+    assert (c.filter_pattern, c.emit_system_fields) == ("", ("@aws.region",))
     assert second.regions["us-east-1"].exclude == ("*quiet*",)
     assert second.regions["eu-west-1"].exclude == ("e",)

@@ -117,17 +117,16 @@ def made(name: str, **more: str) -> dict[str, Any]:
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 UPDATE = {"config": "digest", "tf": {"action": "update", "prev_input": {}}}
 DELETE = {"config": "digest", "tf": {"action": "delete"}}
-PUT = {"destinationArn": DESTINATION, "filterPattern": "", "distribution": "ByLogStream", "emitSystemFields": []}
+PUT = {"destinationArn": DESTINATION, "filterPattern": "", "emitSystemFields": []}
 
 
 def test_a_new_log_group_that_a_pattern_means_gets_a_filter_as_the_stack_file_says(logs: Logs, run: Subscriber) -> None:
-    pattern = {"name": "c*", "filterPattern": "ERROR", "distribution": "Random", "emitSystemFields": ["@aws.region"]}
+    pattern = {"name": "c*", "filterPattern": "ERROR", "emitSystemFields": ["@aws.region"]}
     assert run(made("cart"), pattern) == {"put": 1, "deleted": 0}
     assert logs.filters["cart"] == {
         OWN: {
             "destinationArn": DESTINATION,
             "filterPattern": "ERROR",
-            "distribution": "Random",
             "emitSystemFields": ["@aws.region"],
         }
     }

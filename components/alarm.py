@@ -1,0 +1,64 @@
+"""A CloudWatch alarm as a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from topology.alarms import PERIOD_SECONDS, Alarm
+
+
+def make_alarm(
+    logical_name: str,
+    alarm: Alarm,
+    *,
+    dimensions: Mapping[str, pulumi.Input[str]],
+    topic: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+    name: str | None = None,
+) -> None:
+    """Create an alarm that notifies a topic when it starts and when it is over.
+
+    Args:
+        logical_name: logical name of the alarm.
+        alarm: what it monitors.
+        dimensions: of all its metrics.
+        topic: ARN of an SNS topic of the same region.
+        opts: with the provider of the account and region.
+        name: a fixed name; None: auto-named by Pulumi.
+    """
+    metrics = [
+        aws.cloudwatch.MetricAlarmMetricQueryArgs(
+            id=each,
+            metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
+                namespace=alarm.namespace,
+                metric_name=metric,
+                dimensions=dimensions,
+                stat=statistic,
+                period=PERIOD_SECONDS,
+            ),
+        )
+        for each, (metric, statistic) in alarm.metrics.items()
+    ]
+    value = aws.cloudwatch.MetricAlarmMetricQueryArgs(
+        id="value",
+        expression=alarm.expression,
+        label=alarm.name,
+        return_data=True,
+        period=None if metrics else PERIOD_SECONDS,  # a query has no metric to take it from
+    )
+    aws.cloudwatch.MetricAlarm(
+        logical_name,
+        name=name,
+        alarm_description=alarm.description,
+        comparison_operator=alarm.comparison,
+        threshold=alarm.threshold,
+        evaluation_periods=alarm.periods,
+        treat_missing_data="notBreaching",
+        metric_queries=[value, *metrics],
+        alarm_actions=[topic],
+        ok_actions=[topic],
+        opts=opts,
+    )

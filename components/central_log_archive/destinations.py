@@ -1,0 +1,96 @@
+"""What leads events into the stream: a Logs destination in each region, and the role that CloudWatch Logs assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.scope import Scope, known_after
+from components.subscription_filter import make_subscription_filter
+from topology import policies
+from topology.settings import Archive, SubscribedLogGroup
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The role that CloudWatch Logs assumes to put records into the stream, and the policy that allows it to."""
+
+    role: aws.iam.Role
+    policy: aws.iam.RolePolicy
+    stream: aws.kinesis.FirehoseDeliveryStream
+
+
+def make_sender(
+    scope: Scope, archive: Archive, stream: aws.kinesis.FirehoseDeliveryStream, before: Sequence[pulumi.Resource]
+) -> Sender:
+    """Create the sender role, for every region: IAM is global.
+
+    Args:
+        scope: the home region.
+        archive: what the stack file says about the archive.
+        stream: the stream.
+        before: what has to exist before the role may do anything.
+    """
+    role = aws.iam.Role(
+        f"{scope.name}-sender-role",
+        name=archive.sender_role_name,
+        description="CloudWatch Logs puts events of the sender accounts into the central log archive",
+        assume_role_policy=policies.sender_role_trust(
+            home_region=archive.region,
+            account=archive.account,
+            sender_accounts=archive.sender_accounts,
+            sender_organization=archive.sender_organization,
+        ),
+        opts=scope.child(),
+    )
+    policy = aws.iam.RolePolicy(
+        f"{scope.name}-sender-policy",
+        role=role.name,
+        policy=stream.arn.apply(lambda arn: policies.sender_role_policy(stream_arn=arn)),
+        opts=scope.child(depends_on=before),
+    )
+    return Sender(role, policy, stream)
+
+
+def subscribe_own_log_group(scope: Scope, group: SubscribedLogGroup, sender: Sender) -> None:
+    """Subscribe a log group of the central account directly to the stream: destinations are for other accounts."""
+    make_subscription_filter(
+        f"{scope.name}-filter-{group.name}",
+        scope,
+        log_group=group.name,
+        forwards=group,
+        destination_arn=sender.stream.arn,
+        role_arn=sender.role.arn,
+        depends_on=[sender.policy],
+    )
+
+
+def make_destination(scope: Scope, archive: Archive, sender: Sender) -> pulumi.Output[str]:
+    """Create the destination of a region; return its ARN, known once its policy admits the senders."""
+    destination = aws.cloudwatch.LogDestination(
+        f"{scope.name}-destination-{scope.region}",
+        name=archive.destination_names.get(scope.region),
+        role_arn=sender.role.arn,
+        target_arn=sender.stream.arn,
+        # CloudWatch Logs sends a test message through the role at once.
+        opts=scope.child(depends_on=[sender.policy]),
+    )
+    policy = aws.cloudwatch.LogDestinationPolicy(
+        f"{scope.name}-destination-policy-{scope.region}",
+        destination_name=destination.name,
+        access_policy=destination.arn.apply(
+            lambda arn: policies.destination_policy(
+                destination_arn=arn,
+                sender_accounts=archive.sender_accounts,
+                sender_organization=archive.sender_organization,
+            )
+        ),
+        # AWS converts a policy from accounts to an organization only if told that the filters have their roles
+        # (API operation PutDestinationPolicy).
+        force_update=archive.sender_organization is not None,
+        opts=scope.child(),
+    )
+    return known_after(destination.arn, policy)

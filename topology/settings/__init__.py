@@ -1,0 +1,59 @@
+"""A stack's config as frozen, validated settings.
+
+Validation is done here and not by the config schema in Pulumi.yaml, which does not check nested objects.
+"""
+
+from topology.settings.applications import (
+    AllLogGroups,
+    Application,
+    Defaults,
+    Filter,
+    LogGroup,
+    LogGroupFilter,
+    RegionLogGroups,
+    SubscribedLogGroup,
+)
+from topology.settings.archive import (
+    BUNDLED,
+    CREATE,
+    PIPELINE_LOG_GROUPS,
+    Archive,
+    Bucket,
+    Delivery,
+    ExistingBucket,
+    Lifecycle,
+    Transform,
+)
+from topology.settings.checks import unserved
+from topology.settings.loading import SettingsError, load, sections_of
+from topology.settings.stack import Settings
+from topology.settings.types import DEPLOYER_ROLE, Account, Section, listed
+
+__all__ = [
+    "BUNDLED",
+    "CREATE",
+    "DEPLOYER_ROLE",
+    "PIPELINE_LOG_GROUPS",
+    "Account",
+    "AllLogGroups",
+    "Application",
+    "Archive",
+    "Bucket",
+    "Defaults",
+    "Delivery",
+    "ExistingBucket",
+    "Filter",
+    "Lifecycle",
+    "LogGroup",
+    "LogGroupFilter",
+    "RegionLogGroups",
+    "Section",
+    "Settings",
+    "SettingsError",
+    "SubscribedLogGroup",
+    "Transform",
+    "listed",
+    "load",
+    "sections_of",
+    "unserved",
+]

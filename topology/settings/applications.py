@@ -1,0 +1,163 @@
+"""The application accounts, and the log groups to archive from each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from topology.patterns import OWN, is_pattern
+from topology.settings.types import (
+    DEPLOYER_ROLE,
+    Account,
+    DeployerRole,
+    Distinct,
+    LogGroupName,
+    LogGroupPattern,
+    Region,
+    RetentionDays,
+    Section,
+    SystemField,
+    named,
+    not_empty,
+    problem,
+)
+
+
+def _all(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+class Filter(Section):
+    """What a subscription forwards. A key that an entry leaves out is taken from its account, or from ``defaults``."""
+
+    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+
+
+class LogGroupFilter(Filter):
+    """What the subscription filter of a log group forwards."""
+
+    emit_system_fields: Distinct[SystemField] | None = Field(
+        default=None, description="which of `@aws.account`, `@aws.region` and `@source.log` to add to events"
+    )
+
+
+class SubscribedLogGroup(LogGroupFilter):
+    """An existing log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
+
+    name: LogGroupName = Field(description="the log group")
+
+
+class LogGroup(SubscribedLogGroup):
+    """A log group, or a pattern for several. A bare name in a stack file stands for ``{name: …}``."""
+
+    name: LogGroupPattern = Field(
+        description="the log group, or a pattern like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
+    )
+    create: bool = Field(default=False, description="create the log group; an existing one is never changed")
+    retention_days: RetentionDays | None = Field(
+        default=None, description="days that a log group created here keeps its events"
+    )
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the entry stands for every log group that matches."""
+        return is_pattern(self.name)
+
+    @model_validator(mode="after")
+    def _no_recursion(self) -> Self:
+        if self.name in OWN:
+            raise problem(f"{self.name} is a log group of the archive itself, and cannot be an entry; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _retention_goes_with_create(self) -> Self:
+        if self.create and self.is_pattern:
+            raise problem(f"create: {self.name} is a pattern; give the name of the log group to create")
+        if self.create and self.retention_days is None:
+            raise problem("create: true needs retentionDays; say how many days the log group itself keeps its events")
+        if not self.create and self.retention_days is not None:
+            raise problem("the retention of an existing log group is not changed; remove retentionDays, or set create")
+        return self
+
+
+class AllLogGroups(Filter):
+    """Every log group of an account and region, including future ones. ``true`` stands for ``{}``."""
+
+
+Exclusions = Annotated[
+    Distinct[LogGroupPattern] | None,
+    Field(description="names and patterns of log groups that `all` and patterns leave out"),
+]
+
+
+class RegionLogGroups(Section):
+    """What is archived from one region of one account."""
+
+    log_groups: Distinct[Annotated[LogGroup, BeforeValidator(named)]] = Field(
+        default=(), description="the log groups to subscribe: names, patterns, or objects with a name"
+    )
+    all: Annotated[AllLogGroups | None, BeforeValidator(_all)] = Field(
+        default=None,
+        description="`true`, or an object: archive every log group, including future ones, by one subscription filter "
+        "policy of the account and region; entries of `logGroups` get filters of their own",
+    )
+    exclude: Exclusions = None
+    auto_subscribe: bool = Field(
+        default=False,
+        description="let a function subscribe the log groups that match the patterns of `logGroups` as soon as they "
+        "are created; for where `all` is too much",
+    )
+
+    @model_validator(mode="after")
+    def _something_is_archived(self) -> Self:
+        if not self.log_groups and self.all is None:
+            raise problem("archives nothing; give logGroups, all: true, or both")
+        return self
+
+    @model_validator(mode="after")
+    def _future_log_groups_are_subscribed_once(self) -> Self:
+        if self.auto_subscribe and self.all is not None:
+            raise problem("autoSubscribe: all covers future log groups already; remove one of the two")
+        if self.auto_subscribe and not any(entry.is_pattern for entry in self.log_groups):
+            raise problem("autoSubscribe: no entry of logGroups is a pattern; add one, or remove autoSubscribe")
+        return self
+
+
+Regions = Annotated[
+    dict[Region, RegionLogGroups], AfterValidator(not_empty), Field(description="region → what is archived from it")
+]
+
+
+class Defaults(LogGroupFilter):
+    """Defaults for every application account. A key that an account sets replaces the whole value."""
+
+    deployer_role: DeployerRole = DEPLOYER_ROLE
+    regions: Regions = Field(default={})
+    exclude: Exclusions = None
+
+
+class Application(Account, LogGroupFilter):
+    """An application account, and what is archived from it. Keys that it leaves out are taken from ``defaults``."""
+
+    regions: Regions = Field(default={})
+    exclude: Exclusions = None
+
+    @property
+    def auto_subscribed(self) -> dict[str, RegionLogGroups]:
+        """Region → what a function subscribes there, for the regions that have one."""
+        return {region: wanted for region, wanted in self.regions.items() if wanted.auto_subscribe}
+
+    def completed(self, defaults: Defaults) -> Application:
+        """Return the account with everything that it inherits, down to its log groups."""
+        account = self.within(defaults)
+        return account.model_copy(update={"regions": {
+            region: wanted.within(
+                account,
+                log_groups=tuple(group.within(account) for group in wanted.log_groups),
+                all=wanted.all and wanted.all.within(account),
+            )
+            for region, wanted in account.regions.items()
+        }})  # fmt: skip

@@ -1,0 +1,207 @@
+"""What no key can check by itself: the parts of a stack file compared with each other, and with an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from topology import policies
+from topology.layouts import LAYOUTS, MAX_PARTITIONS
+from topology.regions import PARTITIONS
+from topology.settings.applications import Application
+from topology.settings.archive import Archive
+from topology.settings.stack import Settings
+from topology.settings.types import listed, repeated
+
+MAX_TRUST_CHARACTERS = 2048
+"""What IAM accepts as the trust policy of a role, unless the quota was raised ("IAM and STS quotas")."""
+
+
+def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) -> Iterator[str]:
+    """Yield the problems of a stack file that no key has by itself.
+
+    Args:
+        given: the sections that the file has, valid or not.
+        settings: those that are valid.
+        file: name of the stack file.
+    """
+    if "archive" not in given and "applications" not in given:
+        yield "the stack describes nothing; add an archive section, an applications section, or both"
+    if "archive" not in given and "applications" in given and "archiveStack" not in given:
+        yield (
+            "archiveStack: is required in a stack without an archive section; name the stack that builds the archive, "
+            "like archiveStack: archive"
+        )
+    if "archive" in given and "archiveStack" in given:
+        yield "archiveStack: this stack has an archive section of its own; remove one of the two"
+    yield from _missing_regions(given)
+    yield from _clashes(given, settings)
+    archive = settings.archive
+    if archive is None:
+        yield from _border_crossings(settings, [])
+        return
+    if "applications" not in given:
+        for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
+            if not value:
+                yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
+    if archive.bucket.object_lock and not settings.retain:
+        yield (
+            "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
+            "would prevent; remove one of the two"
+        )
+    if archive.alarms is None and settings.alarms:
+        yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
+    yield from _unused_names(archive)
+    yield from _wrong_topics(archive)
+    yield from _oversized_trust(archive)
+    yield from _too_many_partitions(archive, settings.applications)
+    yield from _resources_of_other_regions(archive)
+    yield from _border_crossings(
+        settings,
+        [("archive.region", archive.region), *(("archive.destinationRegions", r) for r in archive.destination_regions)],
+    )
+    yield from unserved(
+        settings.applications,
+        regions=archive.destination_regions,
+        accounts=archive.sender_accounts,
+        organization=archive.sender_organization,
+        file=file,
+    )
+
+
+def unserved(
+    applications: Iterable[Application],
+    *,
+    regions: Iterable[str],
+    accounts: Iterable[str],
+    organization: str | None,
+    file: str,
+) -> Iterator[str]:
+    """Yield what the archive does not serve, a line for each account and region.
+
+    Args:
+        applications: the application accounts of a stack.
+        regions: regions in which the archive has a destination.
+        accounts: IDs of the accounts that the archive admits.
+        organization: the organization that the archive admits; only AWS knows which accounts are in it.
+        file: the archive's stack file, named as the place to fix.
+    """
+    regions, accounts = sorted(regions), sorted(accounts)
+    for application in applications:
+        if organization is None and application.account not in accounts:
+            yield (
+                f"applications, account {application.account}: the archive does not admit it; it admits "
+                f'{listed(accounts)}; add "{application.account}" to archive.senders.accounts in {file}'
+            )
+        for region in application.regions:
+            if region not in regions:
+                yield (
+                    f"applications, account {application.account}, region {region}: the archive does not serve the "
+                    f"region; it serves {listed(regions)}; add {region} to archive.destinationRegions in {file}"
+                )
+
+
+def _missing_regions(given: Mapping[str, object]) -> Iterator[str]:
+    defaults, applications = given.get("defaults"), given.get("applications")
+    if isinstance(defaults, dict) and "regions" in defaults:
+        return
+    for index, application in enumerate(applications if isinstance(applications, list) else []):
+        if isinstance(application, dict) and "regions" not in application:
+            yield f"applications[{index}].regions: is required, since defaults has none"
+
+
+def _clashes(given: Mapping[str, object], settings: Settings) -> Iterator[str]:
+    archive, applications = settings.archive, settings.applications
+    for account in repeated(application.account for application in applications):
+        yield f"applications: account {account} has more than one entry; merge them"
+    everyone = [*applications] if archive is None else [archive, *applications]
+    for label in repeated(account.label for account in everyone):
+        yield f'applications: the alias "{label}" is used more than once; give each account its own'
+    if archive is None:
+        return
+    section = given.get("archive")
+    senders = archive.sender_accounts if isinstance(section, dict) and "senders" in section else ()
+    for key, accounts in (("applications", [a.account for a in applications]), ("archive.senders.accounts", senders)):
+        if archive.account in accounts:
+            yield (
+                f"{key}: account {archive.account} is the archive itself, and a destination accepts events from other "
+                "accounts only; remove it"
+            )
+
+
+def _unused_names(archive: Archive) -> Iterator[str]:
+    for region in sorted(archive.destination_names.keys() - set(archive.destination_regions)):
+        yield (
+            f"archive.destinationNames: {region} has no destination; the archive has destinations in "
+            f"{listed(archive.destination_regions)}; remove the name, or add the region to destinationRegions"
+        )
+
+
+def _wrong_topics(archive: Archive) -> Iterator[str]:
+    topics = archive.alarms
+    if not topics:
+        return
+    for region in sorted(set(archive.regions) - topics.keys()):
+        yield f"archive.alarms: has no topic in {region}, where the archive has its stream or a destination; add one"
+    for region, arn in topics.items():
+        if arn.split(":")[3] != region:
+            yield f"archive.alarms.{region}: {arn} is in another region, and an alarm notifies topics of its own only"
+
+
+def _oversized_trust(archive: Archive) -> Iterator[str]:
+    """The trust policy of the sender role fills up first: a destination policy holds some 330 accounts."""
+    trust = policies.sender_role_trust(
+        home_region=archive.region,
+        account=archive.account,
+        sender_accounts=archive.sender_accounts,
+        sender_organization=archive.sender_organization,
+    )
+    if len(trust) > MAX_TRUST_CHARACTERS:
+        yield (
+            f"archive.senders: the trust policy of {archive.sender_role_name} would have {len(trust)} characters for "
+            f"{len(archive.sender_accounts)} accounts, and IAM accepts {MAX_TRUST_CHARACTERS}; admit your organization "
+            "instead, like senders: {organization: o-exampleorg1}"
+        )
+
+
+def _too_many_partitions(archive: Archive, applications: Iterable[Application]) -> Iterator[str]:
+    layout = archive.delivery.layout
+    sources = [
+        (application.account, region, name)
+        for application in applications
+        for region, groups in application.regions.items()
+        for name in [*(group.name for group in groups.log_groups), *([""] if groups.all else [])]
+    ] or [  # other stacks say which log groups there are
+        (account, region, "") for account in archive.sender_accounts for region in archive.destination_regions
+    ]
+    sources += [(archive.account, archive.region, group.name) for group in archive.own_log_groups]
+    partitions = len({source[: len(LAYOUTS[layout].partitioned_by)] for source in sources})
+    if partitions > MAX_PARTITIONS:
+        yield (
+            f"archive.delivery.layout: {layout} makes {partitions} partitions of this stack, and a stream writes "
+            f"{MAX_PARTITIONS} at a time; choose one with fewer, like dated"
+        )
+
+
+def _resources_of_other_regions(archive: Archive) -> Iterator[str]:
+    function = archive.transform.code if archive.transform is not None else None
+    for key, what, arn in (("key", "key", archive.key), ("transform.code", "function", function)):
+        region = str(arn).split(":")[3] if str(arn).startswith("arn:") else archive.region
+        if region != archive.region:
+            yield (
+                f"archive.{key}: is in {region}, and the stream in {archive.region}; give a {what} in {archive.region}"
+            )
+
+
+def _border_crossings(settings: Settings, places: list[tuple[str, str]]) -> Iterator[str]:
+    """Nothing crosses from one AWS partition to another: neither roles nor destinations."""
+    places = [
+        *places,
+        *((f"applications, account {a.account}", region) for a in settings.applications for region in a.regions),
+    ]
+    for where, region in places:
+        home, first = places[0]
+        if PARTITIONS[region] != PARTITIONS[first]:
+            yield (
+                f"{where}: {region} is in partition {PARTITIONS[region]}, but {first} ({home}) is in "
+                f"{PARTITIONS[first]}, and logs cannot cross; use a separate stack for each partition"
+            )

@@ -1,0 +1,57 @@
+"""All that a stack file says."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from topology.settings.applications import Application, Defaults
+from topology.settings.archive import Archive
+from topology.settings.types import RoleName, Section
+
+
+class Settings(Section):
+    """All that a stack file says: an archive, applications, or both."""
+
+    archive: Archive | None = Field(default=None, description="the central account")
+    archive_stack: str | None = Field(
+        default=None, min_length=1, description="the archive's stack, for a stack without an archive"
+    )
+    defaults: Defaults = Field(default=Defaults(), description="defaults for all of `applications`")
+    applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
+    filter_roles: bool = Field(
+        default=False,
+        description="give the subscription filters a role in their own account, which an archive that admits an "
+        "organization requires; automatic if such an archive is in this stack",
+    )
+    alarms: bool = Field(
+        default=False,
+        description="notify the archive's topics when events of the application accounts are not delivered; if the "
+        "archive is in this stack, `archive.alarms` decides",
+    )
+    promoted_from: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the stack that has to run a commit, and deliver, before this one may (`ops promote`); "
+        "default: the archive's stack",
+    )
+    preview_role: RoleName | None = Field(
+        default=None,
+        description="a role to assume in every account instead of its `deployerRole`, for previews that may only "
+        "read; `pulumi up` rejects it",
+    )
+    retain: bool = Field(
+        default=True,
+        description="protect the bucket, and retain it and log groups created here when they leave the stack",
+    )
+
+    @property
+    def filters_have_roles(self) -> bool:
+        """Whether subscription filters get a role: if the stack says so, or if its own archive requires it."""
+        return self.filter_roles or (self.archive is not None and self.archive.sender_organization is not None)
+
+    def completed(self) -> Settings:
+        """Return the settings with everything inherited, and the role for previews in every account if there is one."""
+        role = {} if self.preview_role is None else {"deployer_role": self.preview_role}
+        applications = tuple(each.completed(self.defaults).model_copy(update=role) for each in self.applications)
+        archive = self.archive and self.archive.completed(applications).model_copy(update=role)
+        return self.model_copy(update={"archive": archive, "applications": applications})
