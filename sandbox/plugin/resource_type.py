@@ -85,9 +85,9 @@ class ResourceType:
         return aws.call(self.service, self.create_operation, **self.address(inputs) | self.parameters(inputs) | tags)
 
     def find(self, aws: Aws, resource_id: str) -> Values | None:
-        """Return at least the inputs and outputs of the resource in the cloud, or None if it does not exist.
+        """Return the properties of the resource in the cloud, or None if it does not exist.
 
-        Of a type with tags, ``tagsAll`` may be among them; else ``read`` lists the tags.
+        ``read`` drops what is neither an input nor an output, and lists the tags if ``tagsAll`` is missing.
         """
         identity = self.identify(resource_id)
         found = aws.find(self.service, self.read_operation, **self.address(identity))
@@ -107,15 +107,15 @@ class ResourceType:
         return {"resourceArn": state["arn"]}
 
     def parameters(self, inputs: Values) -> Values:
-        """Return the parameters that set everything else."""
+        """Return the parameters that the other inputs set."""
         keys = inputs.keys() & self.inputs - {"tags", *self.identity}
         return {self.aws_names.get(key, key): inputs[key] for key in keys}
 
     def properties(self, found: Values) -> Values | None:
-        """Return the properties in the response of the operation that reads, or None if it says that there are none."""
+        """Return the properties in the response of the read operation, or None if it stands for a missing resource."""
         return self.renamed(found)
 
     def renamed(self, described: Values) -> Values:
-        """Return what AWS says of the resource under the names of its properties."""
+        """Return AWS's description of the resource under the names of its properties."""
         names = {name: key for key, name in self.aws_names.items()}
         return {names.get(name, name): value for name, value in described.items()}

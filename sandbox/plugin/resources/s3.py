@@ -69,12 +69,12 @@ class _BucketSetting(ResourceType):
 
 
 class _PermanentBucketSetting(_BucketSetting):
-    """A setting that cannot be deleted, only put to what stands for none."""
+    """A setting that cannot be deleted, only reset."""
 
-    none: ClassVar[Values]
+    reset: ClassVar[Values]  # the parameters that reset it
 
     def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
-        aws.find("s3", self.create_operation, bucket=resource_id, **self.none)
+        aws.find("s3", self.create_operation, bucket=resource_id, **self.reset)
 
 
 class BucketOwnershipControls(_BucketSetting):
@@ -112,7 +112,7 @@ class BucketVersioning(_PermanentBucketSetting):
     arguments = sdk.s3.BucketVersioningInitArgs  # the plain name is a nested type's
     inputs = frozenset({"bucket", "versioningConfiguration"})
     create_operation, read_operation = "put_bucket_versioning", "get_bucket_versioning"
-    none: ClassVar = {"versioningConfiguration": {"status": "Suspended"}}
+    reset: ClassVar = {"versioningConfiguration": {"status": "Suspended"}}
 
     def properties(self, found: Values) -> Values | None:
         return {"versioningConfiguration": {"status": found["status"]}} if "status" in found else None
@@ -158,7 +158,7 @@ class BucketObjectLockConfiguration(_PermanentBucketSetting):
     arguments = sdk.s3.BucketObjectLockConfigurationInitArgs  # the plain name is a nested type's
     inputs = frozenset({"bucket", "rule"})
     create_operation, read_operation = "put_object_lock_configuration", "get_object_lock_configuration"
-    none: ClassVar = {"objectLockConfiguration": {"objectLockEnabled": "Enabled"}}
+    reset: ClassVar = {"objectLockConfiguration": {"objectLockEnabled": "Enabled"}}
 
     def parameters(self, inputs: Values) -> Values:
         return {"objectLockConfiguration": {"objectLockEnabled": "Enabled", "rule": inputs["rule"]}}
@@ -172,7 +172,7 @@ class BucketLogging(_PermanentBucketSetting):
     arguments = sdk.s3.BucketLoggingInitArgs  # the plain name is a nested type's
     inputs = frozenset({"bucket", "targetBucket", "targetPrefix"})
     create_operation, read_operation = "put_bucket_logging", "get_bucket_logging"
-    none: ClassVar = {"bucketLoggingStatus": {}}
+    reset: ClassVar = {"bucketLoggingStatus": {}}
 
     def parameters(self, inputs: Values) -> Values:
         return {"bucketLoggingStatus": {"loggingEnabled": super().parameters(inputs)}}

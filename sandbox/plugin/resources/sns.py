@@ -38,7 +38,7 @@ class TopicPolicy(ResourceType):
     create_operation, read_operation = "set_topic_attributes", "get_topic_attributes"
 
     def delete(self, aws: Aws, resource_id: str, state: Values) -> None:
-        """Put AWS's default policy, with its main permissions for the owner: a topic always has one."""
+        """Restore the owner's main permissions of AWS's default policy: a topic always has a policy."""
         owner = {
             "Effect": "Allow",
             "Principal": {"AWS": "*"},
