@@ -1,6 +1,6 @@
 """``python -m ops``."""
 
-from ops.cli import app
+from ops.cli.app import app
 
 if __name__ == "__main__":
     app()

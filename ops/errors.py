@@ -12,6 +12,6 @@ class OperatorError(Exception):
         status: exit status of the command: 1 if the answer is no, 2 if it could not be found out.
     """
 
-    def __init__(self, message: str, status: Literal[1, 2] = 2) -> None:
-        super().__init__(message)
+    def __init__(self, headline: str, *details: str, status: Literal[1, 2] = 2) -> None:
+        super().__init__("\n  ".join([headline, *details]))
         self.status = status

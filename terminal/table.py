@@ -31,7 +31,7 @@ class Table:
         self._styles.append(style)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Render for the width that there is."""
+        """Render within the available width."""
         columns = zip(self._headers, *self._rows, strict=True)
         needed = sum(min(_UNFOLDED, max(map(_width, column))) + 3 for column in columns) + 1
         yield from self._columns() if needed <= options.max_width else self._lists()

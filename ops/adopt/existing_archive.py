@@ -377,11 +377,11 @@ def _read_senders(
 
     senders = in_parallel(read_one, accounts, on_progress)
     if problems := [sender.problem for sender in senders if sender.problem]:
-        headline = (
+        raise OperatorError(
             "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there, or name the "
-            "accounts to read with --application:"
+            "accounts to read with --application:",
+            *problems,
         )
-        raise OperatorError("\n  ".join([headline, *problems]))
     return senders
 
 

@@ -110,7 +110,7 @@ class Promotion:
                 try:
                     delivers = self._verify(stack, settings[stack])
                 except OperatorError as error:
-                    raise OperatorError(f"{error}\n{rollback}", error.status) from None
+                    raise OperatorError(f"{error}\n{rollback}", status=error.status) from None
                 self.steps.append(Step(stack, "promoted", changes, delivers))
 
     def _commit(self) -> str:
@@ -131,7 +131,7 @@ class Promotion:
         self.reporter.on_step(f"previewing {stack}")
         preview = self._preview(stack)
         if reasons := gate.reasons(preview, self.allow):
-            raise OperatorError("\n  ".join([f"{stack} must not be applied:", *reasons]), status=1)
+            raise OperatorError(f"{stack} must not be applied:", *reasons, status=1)
         changes = summary(preview)
         if not self.reporter.confirm(changes):
             raise OperatorError(f"the update of {stack} was declined; nothing was changed", status=1)
@@ -185,7 +185,7 @@ class Promotion:
             for each in verdicts
             if each.loss
         ]:
-            raise OperatorError("\n  ".join([f"{stack} does not deliver:", *losses]), status=1)
+            raise OperatorError(f"{stack} does not deliver:", *losses, status=1)
         return len(verdicts)
 
 

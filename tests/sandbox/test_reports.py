@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops.cli import app
+from ops.cli.app import app
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from botocore.exceptions import ClientError
 from pulumi.automation import CommandError, CommandResult
 from typer.testing import CliRunner
 
 from accounts.parallel import in_parallel
-from ops.cli import app
+from ops.cli.app import app
 from ops.cli.common import error_messages
+from ops.coverage import Line
 from ops.errors import OperatorError
+from terminal.console import stdout
 from topology.settings import SettingsError
 
 PANELS = {
@@ -27,10 +31,32 @@ PANELS = {
 
 
 def test_help_groups_the_commands_by_what_they_are_about() -> None:
-    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).stdout
-    panels = re.findall(r"╭─ (\w+) ─.*?\n(.*?)╰", text, flags=re.DOTALL)
-    commands = {title: re.findall(r"^│ ([a-z]+) ", body, flags=re.MULTILINE) for title, body in panels}
-    assert {title: names for title, names in commands.items() if title != "Options"} == PANELS
+    panels: dict[str, list[str]] = {}
+    for command in app.registered_commands:
+        assert command.callback is not None
+        panels.setdefault(str(command.rich_help_panel), []).append(command.callback.__name__)
+    assert panels == PANELS
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_coverage_cuts_neither_an_account_nor_a_log_group_and_prints_both_literally(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "Pulumi.wide.yaml"
+    applications = [{"account": "222222222222", "regions": {"ap-southeast-2": {"logGroups": ["/app"]}}}]
+    config = {"archiveStack": "archive", "applications": applications}
+    keys = {f"central-log-archive:{key}": value for key, value in config.items()}
+    file.write_text(yaml.safe_dump({"config": keys}), encoding="utf-8")
+    name, number = "/[red]/:key:/\x1b/", "0123456789" * 19
+    line = Line("222222222222", "ap-southeast-2", name + number, "missed", None, "no entry matches it")
+    monkeypatch.setattr("ops.cli.coverage.survey", lambda *_: [line])
+    monkeypatch.setattr(stdout, "_width", width)
+    done = CliRunner().invoke(app, ["coverage", "-s", "wide", "--config-file", str(file)])
+    assert done.exit_code == 0
+    assert "222222222222, ap-southeast-2" in done.stdout
+    assert r"/[red]/:key:/\x1b/" in done.stdout
+    assert number in re.sub(r"\D", "", done.stdout)
 
 
 def fail(error: Exception) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops.cli import app
+from ops.cli.app import app
 from ops.errors import OperatorError
 from ops.review.gate import STATEFUL, reasons
 from ops.review.preview import ALL, read

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -79,6 +79,7 @@ def test_numbers_are_aligned_to_the_right() -> None:
     st.lists(st.text(st.characters(exclude_characters="│ \xad"), max_size=60), min_size=1, max_size=3),
     st.integers(60, 120),
 )
+@settings(deadline=None, max_examples=50)
 def test_a_table_holds_all_of_any_text_within_its_width(cells: list[str], width: int) -> None:
     text = printed(table(tuple(cells)), width)
     assert all(cell_len(line) <= width for line in text.splitlines())
@@ -86,6 +87,7 @@ def test_a_table_holds_all_of_any_text_within_its_width(cells: list[str], width:
 
 
 @given(st.lists(st.tuples(*[st.text("ab ", max_size=40)] * 6), min_size=1, max_size=3), st.integers(30, 200))
+@settings(deadline=None, max_examples=50)
 def test_text_of_up_to_16_characters_stays_on_one_line(rows: list[tuple[str, ...]], width: int) -> None:
     text = printed(table(*rows), width)
     for row in rows:
