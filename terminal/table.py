@@ -15,10 +15,7 @@ _UNFOLDED = 16
 
 
 class Table:
-    """Rows under headers. Where the columns do not fit next to each other, each row is a list of its cells.
-
-    Longer cells are folded first, and down to 16 characters only; what does not fit even then makes it lists.
-    """
+    """Rows under headers. Long cells are folded, down to 16 characters; if that is too wide, rows become lists."""
 
     def __init__(self, *headers: str, title: str = "") -> None:
         self._headers, self._title = headers, title
@@ -37,7 +34,7 @@ class Table:
         yield from self._columns() if needed <= options.max_width else self._lists()
 
     def _columns(self) -> Iterator[table.Table]:
-        rendered = table.Table(title=_text(self._title) if self._title else None)
+        rendered = table.Table(title=printable_line(self._title) or None)
         for index, header in enumerate(self._headers):
             numbers = all(isinstance(row[index], int) for row in self._rows)
             rendered.add_column(header, justify="right" if numbers else "left", overflow="fold")
@@ -47,7 +44,7 @@ class Table:
 
     def _lists(self) -> Iterator[Text | table.Table]:
         if self._title:
-            yield Text(self._title, style="table.title")
+            yield Text(printable_line(self._title), style="table.title")
         for row, style in zip(self._rows, self._styles, strict=True):
             rendered = table.Table.grid(padding=(0, 2))
             rendered.add_column(no_wrap=True)
