@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from accounts.inventory import Inventory
+from accounts.parallel import in_parallel
 from accounts.session import AWS_ERRORS
 from topology import roles
 from topology.names import filter_name
@@ -26,8 +26,6 @@ MAX_FILTERS = 5
 """Subscription filters that a log group takes, by the newest page of AWS ("Subscriptions")."""
 SURE_FILTERS = 2
 """Those that it takes by every page ("CloudWatch Logs quotas")."""
-
-_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,9 @@ def plan_accounts(
     Raises:
         SettingsError: with everything that keeps the stack from being deployed.
     """
-    with ThreadPoolExecutor(_READERS) as readers:
-        plans = list(
-            readers.map(
-                lambda application: _plan(application, stack, check_existing_filters=check_existing_filters),
-                applications,
-            )
-        )
+    plans = in_parallel(
+        lambda application: _plan(application, stack, check_existing_filters=check_existing_filters), applications
+    )
     if problems := [problem for plan in plans for problem in plan.problems]:
         raise SettingsError.of(file_name(stack), problems)
     return {plan.account: plan for plan in plans}

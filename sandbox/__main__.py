@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sandbox.command import CommandError, arguments_for
 from sandbox.demo import DemoError
@@ -21,11 +19,13 @@ from sandbox.instance import of_checkout
 from sandbox.prepare import PrepareError
 from sandbox.prepare import prepare as prepare_accounts
 from sandbox.server import ServerError
+from terminal.console import PlainConsole
+from terminal.table import Table
 from topology.settings import SettingsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-output = Console()
-progress = Console(stderr=True)
+output = PlainConsole()
+progress = PlainConsole(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -79,9 +79,9 @@ def prepare(files: list[Path], *, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(data=[asdict(line) for line in prepared])
         return
-    table = Table("account", "deployer role", "region", "log groups made", "there before")
+    table = Table("account", "deployer role", "region", "created", "existing", title="Log groups")
     for line in prepared:
-        table.add_row(line.account, line.role, line.region, str(line.made), str(line.present))
+        table.add_row(line.account, line.role, line.region, line.made, line.present)
     output.print(table)
 
 

@@ -11,7 +11,7 @@ import pytest
 from sandbox.prepare import prepare
 from tests.graph.recorder import config_of
 from tests.graph.test_program import BUCKET
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 from topology import policies
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from sandbox import server
 from sandbox.instance import Instance
 from sandbox.server import ROOT
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 
 
 @pytest.fixture(scope="module")

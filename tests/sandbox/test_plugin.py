@@ -12,8 +12,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.provider import AwsProvider
-from tests.sandbox.by_hand import HOME, new_account
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.existing_archive import HOME, new_account
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"

@@ -14,7 +14,7 @@ from sandbox.command import arguments_for
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 
 SHOP = {

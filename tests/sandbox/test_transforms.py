@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.server import ROOT
 from tests.graph.recorder import config_of
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 
 WAF = {"timestamp": 1, "action": "BLOCK", "httpRequest": {"clientIp": "192.0.2.1"}}

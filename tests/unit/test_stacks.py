@@ -1,4 +1,4 @@
-"""Which stack follows which, and which a change touches."""
+"""In which order stacks are promoted, and which of them a change affects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.report import MARK
-from ops.stacks import StacksError, chain, ordered, read, touched
+from ops.errors import OperatorError
+from ops.promote.stacks import affected, chain, promotion_order, read_stacks
+from ops.review.report import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["app-dev", "app-prod", "archive"]
@@ -28,30 +29,28 @@ def project(folder: Path, **promoted_from: str | None) -> Path:
     return folder
 
 
-def test_the_example_stacks_follow_one_another() -> None:
-    assert chain("app-prod", read(ROOT)) == ["archive", "app-dev", "app-prod"]
-    assert chain("app-dev", read(ROOT)) == ["archive", "app-dev"]
-    assert chain("archive", read(ROOT)) == ["archive"]
+def test_the_example_stacks_are_promoted_one_after_another() -> None:
+    assert chain("app-prod", read_stacks(ROOT)) == ["archive", "app-dev", "app-prod"]
+    assert chain("app-dev", read_stacks(ROOT)) == ["archive", "app-dev"]
+    assert chain("archive", read_stacks(ROOT)) == ["archive"]
 
 
-def test_a_stack_follows_its_archive_unless_it_says_otherwise(tmp_path: Path) -> None:
-    stacks = read(project(tmp_path, archive=None, dev="", prod="organization/project/dev"))
+def test_a_stack_is_promoted_after_its_archive_unless_promoted_from_names_another(tmp_path: Path) -> None:
+    stacks = read_stacks(project(tmp_path, archive=None, dev="", prod="organization/project/dev"))
     assert chain("prod", stacks) == ["archive", "dev", "prod"]
 
 
 @pytest.mark.parametrize(
     ("promoted_from", "problem"),
     [
-        ({"prod": "dev", "dev": "prod"}, "prod → dev → prod: promotedFrom goes in a circle"),
-        ({"prod": "staging"}, r"no Pulumi\.staging\.yaml, which prod follows .* there are prod"),
-        ({"dev": ""}, r"there is no Pulumi\.prod\.yaml; there are dev"),
+        ({"prod": "dev", "dev": "prod"}, "prod → dev → prod: promotedFrom is circular"),
+        ({"prod": "staging"}, r"Pulumi\.staging\.yaml does not exist, the predecessor of prod .*; stacks: prod"),
+        ({"dev": ""}, r"Pulumi\.prod\.yaml does not exist; stacks: dev"),
     ],
 )
-def test_stacks_that_do_not_follow_one_another_are_told(
-    tmp_path: Path, promoted_from: dict[str, str], problem: str
-) -> None:
-    with pytest.raises(StacksError, match=problem):
-        chain("prod", read(project(tmp_path, **promoted_from)))
+def test_a_broken_chain_is_rejected(tmp_path: Path, promoted_from: dict[str, str], problem: str) -> None:
+    with pytest.raises(OperatorError, match=problem):
+        chain("prod", read_stacks(project(tmp_path, **promoted_from)))
 
 
 @pytest.mark.parametrize(
@@ -67,20 +66,24 @@ def test_stacks_that_do_not_follow_one_another_are_told(
         (["docs/cost.md", "tests/unit/test_stacks.py", ".github/workflows/ci.yml"], []),
     ],
 )
-def test_a_stack_is_touched_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:
-    assert touched(paths, NAMES) == stacks
+def test_a_stack_is_affected_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:
+    assert affected(paths, NAMES) == stacks
 
 
-def test_what_is_told_to_be_beside_the_stacks_is_there() -> None:
-    beside = [path for path in (".github", "benchmarks", "docs", "ops", "sandbox", "tests") if (ROOT / path).is_dir()]
-    assert len(beside) == 6
-    assert touched([f"{path}/any" for path in beside], NAMES) == []
+def test_the_folders_that_no_stack_uses_exist() -> None:
+    folders = [
+        path
+        for path in (".github", "benchmarks", "docs", "ops", "sandbox", "terminal", "tests")
+        if (ROOT / path).is_dir()
+    ]
+    assert len(folders) == 7
+    assert affected([f"{path}/any" for path in folders], NAMES) == []
 
 
 @pytest.mark.parametrize("workflow", ["promote.yml", "drift.yml"])
 def test_the_workflows_know_every_stack_in_the_order_of_promotion(workflow: str) -> None:
     (job,) = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"].values()
-    assert job["strategy"]["matrix"]["stack"] == ordered(read(ROOT))
+    assert job["strategy"]["matrix"]["stack"] == promotion_order(read_stacks(ROOT))
 
 
 def test_the_workflow_finds_its_comment_by_the_mark_of_the_report() -> None:

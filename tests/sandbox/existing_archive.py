@@ -1,4 +1,4 @@
-"""An archive made by hand with boto3, as its own account's root: what the cloud is tested with."""
+"""An archive created with boto3 as the root of its account, to test the cloud with."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What an update would change, read from what ``pulumi preview --json --show-sames`` printed.
+"""What an update would change, read from the output of ``pulumi preview --json --show-sames``.
 
-Nothing is asked of Pulumi or AWS. What stays the same is needed too: it says which account and region a resource is in.
+Neither Pulumi nor AWS is called. Unchanged resources are needed to tell which account and region a resource is in.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ops.errors import OperatorError
 from topology.patterns import CANARY
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 
-# A replacement comes as several steps of one resource; the first of these words that is among them tells all.
-_WORDS: dict[str, Op] = {
+# A replacement consists of several steps of one resource; the first of these operations among them is the outcome.
+_OUTCOMES: dict[str, Op] = {
     "replace": "replace", "create-replacement": "replace", "delete-replaced": "replace", "create": "create",
     "import": "create", "delete": "delete", "update": "update", "same": "same",
 }  # fmt: skip
@@ -24,24 +25,20 @@ _PROVIDER = "pulumi:providers:aws"
 _FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
 _ACCOUNT_POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
 ALL = "all"
-"""Stands for every log group of an account and region."""
+"""Every log group of an account and region."""
 _SUBSCRIPTION = "central-log-archive:index:AppAccountSubscription"
-
-
-class PreviewError(Exception):
-    """The text is no preview. It says why."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as it is, or as it would be.
+    """A resource before or after the update.
 
     Attributes:
         urn: its URN.
-        inputs: what the program gives.
+        inputs: its inputs.
         parent: URN of its parent, or empty.
         provider: URN of its provider, or empty.
-        retained: whether it stays in its account when it leaves the stack.
+        retained: whether it is retained when it is deleted from the stack.
     """
 
     urn: str
@@ -52,7 +49,7 @@ class Resource:
 
     @property
     def type(self) -> str:
-        """Its type token, without those of its parents."""
+        """Its type token, without its parents' types."""
         return self.urn.split("::")[2].rpartition("$")[2]
 
     @property
@@ -63,7 +60,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Change:
-    """What would become of a resource: ``before`` is None where it would be made, ``after`` where it would go."""
+    """What would happen to a resource: ``before`` is None if it is created, ``after`` if it is deleted."""
 
     op: Op
     before: Resource | None
@@ -71,7 +68,7 @@ class Change:
 
     @property
     def resource(self) -> Resource:
-        """The resource, as it would be, or else as it was."""
+        """The resource after the update, or before it if it is deleted."""
         found = self.after or self.before
         assert found is not None  # noqa: S101 - a step has one of them
         return found
@@ -83,9 +80,9 @@ class Preview:
 
     Attributes:
         stack: name of the stack.
-        changes: a change for each resource, those that stay the same too.
-        errors: why the preview failed; empty: it did not.
-        warnings: what it warns of.
+        changes: a change for each resource, unchanged ones included.
+        errors: why the preview failed; empty if it did not.
+        warnings: its warnings.
     """
 
     stack: str
@@ -94,13 +91,13 @@ class Preview:
     warnings: list[str] = field(default_factory=list)
 
     def resources(self, when: Literal["before", "after"]) -> list[Resource]:
-        """Return all resources of the stack as they are, or as they would be."""
+        """Return all resources of the stack before or after the update."""
         return [each for change in self.changes if (each := getattr(change, when)) is not None]
 
     def links(self, when: Literal["before", "after"]) -> set[tuple[str, str, str]]:
-        """Return account, region and log group (or ALL) of everything that is archived by this stack.
+        """Return account, region and log group (or ALL) of everything that this stack archives.
 
-        The canaries are not among them: they are there for ``ops verify``, and hold nothing of their account.
+        Canaries are left out: they only exist for ``ops verify``.
         """
         resources = self.resources(when)
         places = {each.urn: _place(each) for each in resources if each.type == _PROVIDER}
@@ -113,54 +110,54 @@ class Preview:
         }
 
 
-def read(file: Path, stack: str = "") -> Preview:
-    """Read a file with what ``pulumi preview --json --show-sames`` printed; as ``parse``.
+def read(file: Path) -> Preview:
+    """Read a file with the output of ``pulumi preview --json --show-sames``.
 
     Raises:
-        PreviewError: as ``parse``, or it cannot be read.
+        OperatorError: it cannot be read, or is not such an output.
     """
     try:
         printed = file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise PreviewError(f"{file} cannot be read: {error}") from None
-    return parse(printed, str(file), stack)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{file} cannot be read: {error}") from None
+    return parse(printed, str(file), file.stem)
 
 
-def parse(printed: str, source: str, stack: str = "") -> Preview:
-    """Understand what ``pulumi preview --json --show-sames`` printed.
+def parse(printed: str, source: str, stack: str) -> Preview:
+    """Parse the output of ``pulumi preview --json --show-sames``.
 
     Args:
-        printed: the JSON, and whatever else was printed before it.
-        source: where it comes from; errors name it.
-        stack: name of the stack, for a preview that failed before it came to any resource.
+        printed: the JSON, and whatever was printed before it.
+        source: where it comes from, for errors.
+        stack: name of the stack, for a preview that failed before its first resource.
 
     Raises:
-        PreviewError: there is no preview in it, or only a part of one.
+        OperatorError: it is not such an output, or not all of it.
     """
     try:
         document = json.loads(printed[printed.index("{") :])
-        steps, diagnostics = document.get("steps", []), document.get("diagnostics") or []
-    except (ValueError, AttributeError) as error:
-        raise PreviewError(f"{source} has no output of pulumi preview --json: {error}") from None
+    except ValueError as error:
+        raise OperatorError(f"{source} is not the output of pulumi preview --json: {error}") from None
+    steps, diagnostics = document.get("steps") or [], document.get("diagnostics") or []
     same = (document.get("changeSummary") or {}).get("same", 0)
     if same > sum(step["op"] == "same" for step in steps):
-        raise PreviewError(f"{source} leaves out what stays the same; run pulumi preview --json --show-sames")
+        raise OperatorError(f"{source} lacks unchanged resources; run pulumi preview --json --show-sames")
     by_urn: dict[str, list[dict[str, Any]]] = {}
     for step in steps:
-        if step["op"] in _WORDS:
+        if step["op"] in _OUTCOMES:
             by_urn.setdefault(step["urn"], []).append(step)
-    said: dict[str, list[str]] = {"error": [], "warning": []}
+    messages: dict[str, list[str]] = {"error": [], "warning": []}
     for diagnostic in diagnostics:
         severity, _, text = diagnostic["message"].strip().partition(": ")
-        if severity in said and diagnostic.get("severity", severity) == severity:
-            said[severity].append(text)
+        if severity in messages and diagnostic.get("severity", severity) == severity:
+            messages[severity].append(text)
     named = next((urn.split("::")[0].rpartition(":")[2] for urn in by_urn), stack)
-    return Preview(named, [_change(each) for each in by_urn.values()], said["error"], said["warning"])
+    return Preview(named, [_change(each) for each in by_urn.values()], messages["error"], messages["warning"])
 
 
 def _change(steps: list[dict[str, Any]]) -> Change:
-    words = {step["op"] for step in steps}
-    op = next(_WORDS[word] for word in _WORDS if word in words)
+    ops = {step["op"] for step in steps}
+    op = next(outcome for step, outcome in _OUTCOMES.items() if step in ops)
     before = next((_resource(step["oldState"]) for step in steps if step.get("oldState")), None)
     after = next((_resource(step["newState"]) for step in reversed(steps) if step.get("newState")), None)
     return Change(op, None if op == "create" else before, None if op == "delete" else after or before)

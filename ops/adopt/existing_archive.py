@@ -1,28 +1,25 @@
-"""An archive that was made by hand, as AWS has it. Nothing is changed, and the deployer roles are enough to read it."""
+"""An existing archive, read from AWS with the deployer roles. Nothing is changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from accounts.inventory import Inventory, Subscription
+from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AWS_ERRORS, AssumedRole
+from ops.errors import OperatorError
 from topology.names import own_filter_names
 from topology.policies import allowing, as_list, principals
 from topology.regions import PARTITIONS, role_arn
 from topology.settings import Application, Archive
 
-_READERS = 8
-
 Filters = Mapping[str, list[Subscription]]
 """Log group → its subscription filters that lead to the archive."""
-
-
-class ByHandError(Exception):
-    """What is there cannot be read, or is no archive. The text says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +27,20 @@ class Stream:
     """A Firehose stream that writes into S3.
 
     Attributes:
-        name: of the stream.
-        arn: of the stream.
+        name: name of the stream.
+        arn: ARN of the stream.
         bucket: name of the bucket.
         role: ARN of the role that it writes with.
-        prefix: of its objects; empty: one of AWS.
-        compression: of its objects, in the words of AWS.
-        buffer_mib: MiB that it gathers before it writes an object.
-        buffer_seconds: seconds after which it writes what it has.
-        processors: type → parameters, of what it does with events.
-        partitioned: whether it is dynamically partitioned, as it was made.
-        backup: whether it keeps events as they came too, which AWS never ends.
-        converts: whether it writes Parquet or ORC.
-        key: ARN of the KMS key of its objects, or else of what it holds; None: keys of AWS, or none.
-        error_log_group: log group that it reports its errors in, if any.
+        prefix: prefix of its objects; empty: the default of AWS.
+        compression: compression of its objects, as AWS spells it.
+        buffer_mib: buffer size, in MiB.
+        buffer_seconds: buffer interval, in seconds.
+        processors: type → parameters of its processors.
+        partitioned: whether dynamic partitioning is enabled, which cannot be changed.
+        backup: whether it backs up source records, which cannot be disabled.
+        converts: whether it converts records to Parquet or ORC.
+        key: ARN of the KMS key of its objects, or else of the stream; None: an AWS owned key, or no encryption.
+        error_log_group: log group of its errors, if any.
     """
 
     name: str
@@ -63,19 +60,19 @@ class Stream:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:
-        """Read what Firehose says of a stream (API operation DescribeDeliveryStream).
+        """Parse the description of a stream (API operation DescribeDeliveryStream).
 
         Raises:
-            ByHandError: CloudWatch Logs cannot put events into it, or it does not write into S3.
+            OperatorError: CloudWatch Logs cannot put events into it, or it does not write to S3.
         """
         name, status = described["DeliveryStreamName"], described["DeliveryStreamStatus"]
         delivery = described["Destinations"][0].get("ExtendedS3DestinationDescription")
         if described["DeliveryStreamType"] != "DirectPut" or not delivery:
-            raise ByHandError(f"the stream {name} does not take direct puts, or does not write into S3")
+            raise OperatorError(f"the stream {name} is not a Direct PUT stream that writes to S3")
         if status != "ACTIVE":
-            raise ByHandError(f"the stream {name} is {status}; wait until it is ACTIVE")
-        of_objects = (delivery.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}
-        of_stream = described.get("DeliveryStreamEncryptionConfiguration") or {}
+            raise OperatorError(f"the status of the stream {name} is {status}; wait until it is ACTIVE")
+        objects = (delivery.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}
+        at_rest = described.get("DeliveryStreamEncryptionConfiguration") or {}
         return cls(
             name=name,
             arn=described["DeliveryStreamARN"],
@@ -86,19 +83,19 @@ class Stream:
             buffer_mib=delivery["BufferingHints"]["SizeInMBs"],
             buffer_seconds=delivery["BufferingHints"]["IntervalInSeconds"],
             processors={
-                each["Type"]: {given["ParameterName"]: given["ParameterValue"] for given in each.get("Parameters", [])}
+                each["Type"]: {pair["ParameterName"]: pair["ParameterValue"] for pair in each.get("Parameters", [])}
                 for each in _enabled(delivery, "ProcessingConfiguration").get("Processors", [])
             },
             partitioned=bool(_enabled(delivery, "DynamicPartitioningConfiguration")),
             backup=delivery.get("S3BackupMode") == "Enabled",
             converts=bool(_enabled(delivery, "DataFormatConversionConfiguration")),
-            key=of_objects.get("AWSKMSKeyARN") or of_stream.get("KeyARN"),
+            key=objects.get("AWSKMSKeyARN") or at_rest.get("KeyARN"),
             error_log_group=_enabled(delivery, "CloudWatchLoggingOptions").get("LogGroupName"),
         )
 
 
 def _enabled(delivery: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    """Return a part of how a stream delivers, or nothing where it is off."""
+    """Return a part of the configuration of a stream; empty if it is disabled."""
     found: Mapping[str, Any] = delivery.get(part) or {}
     return found if found.get("Enabled") else {}
 
@@ -108,11 +105,11 @@ class Destination:
     """A Logs destination.
 
     Attributes:
-        name: of the destination.
-        arn: of the destination.
+        name: name of the destination.
+        arn: ARN of the destination.
         target: ARN of the stream.
-        role: ARN of the role that CloudWatch Logs assumes to put events into it.
-        policy: policy document, or empty.
+        role: ARN of the role that CloudWatch Logs assumes to put events into the stream.
+        policy: access policy, or empty.
     """
 
     name: str
@@ -127,9 +124,9 @@ class Senders:
     """Whom the policies of destinations admit.
 
     Attributes:
-        accounts: their ids.
-        organizations: ids of organizations, all of whose accounts are admitted.
-        everyone: whether a statement admits every account of AWS.
+        accounts: IDs of admitted accounts.
+        organizations: IDs of organizations whose accounts are all admitted.
+        everyone: whether a statement admits every AWS account.
     """
 
     accounts: frozenset[str]
@@ -138,20 +135,20 @@ class Senders:
 
 
 @dataclass(frozen=True)
-class ByHand:
+class ExistingArchive:
     """An archive, and what is subscribed to it.
 
     Attributes:
-        account: id of the central account.
+        account: ID of the central account.
         region: home region.
-        deployer_role: name of the role that it was read with, in every account.
-        stream: what the destinations lead to.
-        destinations: region → destination.
+        deployer_role: name of the role it was read with, in every account.
+        stream: the stream.
+        destinations: region → destination that leads to the stream.
         role_policies: names of the policies of the role that CloudWatch Logs assumes.
-        own_filters: those of the central account's log groups, in the home region.
-        filters: account → region → those of its log groups.
-        account_policies: what subscribes whole accounts and regions, a line each.
-        unseen: accounts and regions that could not be looked at, since they are not enabled or forbidden.
+        own_filters: filters of the central account's log groups, in the home region.
+        filters: account → region → filters of its log groups.
+        account_policies: account-level subscription policies that lead to the archive, a line each.
+        unread: accounts and regions that cannot be read, since they are not enabled or access is denied.
     """
 
     account: str
@@ -163,21 +160,21 @@ class ByHand:
     own_filters: Filters
     filters: Mapping[str, Mapping[str, Filters]]
     account_policies: tuple[str, ...] = ()
-    unseen: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def senders(self) -> Senders:
-        """Whom the destinations admit, beside the central account itself."""
+        """Whom the destinations admit, other than the central account itself."""
         return admitted(self.destinations.values(), self.account)
 
     @property
     def sending(self) -> frozenset[str]:
-        """Ids of the accounts that have filters which lead to the archive."""
+        """IDs of the accounts that have filters which lead to the archive."""
         return frozenset(account for account, regions in self.filters.items() if regions)
 
     @property
     def role(self) -> str:
-        """ARN of the role of the destinations: where there are several, that of the home region, or of the first."""
+        """ARN of the role of the destinations; if there are several, of the home region's, or else of the first."""
         return _role(self.destinations, self.region)
 
 
@@ -189,34 +186,31 @@ def read(
     applications: Collection[str],
     deployer_role: str,
     stack: str,
-    told: Callable[[int, int], object],
-) -> ByHand:
+    on_progress: OnProgress,
+) -> ExistingArchive:
     """Read the central account and the application accounts.
 
     Args:
-        account: id of the central account.
+        account: ID of the central account.
         region: home region.
-        stream: name of the stream, where destinations lead to several.
-        applications: ids of the application accounts; empty: those that the destinations admit by their ids.
+        stream: name of the stream; required if destinations lead to several streams.
+        applications: IDs of the application accounts; empty: those that the destinations admit by ID.
         deployer_role: name of the role to assume in every account.
-        stack: for which stack it is read; CloudTrail names it.
-        told: called with the number of accounts that have been read, and that of all.
+        stack: the stack the accounts are read for; CloudTrail shows its name.
+        on_progress: called as application accounts are done.
 
     Raises:
-        ByHandError: an account cannot be read, or there is no such archive.
+        OperatorError: an argument is not valid, an account cannot be read, or there is no such archive.
     """
-    if region not in PARTITIONS:
-        raise ByHandError(f"{region} is not a region of AWS")
-    if wrong := [each for each in (account, *applications) if not re.fullmatch(r"[0-9]{12}", each)]:
-        raise ByHandError(f"{', '.join(wrong)} is not the id of an account, which has 12 digits")
+    own, *_ = [_validated(each, region, deployer_role) for each in (account, *applications)]
     arn = role_arn(region, account, deployer_role)
     try:
         home = AssumedRole(arn, region, stack)
-        found, unseen = _destinations(home, region)
-        destinations = _of_one_stream(found, region, stream)
-        own = Inventory(all_of(account, [region], deployer_role), stack)
+        found, unread = _destinations(home, region)
+        destinations = _one_per_region(found, region, stream)
+        inventory = Inventory(own, stack)
     except AWS_ERRORS as error:
-        raise ByHandError(f"{account} cannot be read through its deployer role {arn}: {error}") from None
+        raise OperatorError(f"{account} cannot be read with its deployer role {arn}: {error}") from None
     role = _role(destinations, region)
     target = next(iter(destinations.values())).target
     try:
@@ -224,13 +218,12 @@ def read(
             DeliveryStreamName=target.rpartition("/")[2]
         )["DeliveryStreamDescription"]
         role_policies = _policies_of(home.client("iam", region), role.rpartition("/")[2])
-        own_filters = _filters(own, region, {target})
+        own_filters = _filters(inventory, region, {target})
     except AWS_ERRORS as error:
-        raise ByHandError(_lacks_rights(error, arn, target, role, destinations)) from None
+        raise OperatorError(_missing_permissions(error, arn, target, role, destinations)) from None
     accounts = sorted(set(applications) or admitted(destinations.values(), account).accounts)
-    ends = {destination.arn for destination in destinations.values()}
-    senders = _read_accounts(accounts, destinations, ends, deployer_role, stack, told)
-    return ByHand(
+    senders = _read_senders(accounts, destinations, deployer_role, stack, on_progress)
+    return ExistingArchive(
         account=account,
         region=region,
         deployer_role=deployer_role,
@@ -240,21 +233,28 @@ def read(
         own_filters=own_filters,
         filters={each.account: each.filters for each in senders},
         account_policies=tuple(line for each in senders for line in each.policies),
-        unseen=(*unseen, *(place for each in senders for place in each.unseen)),
+        unread=(*unread, *(place for each in senders for place in each.unread)),
     )
 
 
+def _validated(account: str, region: str, deployer_role: str) -> Application:
+    try:
+        return whole_account(account, [region], deployer_role)
+    except ValidationError as error:
+        raise OperatorError("; ".join(detail["msg"] for detail in error.errors())) from None
+
+
 def parameters(values: Mapping[str, str]) -> str:
-    """Write parameters of a bootstrap template as its command takes them."""
+    """Format the parameters of a bootstrap template for the AWS CLI."""
     return " ".join(f"{key}={value}" for key, value in values.items() if value)
 
 
 def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
-    """Return region → destinations that lead into the home region, and what could not be looked at."""
+    """Return region → destinations that lead to a stream of the home region, and the regions that cannot be read."""
     partition = PARTITIONS[region]
     regions = [each for each in PARTITIONS if PARTITIONS[each] == partition]
 
-    def look(each: str) -> list[Destination] | None:
+    def read_region(each: str) -> list[Destination] | None:
         try:
             pages = home.client("logs", each).get_paginator("describe_destinations").paginate()
             return [
@@ -271,33 +271,34 @@ def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destin
                 raise
             return None
 
-    with ThreadPoolExecutor(_READERS) as readers:
-        looked = dict(zip(regions, readers.map(look, regions), strict=True))
+    results = dict(zip(regions, in_parallel(read_region, regions), strict=True))
     return (
-        {each: found for each, found in looked.items() if found},
-        tuple(f"{each} of the central account" for each, found in looked.items() if found is None),
+        {each: found for each, found in results.items() if found},
+        tuple(f"{each} of the central account" for each, found in results.items() if found is None),
     )
 
 
-def _of_one_stream(found: Mapping[str, list[Destination]], region: str, stream: str | None) -> dict[str, Destination]:
-    """Return region → the one destination there that leads to the stream."""
+def _one_per_region(found: Mapping[str, list[Destination]], region: str, stream: str | None) -> dict[str, Destination]:
+    """Return region → the destination there that leads to the stream."""
     streams = sorted({destination.target.rpartition("/")[2] for each in found.values() for destination in each})
     if stream is None and len(streams) > 1:
-        raise ByHandError(
-            f"destinations lead to several streams of {region}: {', '.join(streams)}; say which: --stream"
+        raise OperatorError(
+            f"destinations lead to several streams in {region}: {', '.join(streams)}; choose one with --stream"
         )
     wanted = stream or next(iter(streams), None)
     if wanted not in streams:
-        where = f"a stream {stream}" if stream else "a stream"
-        raise ByHandError(f"no Logs destination of the account leads to {where} of {region}, so there is none to adopt")
+        target = f"the stream {stream}" if stream else "a stream"
+        raise OperatorError(
+            f"there is nothing to adopt: no Logs destination of the account leads to {target} in {region}"
+        )
     chosen = {}
     for each, destinations in sorted(found.items()):
         here = [destination for destination in destinations if destination.target.endswith(f"/{wanted}")]
         if len(here) > 1:
-            raise ByHandError(
-                f"{each} has {len(here)} destinations that lead to {wanted}, and the program has one in a region: "
-                f"{', '.join(sorted(destination.name for destination in here))}; turn the filters of the others to one "
-                "of them, and delete those"
+            raise OperatorError(
+                f"{each} has {len(here)} destinations that lead to {wanted}, and the program supports one per region: "
+                f"{', '.join(sorted(destination.name for destination in here))}; point all filters at one of them and "
+                "delete the others"
             )
         if here:
             chosen[each] = here[0]
@@ -308,17 +309,19 @@ def _role(destinations: Mapping[str, Destination], region: str) -> str:
     return destinations.get(region, next(iter(destinations.values()))).role
 
 
-def _lacks_rights(error: Exception, arn: str, target: str, role: str, destinations: Mapping[str, Destination]) -> str:
+def _missing_permissions(
+    error: Exception, arn: str, target: str, role: str, destinations: Mapping[str, Destination]
+) -> str:
     names = Archive.model_construct(
         sender_role_name=role.rpartition("/")[2],
         stream_name=target.rpartition("/")[2],
         destination_names={region: destination.name for region, destination in destinations.items()},
     )
     return (
-        f"the stream {names.stream_name} and the role {names.sender_role_name} cannot be read through {arn}: {error}\n"
+        f"the stream {names.stream_name} and the role {names.sender_role_name} cannot be read with {arn}: {error}\n"
         f"Deploy bootstrap/archive-account.yaml with {parameters(names.bootstrap_parameters)}, and "
         f"bootstrap/application-account.yaml with {parameters(names.bootstrap_parameters_of_senders)}; then run this "
-        "again"
+        "command again"
     )
 
 
@@ -328,7 +331,7 @@ def _policies_of(iam: Any, role: str) -> tuple[str, ...]:  # noqa: ANN401 - boto
 
 
 def admitted(destinations: Iterable[Destination], account: str) -> Senders:
-    """Return whom the policies of destinations admit, all in all, beside the account that they are in."""
+    """Return everyone whom the policies of destinations admit, other than the account they are in."""
     accounts, organizations, everyone = set[str](), set[str](), False
     for destination in destinations:
         for statement in allowing(destination.policy):
@@ -343,73 +346,68 @@ def admitted(destinations: Iterable[Destination], account: str) -> Senders:
 
 @dataclass
 class _Sender:
-    """An application account, and what was read of it."""
+    """An application account, and what was read there."""
 
     account: str
     filters: dict[str, Filters] = field(default_factory=dict)
     policies: list[str] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     problem: str | None = None
 
 
-def _read_accounts(
-    accounts: list[str],
+def _read_senders(
+    accounts: Iterable[str],
     destinations: Mapping[str, Destination],
-    ends: Collection[str],
     deployer_role: str,
     stack: str,
-    told: Callable[[int, int], object],
+    on_progress: OnProgress,
 ) -> list[_Sender]:
-    done = []
+    arns = {destination.arn for destination in destinations.values()}
 
     def read_one(account: str) -> _Sender:
         sender = _Sender(account)
         try:
-            inventory = Inventory(all_of(account, destinations, deployer_role), stack)
+            inventory = Inventory(whole_account(account, destinations, deployer_role), stack)
         except AWS_ERRORS as error:
             sender.problem = f"account {account}: {error}"
         else:
             for region in destinations:
-                _read_region(sender, inventory, region, ends)
-        done.append(account)
-        told(len(done), len(accounts))
+                _read_region(sender, inventory, region, arns)
         return sender
 
-    told(0, len(accounts))
-    with ThreadPoolExecutor(_READERS) as readers:
-        senders = list(readers.map(read_one, accounts))
+    senders = in_parallel(read_one, accounts, on_progress)
     if problems := [sender.problem for sender in senders if sender.problem]:
-        headline = (
-            "accounts that send cannot be read; deploy bootstrap/application-account.yaml there, or name the others "
-            "with --application:"
+        raise OperatorError(
+            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there, or name the "
+            "accounts to read with --application:",
+            *problems,
         )
-        raise ByHandError("\n  ".join([headline, *problems]))
     return senders
 
 
-def _read_region(sender: _Sender, inventory: Inventory, region: str, ends: Collection[str]) -> None:
+def _read_region(sender: _Sender, inventory: Inventory, region: str, arns: Collection[str]) -> None:
     try:
-        filters = _filters(inventory, region, ends)
-        policies = [policy.name for policy in inventory.policies(region) if policy.destination in ends]
+        filters = _filters(inventory, region, arns)
+        policies = [policy.name for policy in inventory.policies(region) if policy.destination in arns]
     except AWS_ERRORS:
-        sender.unseen.append(f"{region} of account {sender.account}")
+        sender.unread.append(f"{region} of account {sender.account}")
         return
     if filters:
         sender.filters[region] = filters
     sender.policies += [f"account {sender.account}, region {region}: the policy {name}" for name in policies]
 
 
-def _filters(inventory: Inventory, region: str, ends: Collection[str]) -> dict[str, list[Subscription]]:
-    """Return the log groups of a region that have filters of others which lead to the archive."""
+def _filters(inventory: Inventory, region: str, arns: Collection[str]) -> dict[str, list[Subscription]]:
+    """Return log group → its filters that lead to one of the ARNs and are not the program's own."""
     own = own_filter_names(region)
     found = {
-        name: [each for each in inventory.filters(region, name) if each.destination in ends and each.name not in own]
+        name: [each for each in inventory.filters(region, name) if each.destination in arns and each.name not in own]
         for name in sorted(inventory.log_groups(region))
     }
     return {name: filters for name, filters in found.items() if filters}
 
 
-def all_of(account: str, regions: Iterable[str], deployer_role: str) -> Application:
-    """Describe an account as a stack file would that archives all of it: so all of it is read."""
+def whole_account(account: str, regions: Iterable[str], deployer_role: str) -> Application:
+    """Return an account that archives all log groups of some regions, so that an inventory reads all of them."""
     everything = {region: {"all": True} for region in regions}
     return Application.model_validate({"account": account, "deployerRole": deployer_role, "regions": everything})

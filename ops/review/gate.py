@@ -1,10 +1,10 @@
-"""What keeps a preview from being applied: failures, loss of data, violations of the policies."""
+"""Why a preview must not be applied: errors, data loss, policy violations."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from ops.preview import Change, Preview, Resource
+from ops.review.preview import Change, Preview, Resource
 from policy.rules import Facts, violations
 from topology.patterns import CANARY
 
@@ -14,11 +14,11 @@ STATEFUL = (
     "aws:kms/key:Key",
     "aws:s3/bucket:Bucket",
 )
-"""Types that hold data: events that are written, or gathered and not written yet, and the keys that open them."""
+"""Types of resources that hold data: archived or buffered events, and the keys that decrypt them."""
 
 
 def stateful(preview: Preview) -> list[Change]:
-    """Return the changes that would delete or replace what holds data."""
+    """Return the changes that would delete or replace a resource that holds data."""
     return [
         change
         for change in preview.changes
@@ -28,24 +28,27 @@ def stateful(preview: Preview) -> list[Change]:
     ]
 
 
-def fate(change: Change) -> str:
-    """Say what would become of a resource that holds data."""
-    old = ", and the old one stays in its account" if change.before is not None and change.before.retained else ""
-    return f"would be {change.op}d{old.replace('the old one', 'it') if change.op == 'delete' else old}"
+def outcome(change: Change) -> str:
+    """Describe what would happen to a resource that holds data."""
+    if change.before is None or not change.before.retained:
+        return f"would be {change.op}d"
+    if change.op == "delete":
+        return "would be removed from the stack, and retained in its account"
+    return "would be replaced, and the old one retained in its account"
 
 
 def reasons(preview: Preview, allowed: Collection[str]) -> list[str]:
-    """Return why a preview must not be applied, a line each; empty: nothing is against it.
+    """Return why a preview must not be applied; empty if it may be.
 
     Args:
-        preview: what would be applied.
-        allowed: logical names of resources that hold data and may be deleted or replaced all the same.
+        preview: the preview.
+        allowed: logical names of resources that hold data and may be deleted or replaced.
     """
     if preview.errors:
-        # An application stack that is ahead of its archive fails like this too: the program says what is missing.
+        # This includes an application stack that the archive does not serve: the program reports what is missing.
         return [f"the preview failed: {error.strip()}" for error in preview.errors]
     lost = [
-        f"{name} {fate(change)}: it holds data; if that is meant, --allow {name}"
+        f"{name} {outcome(change)}: it holds data; if this is intended, pass --allow {name}"
         for change in stateful(preview)
         if (name := change.resource.name) not in allowed
     ]
