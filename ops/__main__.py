@@ -27,6 +27,8 @@ from ops import retire as retiring
 from ops import verify as verifying
 from topology import stack_file
 from topology.settings import DEPLOYER_ROLE, Settings, SettingsError
+from topology.stacks import files_in, ordered
+from topology.stacks import read as read_stacks
 
 ROOT = Path(__file__).resolve().parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -227,14 +229,21 @@ def list_stacks(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List the stacks in the order of promotion. A change touches one by its own file, and all by code."""
+    """List the stacks in the order of promotion. A change touches a stack by its own file, and all of them by code.
+
+    With --json, each stack comes with the number of its application accounts.
+    """
     with refusals():
-        settings = stacks.read(ROOT)
-        found = stacks.ordered(settings)
+        settings = read_stacks(files_in(ROOT), lambda text: progress.print(text, markup=False, highlight=False))
+        found = ordered(settings)
         if since is not None:
             touched = stacks.touched(_changed(since), settings)
             found = [stack for stack in found if stack in touched]
-    typer.echo(json.dumps(found) if as_json else "\n".join(found))
+    if as_json:
+        typer.echo(json.dumps([{"stack": each, "applications": len(settings[each].applications)} for each in found]))
+    else:
+        for stack in found:
+            typer.echo(stack)
 
 
 def _changed(since: str) -> list[str]:

@@ -15,9 +15,10 @@ from typing import Literal
 
 from pulumi import automation
 
-from ops import gate, outputs, preview, stacks
+from ops import gate, outputs, preview
 from ops.report import Summary, summary
 from ops.verify import verify
+from topology import stacks
 from topology.settings import Settings
 
 
@@ -86,11 +87,10 @@ class Promotion:
 
         Raises:
             PromotionError: something forbids to go on; ``steps`` says how far it came.
-            StacksError: the stacks do not follow one another.
-            SettingsError: a stack file cannot be used.
+            SettingsError: a stack file cannot be used, or the stacks do not follow one another.
             OutputsError: the archive cannot be found.
         """
-        settings = stacks.read(self.root)
+        settings = stacks.read(stacks.files_in(self.root))
         chain = stacks.chain(self.target, settings)
         commit = self._commit()
         for stack in chain:

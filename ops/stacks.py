@@ -1,12 +1,8 @@
-"""Which stacks there are, which follows which, and which of them a change touches."""
+"""Which stacks a change touches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
-from topology import stack_file
-from topology.settings import Settings
+from collections.abc import Iterable
 
 _BESIDE = (".ci/", ".github/", "benchmarks/", "bootstrap/", "docs/", "ops/", "sandbox/", "tests/")
 _BESIDE_FILES = (
@@ -16,50 +12,7 @@ _BESIDE_FILES = (
 
 
 class StacksError(Exception):
-    """The stacks do not follow one another as they should. The text says where."""
-
-
-def read(root: Path) -> dict[str, Settings]:
-    """Return stack → settings, for every stack file of a project.
-
-    Raises:
-        SettingsError: a stack file cannot be used.
-    """
-    return {stack_file.stack_of(file): stack_file.read(file) for file in sorted(root.glob("Pulumi.*.yaml"))}
-
-
-def before(settings: Settings) -> str | None:
-    """Return the stack that comes before a stack in a promotion, or None for the first."""
-    named = settings.promoted_from or settings.archive_stack
-    return named and named.rsplit("/", maxsplit=1)[-1]
-
-
-def chain(target: str, stacks: Mapping[str, Settings]) -> list[str]:
-    """Return the stacks of a promotion, from the first to the target.
-
-    Raises:
-        StacksError: one of them has no file, or follows itself.
-    """
-    found: list[str] = []
-    stack: str | None = target
-    while stack is not None:
-        if stack not in stacks:
-            after = f", which {found[-1]} follows (promotedFrom, or else archiveStack)" if found else ""
-            raise StacksError(f"there is no Pulumi.{stack}.yaml{after}; there are {', '.join(sorted(stacks))}")
-        if stack in found:
-            raise StacksError(f"{' → '.join([stack, *reversed(found)])}: promotedFrom goes in a circle")
-        found.append(stack)
-        stack = before(stacks[stack])
-    return found[::-1]
-
-
-def ordered(stacks: Mapping[str, Settings]) -> list[str]:
-    """Return all stacks, each after those that it follows.
-
-    Raises:
-        StacksError: one of them follows a stack that has no file, or itself.
-    """
-    return list(dict.fromkeys(each for stack in sorted(stacks) for each in chain(stack, stacks)))
+    """What a change touches is not known. The text says why."""
 
 
 def touched(paths: Iterable[str], stacks: Iterable[str]) -> list[str]:

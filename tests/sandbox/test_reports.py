@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from ops.__main__ import app
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
-from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import config_of
 
 HERE = Path(__file__).parent / "examples"
 UPDATE = "UPDATE_EXAMPLES"

@@ -13,9 +13,9 @@ import pytest
 from sandbox.command import arguments_for
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
-from tests.graph.recorder import config_of
 from tests.sandbox.by_hand import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+from tests.stacks import config_of
 
 SHOP = {
     "account": "222222222222",

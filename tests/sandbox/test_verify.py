@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.sandbox.ops_command import ops
 from tests.sandbox.stacks import Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import config_of
 from topology.patterns import CANARY
 
 HOME, A, B = "111111111111", "222222222222", "333333333333"
