@@ -11,14 +11,14 @@ import pytest
 
 from accounts.inventory import Subscription
 from tests.graph.recorder import Graph, Region, record, standard
-from tests.stacks import EXAMPLES, FOLDER, config_of
+from tests.stacks import EXAMPLES_FOLDER, FOLDER, config_of
 from topology.patterns import CANARY
 from topology.settings import PIPELINE_LOG_GROUPS
 from topology.stack_file import stack_of
 from topology.stacks import files_in
 
 RECORDED = Path(__file__).parent / "recorded"
-STACKS = {stack_of(file): file for folder in (EXAMPLES, FOLDER / "one-graph") for file in files_in(folder)}
+STACKS = {stack_of(file): file for folder in (EXAMPLES_FOLDER, FOLDER / "one-graph") for file in files_in(folder)}
 STATEFUL = {"archive-bucket"}
 KEPT_WITH_WHAT_IT_HAS_GATHERED = {"archive-stream"}
 KEPT_WITH_THE_BUCKET = {

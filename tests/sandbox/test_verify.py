@@ -169,7 +169,7 @@ def test_the_verifier_roles_hold_what_it_asks_for_and_nothing_else(deployed: Sta
 
 
 def test_what_cannot_be_found_out_has_a_status_of_its_own(deployed: Stacks) -> None:
-    assert "has no applications" in ops(deployed, "verify", "-s", "archive", status=2)
+    assert "has no applications" in ops(deployed, "verify", "-s", "archive", config={"archive": ARCHIVE}, status=2)
     nobody = {**CONFIG, "archiveStack": "nobody"}
     assert "stack nobody cannot be read" in ops(deployed, "verify", "-s", "app-dev", config=nobody, status=2)
     stranger = {**CONFIG, "applications": [{**CONFIG["applications"][0], "account": "777777777777"}]}  # type: ignore[dict-item]

@@ -9,7 +9,7 @@ import yaml
 
 from ops.report import MARK
 from ops.stacks import touched
-from tests.stacks import EXAMPLES
+from tests.stacks import EXAMPLES_FOLDER
 from topology.settings import SettingsError
 from topology.stacks import chain, files_in, ordered, read
 
@@ -32,7 +32,7 @@ def project(folder: Path, **promoted_from: str | None) -> Path:
 
 
 def test_the_example_stacks_follow_one_another() -> None:
-    stacks = read(files_in(EXAMPLES))
+    stacks = read(files_in(EXAMPLES_FOLDER))
     assert chain("app-prod", stacks) == ["archive", "app-dev", "app-prod"]
     assert chain("app-dev", stacks) == ["archive", "app-dev"]
     assert chain("archive", stacks) == ["archive"]
@@ -54,7 +54,7 @@ def test_a_project_without_stack_files_has_no_stacks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["encryptionsalt: v1:x\n", "", "config:\n", "config: {other-project:archive: {}}\n", "- a list\n", "config: text\n"],
+    ["encryptionsalt: v1:x\n", "", "config:\n", "config: {other-project:archive: {}}\n", "- a list\n"],
 )
 def test_a_file_without_keys_of_the_program_is_skipped_with_a_message(tmp_path: Path, text: str) -> None:
     (project(tmp_path, archive=None) / "Pulumi.mine.yaml").write_text(text, encoding="utf-8")
