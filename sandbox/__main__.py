@@ -11,17 +11,19 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from sandbox.archived import QueryError
 from sandbox.command import CommandError, arguments_for
-from sandbox.demo import DemoError
+from sandbox.demo import Archived, DemoError
 from sandbox.demo import run as run_demo
 from sandbox.engine import EngineError
 from sandbox.instance import of_checkout
 from sandbox.prepare import PrepareError
 from sandbox.prepare import prepare as prepare_accounts
-from sandbox.server import ServerError
+from sandbox.server import ROOT, ServerError
 from topology.settings import SettingsError
+from topology.stacks import files_in
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 output = Console()
@@ -71,15 +73,22 @@ def env(
 
 
 @app.command()
-def prepare(files: list[Path], *, as_json: AsJson = False) -> None:
-    """Make what stack files presume: each account's deployer role, and the log groups that they name."""
+def prepare(
+    files: Annotated[list[Path] | None, typer.Argument(help="Stack files; default: those of the project.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make what stack files presume: deployer roles, log groups, and what they say exists already.
+
+    Each pattern, and all, gets a log group or two.
+    """
     instance = of_checkout()
     instance.up()
-    prepared = prepare_accounts(files, instance.environment())
+    prepared = prepare_accounts(files or files_in(ROOT), instance.environment(), _say)
     if as_json:
         output.print_json(data=[asdict(line) for line in prepared])
         return
-    table = Table("account", "deployer role", "region", "log groups made", "there before")
+    table = _table("account", "deployer role", "region", "log groups made", "already existed")
     for line in prepared:
         table.add_row(line.account, line.role, line.region, str(line.made), str(line.present))
     output.print(table)
@@ -87,23 +96,62 @@ def prepare(files: list[Path], *, as_json: AsJson = False) -> None:
 
 @app.command()
 def demo(*, as_json: AsJson = False) -> None:
-    """Show the main job on a fresh cloud: events of every account and region arrive in one bucket."""
-    result = run_demo(of_checkout(), progress)
-    places = sorted(result.sent | result.archived)
+    """Show the main job on a fresh cloud, with the stack files of the project: every event arrives in its archive.
+
+    Exit status: 0; 1 when an event did not arrive.
+    """
+    received = run_demo(of_checkout(), progress)
     if as_json:
-        keys = ("account", "region", "logGroup", "sent", "archived")
-        events = [dict(zip(keys, (*p, result.sent[p], result.archived[p]), strict=True)) for p in places]
-        output.print_json(data={"complete": result.complete, "events": events, "blocked": result.blocked})
+        output.print_json(data=[_data(stack, archived) for stack, archived in received.items()])
     else:
-        arrived = Table("account", "region", "log group", "sent", "archived", title="Events")
-        for place in places:
-            arrived.add_row(*place, str(result.sent[place]), str(result.archived[place]))
-        blocked = Table("country", "rule", "blocked", "accounts", title="Blocked requests, over all accounts")
-        for row in result.blocked:
+        for stack, archived in received.items():
+            _show(stack, archived)
+        output.print(f"The sandbox is still running. Try: sandbox/pulumi stack output -s {next(iter(received))}")
+        output.print("To end it: make sandbox-down")
+    sys.exit(0 if all(archived.complete for archived in received.values()) else 1)
+
+
+def _data(stack: str, archived: Archived) -> dict[str, object]:
+    keys = ("account", "region", "logGroup", "sent", "arrived")
+    places = sorted(archived.sent | archived.arrived)
+    return {
+        "stack": stack,
+        "complete": archived.complete,
+        "events": [dict(zip(keys, (*p, archived.sent[p], archived.arrived[p]), strict=True)) for p in places],
+        "ownTransform": archived.own_transform,
+        "unknownLines": archived.unknown,
+        "failedRecords": archived.failed,
+        "blocked": archived.blocked,
+    }
+
+
+def _show(stack: str, archived: Archived) -> None:
+    events = _table("account", "region", "log group", "sent", "arrived", title=f"Events of the archive {stack}")
+    for place in sorted(archived.sent | archived.arrived):
+        events.add_row(*place, str(archived.sent[place]), str(archived.arrived[place]))
+    output.print(events)
+    if archived.blocked:
+        blocked = _table("country", "rule", "blocked", "accounts", title="Blocked requests, over all accounts")
+        for row in archived.blocked:
             blocked.add_row(*row)
-        output.print(arrived, blocked)
-        output.print("The sandbox is still up. Try: sandbox/pulumi stack output -s archive; make sandbox-down ends it.")
-    sys.exit(0 if result.complete else 1)
+        output.print(blocked)
+    if archived.own_transform is not None:
+        _say(
+            f"The function in {archived.own_transform} decides what arrives, so the numbers are not compared. "
+            f"{archived.unknown} lines do not say which log group they come from."
+        )
+    elif archived.unknown:
+        _say(f"{archived.unknown} lines do not say which log group they come from.")
+    if archived.failed:
+        _say(f"{archived.failed} records could not be processed; they are under errors/ in the bucket.")
+
+
+def _say(text: str) -> None:
+    progress.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    return Table(*(Column(name, overflow="fold") for name in columns), title=title)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
@@ -117,10 +165,10 @@ def pulumi(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run a command; what an operator can mend comes as a text, without a traceback."""
+    """Run a command; what an operator can fix comes as a text, without a traceback."""
     try:
         app()
-    except (CommandError, DemoError, EngineError, PrepareError, ServerError, SettingsError) as error:
+    except (CommandError, DemoError, EngineError, PrepareError, QueryError, ServerError, SettingsError) as error:
         progress.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 

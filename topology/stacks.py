@@ -33,6 +33,11 @@ def read(files: Iterable[Path], on_skip: Callable[[str], object] = lambda _: Non
     return stacks
 
 
+def archive_stack_of(stack: str, settings: Settings) -> str:
+    """Return the stack whose archive a stack sends to, which may be itself."""
+    return stack if settings.archive_stack is None else settings.archive_stack.rsplit("/", maxsplit=1)[-1]
+
+
 def before(settings: Settings) -> str | None:
     """Return the stack that precedes a stack in a promotion, or None for the first."""
     named = settings.promoted_from or settings.archive_stack

@@ -97,6 +97,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         "calls": rights.calls,
         "idle": lambda: {"idle": firehose.idle()},
         "join": rights.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
+        "key": keys.make,  # /_sandbox/key/ACCOUNT/REGION/ID
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
