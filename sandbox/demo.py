@@ -75,12 +75,16 @@ def run(instance: Instance, console: Console, folder: Path = ROOT) -> dict[str, 
         SettingsError: a stack file cannot be used.
     """
     files = stacks.files_in(folder)
-    settings = stacks.read(files, lambda text: console.print(text, markup=False, highlight=False))
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    settings = stacks.read(files, say)
     order = stacks.ordered(settings)
     archives = {stack: each.archive for stack, each in settings.items() if each.archive is not None}
     if not archives:
         raise DemoError(f"no stack file in {folder} has an archive section; write one as docs/starting.md shows")
-    console.print(f"Stack files: {', '.join(map(file_name, order))}", markup=False, highlight=False)
+    say(f"Stack files: {', '.join(map(file_name, order))}")
     instance.down()
     with console.status("") as status:
         status.update("starting the cloud")

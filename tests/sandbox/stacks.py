@@ -30,26 +30,27 @@ EXAMPLES = ordered(SETTINGS)
 
 @dataclass
 class Stacks:
-    """A sandbox with prepared accounts, in which tests bring stacks up."""
+    """A sandbox with accounts prepared for the stack files of a folder, in which tests bring stacks up."""
 
     instance: Instance
+    folder: Path = EXAMPLES_FOLDER
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.instance.up()
         self.environment = self.instance.pulumi_environment(os.environ, Console(stderr=True))
-        prepare(files_in(EXAMPLES_FOLDER), self.instance.environment())
+        prepare(files_in(self.folder), self.instance.environment())
 
     def pulumi(self, *arguments: str, config: dict[str, Any] | None = None, ok: bool = True) -> str:
         """Run a command; return all that it printed.
 
         Args:
             arguments: of ``pulumi``.
-            config: a stack's config by the project's keys, instead of the file of an example.
+            config: a stack's config by the project's keys, instead of its file.
             ok: whether it has to succeed; else it has to fail.
         """
         extra = [] if config is None else ["--config-file", str(self.write(config))]
-        made = arguments_for(self.instance, [*arguments, *extra], self.environment, EXAMPLES_FOLDER)
+        made = arguments_for(self.instance, [*arguments, *extra], self.environment, self.folder)
         done = subprocess.run(
             ["pulumi", *made, "--color", "never"],
             cwd=ROOT,
