@@ -17,7 +17,7 @@ setup: .venv/installed  ## make the virtual environment, from hashed requirement
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-demo: setup  ## show the main job on the sandbox: three stacks, four accounts, one bucket
+demo: setup  ## show the main job on the sandbox, with the stack files of the project
 	$(BIN)/python -m sandbox demo
 
 sandbox: setup  ## start the sandbox's cloud in the background
@@ -51,5 +51,5 @@ lock: setup  ## write both requirement files anew from pyproject.toml
 docs: setup  ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m docs.reference
 
-record: setup  ## record the graphs of the example stacks, when a rename is meant
+record: setup  ## record the graphs of the tests' stacks, when a rename is meant
 	$(BIN)/python -m tests.graph.record_examples

@@ -17,12 +17,12 @@ from pulumi import automation
 from ops import outputs
 from ops.errors import OperatorError
 from ops.promote.git import git
-from ops.promote.stacks import chain, read_stacks
 from ops.review import gate
 from ops.review.preview import Preview, parse
 from ops.review.report import Summary, summary
 from ops.verify.canaries import check_delivery
 from topology.settings import Settings
+from topology.stacks import chain, files_in, read
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Promotion:
                 came.
             SettingsError: a stack file is not valid.
         """
-        settings = read_stacks(self.root)
+        settings = read(files_in(self.root))
         stacks = chain(self.target, settings)
         commit = self._commit()
         for stack in stacks:

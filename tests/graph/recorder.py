@@ -19,7 +19,6 @@ from typing import Any
 from unittest import mock
 
 import grpc
-import yaml
 from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
@@ -297,12 +296,6 @@ def named(config: Mapping[str, Any]) -> Regions:
 
 def _program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"))
-
-
-def config_of(stack: str) -> dict[str, Any]:
-    """Return the config of a committed stack file."""
-    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    return {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items()}
 
 
 def _place(provider: Resource) -> tuple[str, str]:

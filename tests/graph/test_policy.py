@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from policy.rules import RULES, UNKNOWN, Facts, violations
-from tests.graph.recorder import Graph, config_of, record
+from tests.graph.recorder import Graph, record
+from tests.stacks import config_of
 
 
 def facts_of(graph: Graph) -> list[Facts]:

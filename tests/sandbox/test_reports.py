@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 
 from ops.cli.app import app
 from sandbox.prepare import prepare
-from sandbox.server import ROOT
-from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import EXAMPLES_FOLDER, config_of
 
 HERE = Path(__file__).parent / "examples"
 UPDATE = "UPDATE_EXAMPLES"
@@ -70,7 +69,7 @@ def changed(deployed: Stacks) -> dict[str, Any]:
         "regions": {"eu-west-1": {"logGroups": ["/aws/lambda/cart"]}},
     }
     app_dev["applications"].append(cart)
-    prepare([deployed.write(app_dev), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    prepare([deployed.write(app_dev), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     return app_dev
 
 
@@ -129,7 +128,7 @@ def test_a_stack_that_its_archive_does_not_serve_must_not_be_applied(deployed: S
         "archiveStack": "archive",
         "applications": [{"account": "222222222222", "alias": "shop", "regions": regions}],
     }
-    prepare([deployed.write(ahead), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    prepare([deployed.write(ahead), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     status, text = run("gate", previewed("app-dev", ahead, ok=False))
     assert status == 1
     assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in text

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.sandbox.existing_archive import eventually
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks, archived, write
+from tests.stacks import config_of
 
 AUTO, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"
 NAME = "central-log-archive-subscriber"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.sandbox.ops_command import ops
 from tests.sandbox.stacks import Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import config_of
 from topology.patterns import CANARY
 
 HOME, A, B = "111111111111", "222222222222", "333333333333"
@@ -169,7 +169,7 @@ def test_the_verifier_roles_have_the_permissions_that_it_uses_and_no_others(depl
 
 
 def test_what_cannot_be_found_out_has_its_own_exit_status(deployed: Stacks) -> None:
-    assert "has no applications" in ops(deployed, "verify", "-s", "archive", status=2)
+    assert "has no applications" in ops(deployed, "verify", "-s", "archive", config={"archive": ARCHIVE}, status=2)
     nobody = {**CONFIG, "archiveStack": "nobody"}
     assert "stack nobody cannot be read" in ops(deployed, "verify", "-s", "app-dev", config=nobody, status=2)
     stranger = {**CONFIG, "applications": [{**CONFIG["applications"][0], "account": "777777777777"}]}  # type: ignore[dict-item]

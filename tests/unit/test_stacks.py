@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.errors import OperatorError
-from ops.promote.stacks import affected, chain, promotion_order, read_stacks
+from ops.promote.stacks import affected
 from ops.review.report import MARK
+from tests.stacks import EXAMPLES_FOLDER
+from topology.settings import SettingsError
+from topology.stacks import chain, files_in, promotion_order, read
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["app-dev", "app-prod", "archive"]
@@ -30,14 +32,41 @@ def project(folder: Path, **promoted_from: str | None) -> Path:
 
 
 def test_the_example_stacks_are_promoted_one_after_another() -> None:
-    assert chain("app-prod", read_stacks(ROOT)) == ["archive", "app-dev", "app-prod"]
-    assert chain("app-dev", read_stacks(ROOT)) == ["archive", "app-dev"]
-    assert chain("archive", read_stacks(ROOT)) == ["archive"]
+    stacks = read(files_in(EXAMPLES_FOLDER))
+    assert chain("app-prod", stacks) == ["archive", "app-dev", "app-prod"]
+    assert chain("app-dev", stacks) == ["archive", "app-dev"]
+    assert chain("archive", stacks) == ["archive"]
+
+
+def test_every_stack_is_listed_once_and_after_its_predecessor(tmp_path: Path) -> None:
+    stacks = read(files_in(project(tmp_path, archive=None, alpha="beta", beta="gamma", gamma="")))
+    assert promotion_order(stacks) == ["archive", "gamma", "beta", "alpha"]
 
 
 def test_a_stack_is_promoted_after_its_archive_unless_promoted_from_names_another(tmp_path: Path) -> None:
-    stacks = read_stacks(project(tmp_path, archive=None, dev="", prod="organization/project/dev"))
+    stacks = read(files_in(project(tmp_path, archive=None, dev="", prod="organization/project/dev")))
     assert chain("prod", stacks) == ["archive", "dev", "prod"]
+
+
+def test_a_project_without_stack_files_has_no_stacks(tmp_path: Path) -> None:
+    assert promotion_order(read(files_in(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["encryptionsalt: v1:x\n", "", "config:\n", "config: {other-project:archive: {}}\n", "- a list\n"],
+)
+def test_a_file_without_keys_of_the_program_is_skipped_with_a_message(tmp_path: Path, text: str) -> None:
+    (project(tmp_path, archive=None) / "Pulumi.mine.yaml").write_text(text, encoding="utf-8")
+    messages: list[str] = []
+    assert list(read(files_in(tmp_path), messages.append)) == ["archive"]
+    assert messages == ["Pulumi.mine.yaml is skipped: it has no key that begins with central-log-archive:"]
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text("config: {", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"Pulumi\.mine\.yaml cannot be read as a stack file: while parsing"):
+        read(files_in(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -49,8 +78,8 @@ def test_a_stack_is_promoted_after_its_archive_unless_promoted_from_names_anothe
     ],
 )
 def test_a_broken_chain_is_rejected(tmp_path: Path, promoted_from: dict[str, str], problem: str) -> None:
-    with pytest.raises(OperatorError, match=problem):
-        chain("prod", read_stacks(project(tmp_path, **promoted_from)))
+    with pytest.raises(SettingsError, match=problem):
+        chain("prod", read(files_in(project(tmp_path, **promoted_from))))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +92,9 @@ def test_a_broken_chain_is_rejected(tmp_path: Path, promoted_from: dict[str, str
         (["Pulumi.yaml"], NAMES),
         (["Pulumi.gone.yaml"], NAMES),
         (["transforms-of-mine/command.py"], NAMES),
+        (["transforms-of-mine/README.md"], NAMES),
         (["docs/cost.md", "tests/unit/test_stacks.py", ".github/workflows/ci.yml"], []),
+        (["CONTRIBUTING.md", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json", "Makefile"], []),
     ],
 )
 def test_a_stack_is_affected_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:
@@ -81,9 +112,19 @@ def test_the_folders_that_no_stack_uses_exist() -> None:
 
 
 @pytest.mark.parametrize("workflow", ["promote.yml", "drift.yml"])
-def test_the_workflows_know_every_stack_in_the_order_of_promotion(workflow: str) -> None:
-    (job,) = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"].values()
-    assert job["strategy"]["matrix"]["stack"] == promotion_order(read_stacks(ROOT))
+def test_the_workflows_ask_which_stacks_there_are(workflow: str) -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"]
+    (find,) = [step["run"] for step in jobs["stacks"]["steps"] if step.get("id") == "find"]
+    assert "python -m ops stacks --json" in find
+    job = jobs[workflow.removesuffix(".yml")]
+    assert job["strategy"]["matrix"] == {"include": "${{ fromJSON(needs.stacks.outputs.stacks) }}"}
+    assert job["if"] == "needs.stacks.outputs.stacks != '[]'"  # GitHub fails a workflow whose matrix is empty
+
+
+def test_a_promotion_updates_one_stack_after_the_other_each_behind_its_environment() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/promote.yml").read_text(encoding="utf-8"))["jobs"]["promote"]
+    assert (job["strategy"]["max-parallel"], job["strategy"]["fail-fast"]) == (1, True)
+    assert job["environment"] == "${{ matrix.stack }}"
 
 
 def test_the_workflow_finds_its_comment_by_the_mark_of_the_report() -> None:
