@@ -52,4 +52,4 @@ docs: setup  ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m docs.reference
 
 record: setup  ## record the graphs of the tests' stacks, when a rename is meant
-	$(BIN)/python -m tests.graph.record_examples
+	$(BIN)/python -m tests.graph.recorded_graphs

@@ -47,6 +47,11 @@ def error_messages() -> Iterator[None]:
     except (OperatorError, SettingsError, CommandError, *AWS_ERRORS) as error:
         stderr.print(str(error), style="red")
         raise typer.Exit(error.status if isinstance(error, OperatorError) else 2) from None
+    except FileNotFoundError as error:
+        if error.filename != "pulumi":
+            raise
+        stderr.print("there is no pulumi on PATH; install it (https://www.pulumi.com/docs/install)", style="red")
+        raise typer.Exit(2) from None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -11,14 +10,10 @@ import pytest
 
 from accounts.inventory import Subscription
 from tests.graph.recorder import Graph, Region, record, standard
-from tests.stacks import EXAMPLES_FOLDER, FOLDER, config_of
+from tests.stacks import config_of
 from topology.patterns import CANARY
 from topology.settings import PIPELINE_LOG_GROUPS
-from topology.stack_file import stack_of
-from topology.stacks import files_in
 
-RECORDED = Path(__file__).parent / "recorded"
-STACKS = {stack_of(file): file for folder in (EXAMPLES_FOLDER, FOLDER / "one-graph") for file in files_in(folder)}
 STATEFUL = {"archive-bucket"}
 KEPT_WITH_WHAT_IT_HAS_GATHERED = {"archive-stream"}
 KEPT_WITH_THE_BUCKET = {
@@ -34,29 +29,6 @@ KEPT_WITH_THE_BUCKET = {
 @pytest.fixture(scope="module")
 def archive() -> Graph:
     return record(config_of("archive"), stack="archive")
-
-
-def lines_of(graph: Graph) -> list[str]:
-    """A line for each resource: type, name, parent, provider."""
-    return sorted(
-        f"{r.type} {r.name} parent={r.parent.split('::')[-1]} provider={r.provider.split('::')[-1] or '-'}"
-        for r in graph.resources
-    )
-
-
-def graph_of(stack: str, archive: Graph) -> Graph:
-    """The graph of a stack of the tests' own, which may rely on the outputs of an archive."""
-    return record(config_of(stack, STACKS[stack].parent), stack=stack, referenced=archive.outputs)
-
-
-@pytest.mark.parametrize("stack", STACKS)
-def test_the_graph_of_a_stack_is_the_recorded_one(stack: str, archive: Graph) -> None:
-    """A changed name or parent is a replaced resource: whoever means it records it (`make record`)."""
-    assert lines_of(graph_of(stack, archive)) == (RECORDED / f"{stack}.txt").read_text(encoding="utf-8").splitlines()
-
-
-def test_no_graph_is_recorded_of_a_stack_that_is_gone() -> None:
-    assert set(STACKS) == {path.stem for path in RECORDED.glob("*.txt")}
 
 
 def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: Graph) -> None:
