@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from topology import policies
+from topology.policies import as_list
+
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Placeholder in a preview for a value that is unknown until the update."""
 
@@ -73,18 +76,11 @@ def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
             yield bucket.name, "does not block all public access"
         if not _of_type(siblings, "BucketServerSideEncryptionConfiguration"):
             yield bucket.name, "has no default encryption"
-        if not any(_requires_tls(policy.props.get("policy")) for policy in _of_type(siblings, "BucketPolicy")):
+        if not any(
+            policy.props.get("policy") == UNKNOWN or policies.requires_tls(policy.props.get("policy"))
+            for policy in _of_type(siblings, "BucketPolicy")
+        ):
             yield bucket.name, "has no policy that denies requests without TLS"
-
-
-def _requires_tls(policy: object) -> bool:
-    return policy == UNKNOWN or any(
-        statement["Effect"] == "Deny"
-        and statement.get("Principal") in ("*", {"AWS": "*"})
-        and statement.get("Action") in ("*", "s3:*")
-        and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
-        for statement in _statements(policy)
-    )
 
 
 def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
@@ -92,10 +88,10 @@ def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
         for statement in _statements(policy.props.get("policy")):
             if statement["Effect"] != "Allow":
                 continue
-            for action in _listed(statement.get("Action", "*")):
+            for action in as_list(statement.get("Action", "*")):
                 if "*" in action:
                     yield policy.name, f"allows {action}"
-            if "*" in _listed(statement.get("Resource", "*")):
+            if "*" in as_list(statement.get("Resource", "*")):
                 yield policy.name, "allows its actions on every resource"
     for role in _of_type(resources, "Role"):
         for statement in _statements(role.props.get("assumeRolePolicy")):
@@ -120,7 +116,7 @@ def _filters_at_home(resources: Sequence[Facts]) -> Iterator[Violation]:
 def _known_senders(resources: Sequence[Facts]) -> Iterator[Violation]:
     for policy in _of_type(resources, "LogDestinationPolicy"):
         for statement in _statements(policy.props.get("accessPolicy")):
-            principals = _listed((statement.get("Principal") or {}).get("AWS", "*"))
+            principals = as_list((statement.get("Principal") or {}).get("AWS", "*"))
             condition = (statement.get("Condition") or {}).get("StringEquals") or {}
             for principal in principals:
                 if not re.fullmatch(r"[0-9]{12}", principal) and not condition.get("aws:PrincipalOrgID"):
@@ -162,10 +158,5 @@ def _parsed(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _statements(policy: object) -> list[dict[str, Any]]:
-    if not isinstance(policy, str) or UNKNOWN in policy:
-        return []
-    return _listed(json.loads(policy)["Statement"])
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - one or many
-    return value if isinstance(value, list) else [value]
+    """Return the statements of a policy document that is known."""
+    return policies.statements(policy) if isinstance(policy, str) and UNKNOWN not in policy else []
