@@ -70,8 +70,8 @@ def test_events_arrive_in_an_existing_bucket_which_is_left_as_it_is(stacks: Stac
     config = {"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}}
     prepare([stacks.write(config)], stacks.instance.environment())
     printed = stacks.pulumi("preview", "-s", "archive", config=config)
-    assert "The bucket there-already has no versioning, and is left as it is: enable it" in printed
-    assert "The bucket there-already takes requests without TLS" in printed
+    assert "The bucket there-already has no versioning, and its settings are not changed: enable it" in printed
+    assert "The bucket there-already accepts requests without TLS" in printed
     stacks.up("archive", config)
     assert eventually(lambda: archived(stacks, "there-already") != [])
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
@@ -190,7 +190,7 @@ def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_i
         stacks.up(stack)
     bucket, old = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
     archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
-    told = "The layout changes from dated to partitioned, which AWS does only by a new stream"
+    told = "The layout changes from dated to partitioned, which AWS does only with a new stream"
     assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
     write(stacks, "before")
     stacks.up("archive", {"archive": archive})
@@ -234,7 +234,7 @@ def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: St
     stacks.up("archive")
     printed = stacks.pulumi("preview", "-s", "app-dev", config=watched, ok=False)
     assert (
-        "alarms: the archive has no topics that alarms could tell; set archive.alarms in Pulumi.archive.yaml" in printed
+        "alarms: the archive has no topics that alarms could notify; set archive.alarms in Pulumi.archive.yaml" in printed
     )
     stacks.up("archive", {"archive": archive})
     stacks.up("app-dev", watched)

@@ -210,7 +210,7 @@ def test_all_archives_a_log_group_that_is_made_after_up_and_nothing_twice(deploy
 def test_an_archive_stack_that_is_not_up_is_named(deployed: Stacks) -> None:
     config = {"archiveStack": "app-dev", "applications": [SHOP]}
     printed = deployed.pulumi("preview", "-s", "lost", config=config, ok=False)
-    assert "stack app-dev has no destinations: bring it up first (pulumi up -s app-dev)" in printed
+    assert "stack app-dev has no destinations: deploy it first (pulumi up -s app-dev)" in printed
 
 
 def test_every_problem_of_a_stack_file_is_told_without_a_traceback(stacks: Stacks) -> None:
@@ -218,7 +218,7 @@ def test_every_problem_of_a_stack_file_is_told_without_a_traceback(stacks: Stack
     printed = stacks.pulumi("preview", "-s", "wrong", config={"archive": archive}, ok=False)
     assert "Pulumi.wrong.yaml has 2 problems:" in printed
     assert "archive.account: is an unquoted number" in printed
-    assert '"eu-west-9" is not a region of AWS' in printed
+    assert '"eu-west-9" is not an AWS Region' in printed
     assert "Traceback" not in printed
 
 

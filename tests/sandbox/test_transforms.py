@@ -99,7 +99,7 @@ def test_a_transform_that_fails_loses_nothing(stacks: Stacks, folder: Path) -> N
     (folder / "main.py").write_text("def handler(event, context):\n    raise RuntimeError('not today')\n")
     own = {"code": folder.name, "handler": "main.handler", "retries": 1}
     archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned-by-group"}, "transform": own}
-    told = "The backup of the originals ends, which AWS does only by a new stream"
+    told = "The backup of the originals ends, which AWS does only with a new stream"
     assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
     stacks.up("archive", {"archive": archive})
     bucket = stacks.outputs("archive")["bucket"]
