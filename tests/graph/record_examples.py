@@ -1,4 +1,4 @@
-"""Write the graphs of the example stacks to ``recorded/``: run it when a rename is meant, and read the difference."""
+"""Records the graphs of the example stacks in ``recorded/``: run it for an intended rename, and review the diff."""
 
 from __future__ import annotations
 
