@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sandbox sandbox-down check test lock docs record
+.PHONY: help setup demo sandbox sandbox-down check unit test lock docs record
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,7 +17,7 @@ setup: .venv/installed  ## make the virtual environment, from hashed requirement
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-demo: setup  ## show the main job on the sandbox: three stacks, four accounts, one bucket
+demo: setup  ## show the main job on the sandbox, with the stack files of the project
 	$(BIN)/python -m sandbox demo
 
 sandbox: setup  ## start the sandbox's cloud in the background
@@ -26,7 +26,7 @@ sandbox: setup  ## start the sandbox's cloud in the background
 sandbox-down: setup  ## end the sandbox, and remove all that was in it
 	$(BIN)/python -m sandbox down
 
-check: setup  ## lint, format, types, who imports whom, YAML, workflows
+check: setup  ## lint, format, types, who imports whom, YAML, what GitHub reads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,7 +34,12 @@ check: setup  ## lint, format, types, who imports whom, YAML, workflows
 	$(BIN)/yamllint --strict .
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
+
+unit: setup  ## the unit tests: no engine, no cloud, seconds
+	$(BIN)/pytest tests/unit
 
 test: check  ## everything that CI runs
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -46,5 +51,5 @@ lock: setup  ## write both requirement files anew from pyproject.toml
 docs: setup  ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m docs.reference
 
-record: setup  ## record the graphs of the example stacks, when a rename is meant
-	$(BIN)/python -m tests.graph.record_examples
+record: setup  ## record the graphs of the tests' stacks, when a rename is meant
+	$(BIN)/python -m tests.graph.recorded_graphs

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AssumedRole
 from topology import roles
 from topology.settings import Application
 
-_READERS = 8
 _Found = TypeVar("_Found")
 
 
@@ -89,24 +88,21 @@ def read_accounts(
     applications: Iterable[Application],
     stack: str,
     read: Callable[[Application, Inventory], Iterable[_Found]],
-    done: Callable[[], object],
+    on_progress: OnProgress,
 ) -> list[_Found]:
-    """Return what is found in accounts, in their order. They are read side by side.
+    """Read accounts in parallel; return what is found in them, in their order.
 
     Args:
         applications: the accounts.
-        stack: for which stack they are read.
+        stack: the stack they are read for.
         read: returns what is found in an account.
-        done: called when an account has been read.
+        on_progress: called as accounts are done.
 
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
     """
 
     def read_one(application: Application) -> list[_Found]:
-        found = list(read(application, Inventory(application, stack)))
-        done()
-        return found
+        return list(read(application, Inventory(application, stack)))
 
-    with ThreadPoolExecutor(_READERS) as readers:
-        return [each for found in readers.map(read_one, applications) for each in found]
+    return [each for found in in_parallel(read_one, applications, on_progress) for each in found]

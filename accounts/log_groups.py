@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from accounts.inventory import Inventory
+from accounts.parallel import in_parallel
 from accounts.session import AWS_ERRORS
 from topology import roles
 from topology.names import filter_name
@@ -27,8 +27,6 @@ MAX_FILTERS = 5
 
 UNDISPUTED_FILTERS = 2
 """The lower quota on another page ("CloudWatch Logs quotas")."""
-
-_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,9 @@ def plan_accounts(
     Raises:
         SettingsError: with everything that prevents a deployment of the stack.
     """
-    with ThreadPoolExecutor(_READERS) as readers:
-        plans = list(
-            readers.map(
-                lambda application: _plan(application, stack, check_existing_filters=check_existing_filters),
-                applications,
-            )
-        )
+    plans = in_parallel(
+        lambda application: _plan(application, stack, check_existing_filters=check_existing_filters), applications
+    )
     if problems := [problem for plan in plans for problem in plan.problems]:
         raise SettingsError.of(file_name(stack), problems)
     return {plan.account: plan for plan in plans}

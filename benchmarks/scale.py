@@ -95,7 +95,7 @@ def _sandbox(size: Size) -> Iterator[tuple[Instance, dict[str, str]]]:
         "senders": {"accounts": [application["account"] for application in config["applications"]]},
     }
     with tempfile.TemporaryDirectory() as folder:
-        instance = Instance(Path(folder) / "sandbox", outlive=False)
+        instance = Instance(Path(folder) / "sandbox", detached=False)
         instance.up()
         try:
             environment = {

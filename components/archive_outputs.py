@@ -20,6 +20,7 @@ class ArchiveOutputs:
     """The outputs of a stack with an archive, as another stack or a command reads them.
 
     Attributes:
+        stack: name of the stack.
         account: ID of the central account.
         region: home region.
         bucket: name of the bucket.
@@ -32,6 +33,7 @@ class ArchiveOutputs:
         admitted_organization: ID of the organization whose accounts may send, if any.
     """
 
+    stack: str
     account: str
     region: str
     bucket: str
@@ -44,7 +46,7 @@ class ArchiveOutputs:
     admitted_organization: str | None
 
     @classmethod
-    def of(cls, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
+    def of(cls, stack: str, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
         """Read the outputs of a stack, as the engine returns them: it omits those that are None.
 
         Returns:
@@ -53,6 +55,7 @@ class ArchiveOutputs:
         if "destinations" not in outputs:
             return None
         return cls(
+            stack=stack,
             account=outputs["account"],
             region=outputs["region"],
             bucket=outputs["bucket"],
@@ -114,7 +117,7 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
         pulumi.RunError: (when the outputs are resolved, in previews too) the archive does not serve this stack.
     """
     outputs = pulumi.StackReference(_full_name(archive_stack)).outputs.apply(
-        lambda outputs: _checked(ArchiveOutputs.of(outputs), archive_stack, settings)
+        lambda outputs: _checked(ArchiveOutputs.of(archive_stack, outputs), archive_stack, settings)
     )
     regions = sorted({region for application in settings.applications for region in application.regions})
 
@@ -168,8 +171,9 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     if not pulumi.runtime.is_dry_run():
         return  # an update writes the state while this would read it
     # Not a StackReference: it would store this stack's outputs in its own state, and show drift after every change.
-    read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": _full_name(pulumi.get_stack())})
-    read.apply(lambda own: warn(before) if (before := ArchiveOutputs.of(own["outputs"])) else None)
+    stack = _full_name(pulumi.get_stack())
+    read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": stack})
+    read.apply(lambda own: warn(before) if (before := ArchiveOutputs.of(stack, own["outputs"])) else None)
 
 
 def _full_name(stack: str) -> str:

@@ -17,13 +17,13 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the engine runs this folder, and not a package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the engine runs this folder as a program
 
 from policy.rules import RULES, UNKNOWN, Facts, Rule
 
 
-def _known(value: Any) -> Any:  # noqa: ANN401 - what a resource may have
-    """Return a value with plain collections, and UNKNOWN for what AWS has yet to compute."""
+def _known(value: Any) -> Any:  # noqa: ANN401 - an input of a resource
+    """Return a value with plain collections, and UNKNOWN for values that are unknown until the update."""
     if isinstance(value, Mapping):
         return {key: _item(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -34,7 +34,7 @@ def _known(value: Any) -> Any:  # noqa: ANN401 - what a resource may have
 def _item(container: Any, key: Any) -> Any:  # noqa: ANN401 - as above
     try:
         return _known(container[key])
-    except UnknownValueError:  # the SDK raises it where a value is looked at
+    except UnknownValueError:  # the SDK raises it on access
         return UNKNOWN
 
 
@@ -48,8 +48,8 @@ def _facts(resource: PolicyResource) -> Facts:
 def _checks(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def check(stack: StackValidationArgs, report: ReportViolation) -> None:
         urns = {resource.name: resource.urn for resource in stack.resources}
-        for name, what in rule.check([_facts(resource) for resource in stack.resources]):
-            report(f"{name}: {what}", urns.get(name))
+        for name, problem in rule.check([_facts(resource) for resource in stack.resources]):
+            report(f"{name}: {problem}", urns.get(name))
 
     return check
 

@@ -1,7 +1,7 @@
-"""What has to hold of every stack, whatever its file says. The rules run in Pulumi's policy pack and on previews alike.
+"""The rules for every stack, whatever its stack file says. They run in the policy pack and on previews.
 
-They know neither Pulumi nor a preview's form: a rule gets the resources of a stack, and yields what is wrong with them.
-A value that is not known before the update passes; the update itself checks it again in the policy pack.
+A rule depends neither on Pulumi nor on the format of previews: it takes the resources of a stack and yields violations.
+A value that is unknown until the update passes; the policy pack checks it again during the update.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from topology import policies
+from topology.policies import as_list
+
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""What stands in a preview for a value that AWS has yet to compute."""
+"""Placeholder in a preview for a value that is unknown until the update."""
 
 _PROVIDER = "pulumi:providers:aws"
 _TAGS = {"managed-by", "central-log-archive:stack"}
@@ -21,7 +24,7 @@ _TAGS = {"managed-by", "central-log-archive:stack"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What a rule knows of a resource: type, logical name, inputs, URN of its parent, provider (None: it has none)."""
+    """A resource as rules see it: type, logical name, inputs, URN of its parent, and its provider, if any."""
 
     type: str
     name: str
@@ -31,26 +34,26 @@ class Facts:
 
 
 Violation = tuple[str, str]
-"""Logical name of a resource, and what is wrong with it."""
+"""Logical name of a resource, and how it violates a rule."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its name, what it demands, and what it finds wrong."""
+    """A rule: its name, its description, and the function that yields violations."""
 
     name: str
     description: str
     check: Callable[[Sequence[Facts]], Iterator[Violation]]
 
 
-def _of(resources: Sequence[Facts], kind: str) -> list[Facts]:
-    return [each for each in resources if each.type.endswith(f":{kind}")]
+def _of_type(resources: Sequence[Facts], name: str) -> list[Facts]:
+    return [each for each in resources if each.type.endswith(f":{name}")]
 
 
 def _explicit_providers(resources: Sequence[Facts]) -> Iterator[Violation]:
     for each in resources:
         if each.type.startswith("aws:") and (each.provider is None or each.provider.name.startswith("default")):
-            yield each.name, "has no explicit provider, so it would land in whatever account the credentials are of"
+            yield each.name, "has no explicit provider, so its account would depend on the default credentials"
     for provider in _providers(resources):
         for argument in ("allowedAccountIds", "assumeRoles"):
             if not _parsed(provider.props.get(argument)):
@@ -61,94 +64,87 @@ def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
     for provider in _providers(resources):
         tags = (_parsed(provider.props.get("defaultTags")) or {}).get("tags") or {}
         if missing := sorted(_TAGS - tags.keys()):
-            yield provider.name, f"gives its resources no tag {' and no tag '.join(missing)}"
+            yield provider.name, f"does not tag its resources with {' and '.join(missing)}"
 
 
 def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    for bucket in _of(resources, "Bucket"):
-        beside = [each for each in resources if each.parent == bucket.parent]
-        blocks = _of(beside, "BucketPublicAccessBlock")
+    for bucket in _of_type(resources, "Bucket"):
+        siblings = [each for each in resources if each.parent == bucket.parent]
+        blocks = _of_type(siblings, "BucketPublicAccessBlock")
         if not any(all(block.props.get(flag) is True for flag in flags) for block in blocks):
             yield bucket.name, "does not block all public access"
-        if not _of(beside, "BucketServerSideEncryptionConfiguration"):
+        if not _of_type(siblings, "BucketServerSideEncryptionConfiguration"):
             yield bucket.name, "has no default encryption"
-        if not any(_demands_tls(policy.props.get("policy")) for policy in _of(beside, "BucketPolicy")):
+        if not any(
+            policy.props.get("policy") == UNKNOWN or policies.requires_tls(policy.props.get("policy"))
+            for policy in _of_type(siblings, "BucketPolicy")
+        ):
             yield bucket.name, "has no policy that denies requests without TLS"
 
 
-def _demands_tls(policy: object) -> bool:
-    return policy == UNKNOWN or any(
-        statement["Effect"] == "Deny"
-        and statement.get("Principal") in ("*", {"AWS": "*"})
-        and statement.get("Action") in ("*", "s3:*")
-        and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
-        for statement in _statements(policy)
-    )
-
-
 def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for policy in _of(resources, "RolePolicy"):
+    for policy in _of_type(resources, "RolePolicy"):
         for statement in _statements(policy.props.get("policy")):
             if statement["Effect"] != "Allow":
                 continue
-            for action in _listed(statement.get("Action", "*")):
+            for action in as_list(statement.get("Action", "*")):
                 if "*" in action:
                     yield policy.name, f"allows {action}"
-            if "*" in _listed(statement.get("Resource", "*")):
+            if "*" in as_list(statement.get("Resource", "*")):
                 yield policy.name, "allows its actions on every resource"
-    for role in _of(resources, "Role"):
+    for role in _of_type(resources, "Role"):
         for statement in _statements(role.props.get("assumeRolePolicy")):
             if statement.get("Principal") in ("*", {"AWS": "*"}):
-                yield role.name, "can be assumed by everyone"
+                yield role.name, "can be assumed by anyone"
 
 
 def _encrypted_streams(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for stream in _of(resources, "FirehoseDeliveryStream"):
+    for stream in _of_type(resources, "FirehoseDeliveryStream"):
         if (stream.props.get("serverSideEncryption") or {}).get("enabled") is not True:
             yield stream.name, "is not encrypted"
 
 
 def _filters_at_home(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for each in _of(resources, "LogSubscriptionFilter"):
+    for each in _of_type(resources, "LogSubscriptionFilter"):
         region = each.provider.props.get("region") if each.provider else None
         arn = each.props.get("destinationArn")
         if isinstance(arn, str) and ":destination:" in arn and arn.split(":")[3] != region:
-            yield each.name, f"is in {region}, and its destination is in {arn.split(':')[3]}"
+            yield each.name, f"is in {region}, but its destination is in {arn.split(':')[3]}"
 
 
 def _known_senders(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for policy in _of(resources, "LogDestinationPolicy"):
+    for policy in _of_type(resources, "LogDestinationPolicy"):
         for statement in _statements(policy.props.get("accessPolicy")):
-            principals = _listed((statement.get("Principal") or {}).get("AWS", "*"))
+            principals = as_list((statement.get("Principal") or {}).get("AWS", "*"))
             condition = (statement.get("Condition") or {}).get("StringEquals") or {}
             for principal in principals:
                 if not re.fullmatch(r"[0-9]{12}", principal) and not condition.get("aws:PrincipalOrgID"):
-                    yield policy.name, f"admits {principal}, which is neither an account nor held to an organization"
+                    yield policy.name, f"admits {principal}, which is neither an account nor limited to an organization"
 
 
 RULES = (
     Rule(
         "explicit-providers",
-        "Every resource of AWS has a provider that names its account and role.",
+        "Every AWS resource has an explicit provider with its account and role.",
         _explicit_providers,
     ),
-    Rule("owner-tags", "Every provider tags what it makes with its owner and stack.", _owner_tags),
-    Rule("private-buckets", "Buckets are private, encrypted, and take TLS only.", _private_buckets),
+    Rule("owner-tags", "Every provider tags its resources with their owner and stack.", _owner_tags),
+    Rule("private-buckets", "Buckets are private, encrypted, and require TLS.", _private_buckets),
     Rule(
         "roles-without-wildcards",
-        "Roles allow no action and no resource by a wildcard alone.",
+        "Role policies use no wildcard in actions, and not * as a resource.",
         _roles_without_wildcards,
     ),
     Rule("encrypted-streams", "Streams are encrypted.", _encrypted_streams),
-    Rule("filters-at-home", "A subscription filter is in the region of its destination.", _filters_at_home),
-    Rule("known-senders", "Destinations admit accounts, or one organization, and nobody else.", _known_senders),
+    Rule("filters-at-home", "Subscription filters are in the region of their destination.", _filters_at_home),
+    Rule("known-senders", "Destinations admit only accounts, or one organization.", _known_senders),
 )
 
 
 def violations(resources: Sequence[Facts]) -> list[str]:
-    """Return what the rules find wrong, a line each: resource, what, rule."""
-    return [f"{name}: {what} ({rule.name})" for rule in RULES for name, what in rule.check(resources)]
+    """Return the violations, a line each: resource, problem, rule."""
+    return [f"{name}: {problem} ({rule.name})" for rule in RULES for name, problem in rule.check(resources)]
 
 
 def _providers(resources: Sequence[Facts]) -> list[Facts]:
@@ -157,15 +153,10 @@ def _providers(resources: Sequence[Facts]) -> list[Facts]:
 
 
 def _parsed(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Nested arguments of a provider are JSON texts in its inputs."""
+    """Return a nested argument of a provider, which its inputs hold as a JSON string."""
     return json.loads(value) if isinstance(value, str) and value != UNKNOWN else value
 
 
 def _statements(policy: object) -> list[dict[str, Any]]:
-    if not isinstance(policy, str) or UNKNOWN in policy:
-        return []
-    return _listed(json.loads(policy)["Statement"])
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - one or many
-    return value if isinstance(value, list) else [value]
+    """Return the statements of a policy document that is known."""
+    return policies.statements(policy) if isinstance(policy, str) and UNKNOWN not in policy else []

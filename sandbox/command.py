@@ -1,7 +1,8 @@
-"""Any Pulumi command against the sandbox, without ever writing to a stack file.
+"""Any Pulumi command on the sandbox, without writing to the project or to a stack file.
 
-State in a folder is encrypted with a passphrase, and the engine writes the passphrase's salt into the stack's file when
-it is missing. So the engine gets a copy of the file, with a salt, and the committed file stays as it is.
+The engine writes into the files beside the program: ``stack init`` makes a stack file, ``stack rm`` deletes one, and
+any update adds the salt of the passphrase that encrypts state in a folder. So commands that run the program get a copy
+of the stack file, and all others run in a project of the sandbox's own.
 """
 
 from __future__ import annotations
@@ -9,51 +10,81 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sandbox.instance import Instance
 from sandbox.server import ROOT
+from topology.stack_file import NAMESPACE, file_name
 
 _PROJECT = "central-log-archive"
 _SALT = "encryptionsalt: {salt}\n"
-_WITH_CONFIG_FILE = {"destroy", "import", "preview", "refresh", "up", "update"}
+_RUN_THE_PROGRAM = {"destroy", "dn", "down", "import", "pre", "preview", "refresh", "up", "update", "watch"}
+_READ_CONFIG = {"", "get"}
+_NEW_STACK = {"create", "init", "new", "setup"}
+_GLOBAL_FLAGS_WITH_VALUE = {"-C", "--color", "--cwd", "--otel-traces", "--profiling", "--tracing", "-v", "--verbose"}
+
+# What the engine keeps in a stack file beside the config: how a real backend encrypts state, and environments of
+# Pulumi Cloud. The sandbox has neither.
+_ENGINE_KEYS = re.compile(
+    r"^(?:encryptedkey|encryptionsalt|environment|secretsprovider):.*\n(?:(?:[ \t#-].*)?\r?\n)*", re.MULTILINE
+)
+_FULL_NAME = re.compile(rf"""^(\s+{NAMESPACE}archiveStack:\s*["']?)[^\s"'#]+/""", re.MULTILINE)
 
 
 class CommandError(Exception):
-    """The command cannot be run as it was given. The text says how it can."""
+    """The command cannot run as given. The text says how it can."""
 
 
-def arguments_for(instance: Instance, arguments: list[str], environment: Mapping[str, str]) -> list[str]:
-    """Make ready what a command presumes, and return the arguments to run the engine with.
+def arguments_for(
+    instance: Instance, arguments: list[str], environment: Mapping[str, str], folder: Path = ROOT
+) -> list[str]:
+    """Make ready what a command requires, and return the arguments to run the engine with.
 
-    A stack that does not exist is made, locks of engines that are gone are removed, and ``--config-file`` names a copy.
+    A stack that does not exist is made, and locks of engines that are gone are removed.
 
     Args:
         instance: a running sandbox.
-        arguments: of ``pulumi``, as they were given.
+        arguments: of ``pulumi``, as given.
         environment: of the engine.
+        folder: where stack files are.
 
     Raises:
-        CommandError: the command needs ``--stack`` or a config file, and there is none.
+        CommandError: the command needs ``--stack`` or a stack file and there is none, or it would write a stack file.
     """
     _remove_dead_locks(instance.state)
-    stack, config_file, others = _split(arguments)
-    if stack is not None:
-        _ensure_stack(instance, stack, environment)
-    if not _WITH_CONFIG_FILE & set(arguments):
+    if {"-h", "--help"} & set(arguments):
         return arguments
-    if stack is None:
-        raise CommandError("say which stack: -s NAME")
-    source = Path(config_file) if config_file else ROOT / f"Pulumi.{stack}.yaml"
+    stack, config_file, others = _split(arguments)
+    words = _words(others)
+    command, subcommand = next(words, ""), next(words, "")
+    if stack is not None and not (command == "stack" and subcommand in _NEW_STACK):
+        _ensure_stack(instance, stack, environment)
+    elsewhere = ["-C", str(_project(instance))]
+    if command in _RUN_THE_PROGRAM or command == "config":
+        if stack is None:
+            raise CommandError("name the stack: -s NAME")
+        source = Path(config_file) if config_file else folder / file_name(stack)
+        if command == "config" and subcommand not in _READ_CONFIG:
+            raise CommandError(f"the sandbox never writes to a stack file; edit {source} instead")
+        copy = _copy(instance, source, stack, environment)
+        where = elsewhere if command == "config" else []
+        return [*where, *others, "--stack", stack, "--config-file", str(copy)]
+    return [*elsewhere, *_with_absolute_file(arguments)]
+
+
+def _copy(instance: Instance, source: Path, stack: str, environment: Mapping[str, str]) -> Path:
+    """Copy a stack file to where the engine may write, with the sandbox's salt and references to its own stacks."""
     if not source.is_file():
         raise CommandError(f"there is no {source.name}; name the stack's config with --config-file FILE")
-    copy = instance.folder / "config" / f"Pulumi.{stack}.yaml"
+    copy = instance.folder / "config" / file_name(stack)
     copy.parent.mkdir(exist_ok=True)
-    text = source.read_text(encoding="utf-8").rstrip("\n") + "\n"
+    text = _ENGINE_KEYS.sub("", source.read_text(encoding="utf-8").rstrip("\n") + "\n")
+    text = _FULL_NAME.sub(r"\1", text)
     copy.write_text(text + _SALT.format(salt=_salt(instance, environment)), encoding="utf-8")
-    return [*others, "--stack", stack, "--config-file", str(copy)]
+    return copy
 
 
 def _split(arguments: list[str]) -> tuple[str | None, str | None, list[str]]:
@@ -68,6 +99,30 @@ def _split(arguments: list[str]) -> tuple[str | None, str | None, list[str]]:
         else:
             found[name] = value if equals else next(rest, "")
     return found.get("stack"), found.get("config-file"), others
+
+
+def _words(arguments: list[str]) -> Iterator[str]:
+    """Yield what is neither a flag nor the value of one that may precede the command."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _GLOBAL_FLAGS_WITH_VALUE:
+            next(rest, None)
+        elif not argument.startswith("-"):
+            yield argument
+
+
+def _with_absolute_file(arguments: list[str]) -> list[str]:
+    """Return arguments whose ``--file`` means the same file from any folder."""
+    absolute = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag, equals, value = argument.partition("=")
+        if before == "--file":
+            absolute.append(str(Path(argument).resolve()))
+        elif flag == "--file" and equals:
+            absolute.append(f"{flag}={Path(value).resolve()}")
+        else:
+            absolute.append(argument)
+    return absolute
 
 
 def _ensure_stack(instance: Instance, stack: str, environment: Mapping[str, str]) -> None:

@@ -34,11 +34,11 @@ class Instance:
 
     Attributes:
         folder: where its files are.
-        outlive: whether its servers go on when the process that started them ends.
+        detached: whether its servers keep running when the process that started them ends.
     """
 
     folder: Path
-    outlive: bool = True
+    detached: bool = True
 
     @property
     def state(self) -> Path:
@@ -54,9 +54,9 @@ class Instance:
         with self._alone():
             if server.find(self._cloud) is None:
                 shutil.rmtree(self.state, ignore_errors=True)
-                server.start("sandbox.cloud", self._cloud, environment=os.environ, outlive=self.outlive)
+                server.start("sandbox.cloud", self._cloud, environment=os.environ, detached=self.detached)
             if server.find(self._plugin) is None:
-                server.start("sandbox.plugin", self._plugin, environment=os.environ, outlive=self.outlive)
+                server.start("sandbox.plugin", self._plugin, environment=os.environ, detached=self.detached)
             self.state.mkdir(exist_ok=True)
 
     def down(self) -> bool:

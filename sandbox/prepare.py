@@ -1,8 +1,12 @@
-"""Make in the cloud what stack files presume: each account's deployer role, and the log groups that they name."""
+"""Make in the cloud what stack files presume: deployer roles, log groups, and what they say exists already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +15,18 @@ from botocore.exceptions import ClientError
 
 from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
-from topology.settings import Application, Archive, Settings
+from topology import stacks
+from topology.layouts import LAYOUTS
+from topology.patterns import entries_of
+from topology.regions import PARTITIONS
+from topology.settings import Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
+_BUNDLED_TRANSFORM = ROOT / "functions/transform/handler.py"
+_GROUPS_OF_A_PATTERN = 2
+_WORDS = ("sandbox-1", "sandbox-2", "sandbox", "a", "b", "")
+"""What takes the place of ``*`` in a pattern. There are several since ``exclude``, or another pattern, may match."""
 
 
 class PrepareError(Exception):
@@ -23,7 +35,7 @@ class PrepareError(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What there is now in one account and region: the role, and how many log groups were made or there before."""
+    """What there is now in one account and region: the role, and how many log groups were made or existed."""
 
     account: str
     role: str
@@ -32,39 +44,75 @@ class Prepared:
     present: int
 
 
-def prepare(files: Iterable[Path], environment: dict[str, str]) -> list[Prepared]:
-    """Make roles and log groups for all accounts of stack files; what is there already stays as it is.
+def prepare(
+    files: Iterable[Path], environment: Mapping[str, str], on_skip: Callable[[str], object] = lambda _: None
+) -> list[Prepared]:
+    """Make what stack files presume; what exists already stays as it is.
 
     Args:
         files: stack files. The archive of a file with applications only is looked for in the other files, and then in
             ``Pulumi.<archiveStack>.yaml`` beside it.
         environment: the sandbox's, with AWS_ENDPOINT_URL.
+        on_skip: called with a message for each file without keys of the program, which is skipped.
 
     Raises:
         SettingsError: a file cannot be used.
         PrepareError: the archive of a file cannot be found.
     """
     cloud = _Cloud(environment["AWS_ENDPOINT_URL"])
-    stacks = {file: read(file) for file in files}
-    archives = [settings.archive for settings in stacks.values() if settings.archive is not None]
-    prepared = [cloud.archive_account(archive) for archive in archives]
-    for file, settings in stacks.items():
-        if not settings.applications:
-            continue
-        archive = settings.archive or _archive_of(file, settings, archives)
-        for application in settings.applications:
-            prepared += cloud.application_account(application, archive, filter_roles=settings.filters_have_roles)
+    files = list(files)
+    settings = stacks.read(files, on_skip)
+    archives = {stack: each.archive for stack, each in settings.items() if each.archive is not None}
+    prepared = [cloud.archive_account(archive) for archive in archives.values()]
+    # An account may be in several stacks, and has one role for all of them.
+    everyone = [application for each in settings.values() for application in each.applications]
+    subscribers = {application.account for application in everyone if application.auto_subscribed}
+    with_roles = {each.account for of in settings.values() if of.filters_have_roles for each in of.applications}
+    for stack, each in settings.items():
+        archive = archives.get(stack) or _archive_of(each, archives, files)
+        for application in each.applications:
+            parameters = {
+                "FilterRoles": str(application.account in with_roles).lower(),
+                "Subscriber": str(application.account in subscribers).lower(),
+            }
+            prepared += cloud.application_account(application, archive, parameters)
     return prepared
 
 
-def _archive_of(file: Path, settings: Settings, archives: list[Archive]) -> Archive:
-    if archives:
-        return archives[0]
-    beside = file.parent / file_name(str(settings.archive_stack))
-    archive = read(beside).archive if beside.is_file() else None
-    if archive is None:
-        raise PrepareError(f"{file} needs the archive of stack {settings.archive_stack}; give {beside.name} too")
-    return archive
+def _archive_of(settings: Settings, archives: Mapping[str, Archive], files: list[Path]) -> Archive:
+    file = file_name(str(settings.archive_stack))
+    for stack, archive in archives.items():
+        if file_name(stack) == file:
+            return archive
+    for beside in (each.parent / file for each in files):
+        if beside.is_file() and (found := read(beside).archive) is not None:
+            return found
+    if len(archives) == 1:
+        return next(iter(archives.values()))
+    raise PrepareError(f"archiveStack: the archive of stack {settings.archive_stack} is needed; give {file} too")
+
+
+def presumed_log_groups(wanted: RegionLogGroups) -> list[str]:
+    """Return names of log groups with which the entries of a region can be deployed.
+
+    They are those that entries name, and one or two that match each pattern, or that ``all`` archives.
+    """
+    patterns = [entry.name for entry in wanted.log_groups if entry.is_pattern]
+    names = [entry.name for entry in wanted.log_groups if not (entry.is_pattern or entry.create)]
+    taken = {entry.name for entry in wanted.log_groups}
+    exclude = wanted.exclude or ()
+    for pattern in patterns:
+        # A log group that two patterns match is rejected.
+        names += [each for each in _matching(pattern) if entries_of(each, patterns, exclude) == [pattern]
+                  and each not in taken][:_GROUPS_OF_A_PATTERN]  # fmt: skip
+    if wanted.all is not None:
+        names += [each for each in _matching("/sandbox/*") if entries_of(each, ["*"], exclude)
+                  and not entries_of(each, taken, ())][:_GROUPS_OF_A_PATTERN]  # fmt: skip
+    return names
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    return filter(None, (pattern.replace("*", word) for word in _WORDS))
 
 
 class _Cloud:
@@ -75,31 +123,92 @@ class _Cloud:
 
     def archive_account(self, archive: Archive) -> Prepared:
         self._deployer("archive-account.yaml", archive, archive.region, archive.bootstrap_parameters)
-        logs = root_client(self._endpoint, "logs", account=archive.account, region=archive.region)
-        made = [_made(logs, group.name) for group in archive.own_log_groups or ()]
+        self._existing(archive)
+        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups or ()])
         return _prepared(archive, archive.region, made)
 
-    def application_account(self, application: Application, archive: Archive, *, filter_roles: bool) -> list[Prepared]:
+    def application_account(
+        self, application: Application, archive: Archive, parameters: Mapping[str, str]
+    ) -> list[Prepared]:
         if archive.senders and archive.senders.organization:
             ask(self._endpoint, f"join/{application.account}/{archive.senders.organization}")
-        parameters = {
-            "ArchiveAccount": archive.account,
-            "FilterRoles": str(filter_roles).lower(),
-            "Subscriber": str(bool(application.auto_subscribed)).lower(),
-            **archive.bootstrap_parameters_of_senders,
-        }
-        self._deployer("application-account.yaml", application, next(iter(application.regions)), parameters)
-        prepared = []
-        for region, groups in application.regions.items():
-            logs = root_client(self._endpoint, "logs", account=application.account, region=region)
-            made = [_made(logs, group.name) for group in groups.log_groups
-                    if not (group.create or group.is_pattern)]  # fmt: skip
-            prepared.append(_prepared(application, region, made))
-        return prepared
+        more = {"ArchiveAccount": archive.account, **parameters, **archive.bootstrap_parameters_of_senders}
+        self._deployer("application-account.yaml", application, next(iter(application.regions)), more)
+        return [
+            _prepared(application, region, self._log_groups(application.account, region, presumed_log_groups(wanted)))
+            for region, wanted in application.regions.items()
+        ]
 
-    def _deployer(self, template: str, account: Archive | Application, region: str, more: dict[str, str]) -> None:
+    def _client(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
+        return root_client(self._endpoint, service, account=account, region=region)
+
+    def _log_groups(self, account: str, region: str, names: list[str]) -> list[bool]:
+        """Make log groups; return for each whether it is new."""
+        logs, made = self._client("logs", account, region), []
+        for name in names:
+            try:
+                logs.create_log_group(logGroupName=name)
+                made.append(True)
+            except logs.exceptions.ResourceAlreadyExistsException:
+                made.append(False)
+        return made
+
+    def _existing(self, archive: Archive) -> None:
+        """Make what the stack file of an archive says exists already: buckets, key, topics and function."""
+        if archive.existing_bucket is not None:
+            self._bucket(archive.existing_bucket.name, archive.existing_bucket.account or archive.account, archive)
+        if archive.bucket.access_logs is not None:
+            self._bucket(archive.bucket.access_logs.bucket, archive.account, archive)
+        if archive.key not in (None, "create"):
+            self._key(str(archive.key), archive)
+        for arn in (archive.alarms or {}).values():
+            _, _, _, region, account, name = arn.split(":")
+            self._client("sns", account, region).create_topic(Name=name)
+        if archive.transform is not None and archive.transform.is_arn:
+            self._function(archive.transform.code, archive)
+
+    def _bucket(self, name: str, owner: str, archive: Archive) -> None:
+        s3 = self._client("s3", owner, archive.region)
+        where = {"CreateBucketConfiguration": {"LocationConstraint": archive.region}}
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=name, **({} if archive.region == "us-east-1" else where))
+            if owner != archive.account:
+                admitted = {
+                    "Principal": _root(archive),
+                    "Action": "s3:*",
+                    "Resource": f"{_arn_of_bucket(name, archive)}*",
+                }
+                s3.put_bucket_policy(Bucket=name, Policy=_policy(admitted))
+
+    def _key(self, arn: str, archive: Archive) -> None:
+        _, _, _, region, account, resource = arn.split(":")
+        key = resource.removeprefix("key/")
+        if ask(self._endpoint, f"key/{account}/{region}/{key}")["made"]:
+            service = {"Service": f"logs.{region}.amazonaws.com"}
+            admitted = [{"Principal": each, "Action": "kms:*", "Resource": "*"} for each in (_root(archive), service)]
+            kms = self._client("kms", account, region)
+            kms.put_key_policy(KeyId=key, PolicyName="default", Policy=_policy(*admitted))
+
+    def _function(self, arn: str, archive: Archive) -> None:
+        """Make a stand-in for a function: the bundled transform."""
+        _, _, _, region, account, _, name, qualifier = arn.split(":")
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as packed:
+            packed.write(_BUNDLED_TRANSFORM, _BUNDLED_TRANSFORM.name)
+        keys = ",".join(LAYOUTS[archive.delivery.layout].partitioned_by)
+        functions = self._client("lambda", account, region)
+        with contextlib.suppress(functions.exceptions.ResourceConflictException):
+            functions.create_function(
+                FunctionName=name, Role=f"arn:{PARTITIONS[region]}:iam::{account}:role/{archive.deployer_role}",
+                Runtime="python3.13", Handler="handler.handler", Code={"ZipFile": code.getvalue()},
+                Environment={"Variables": {"PARTITION_KEYS": keys}},
+            )  # fmt: skip
+            if qualifier != "$LATEST":
+                functions.create_alias(FunctionName=name, Name=qualifier, FunctionVersion="$LATEST")
+
+    def _deployer(self, template: str, account: Archive | Application, region: str, more: Mapping[str, str]) -> None:
         """Deploy a bootstrap template, as an administrator of the account does it once."""
-        formation = root_client(self._endpoint, "cloudformation", account=account.account, region=region)
+        formation = self._client("cloudformation", account.account, region)
         trusted = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
         parameters = {
             "RoleName": account.deployer_role,
@@ -135,10 +244,13 @@ def _prepared(account: Archive | Application, region: str, made: list[bool]) -> 
     return Prepared(account.account, account.deployer_role, region, sum(made), len(made) - sum(made))
 
 
-def _made(logs: Any, name: str) -> bool:  # noqa: ANN401 - as above
-    """Make a log group; return whether it was not there before."""
-    try:
-        logs.create_log_group(logGroupName=name)
-    except logs.exceptions.ResourceAlreadyExistsException:
-        return False
-    return True
+def _root(archive: Archive) -> dict[str, str]:
+    return {"AWS": f"arn:{PARTITIONS[archive.region]}:iam::{archive.account}:root"}
+
+
+def _arn_of_bucket(name: str, archive: Archive) -> str:
+    return f"arn:{PARTITIONS[archive.region]}:s3:::{name}"
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **each} for each in statements]})

@@ -86,16 +86,16 @@ def find(file: Path) -> Server | None:
         return None
 
 
-def start(module: str, file: Path, *, environment: Mapping[str, str], outlive: bool, timeout: float = 60.0) -> Server:
+def start(module: str, file: Path, *, environment: Mapping[str, str], detached: bool, timeout: float = 60.0) -> Server:
     """Run ``python -m module --ready file`` in the background and wait until it listens.
 
-    Its output goes to a ``.log`` beside ``file``. With ``outlive`` false the server ends with this process.
+    Its output goes to a ``.log`` beside ``file``. Unless ``detached``, the server ends with this process.
 
     Raises:
         ServerError: it ended or did not listen within ``timeout`` seconds; the text holds the end of its log.
     """
     log = file.with_suffix(".log")
-    command = [sys.executable, "-m", module, "--ready", str(file)] + ([] if outlive else ["--end-with-parent"])
+    command = [sys.executable, "-m", module, "--ready", str(file)] + ([] if detached else ["--end-with-parent"])
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,

@@ -26,6 +26,8 @@ def main() -> None:
     try:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]  # functions inherit the environment, and with it the endpoint of another cloud
         os.environ.update(_environment(port, folder))
         asyncio.run(_serve(listener, lambda: announce(ready, port)))
     finally:
@@ -95,6 +97,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         "calls": rights.calls,
         "idle": lambda: {"idle": firehose.idle()},
         "join": rights.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
+        "key": keys.make,  # /_sandbox/key/ACCOUNT/REGION/ID
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

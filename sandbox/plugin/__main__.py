@@ -1,7 +1,7 @@
-"""Host any number of providers in one process: ``python -m sandbox.plugin --ready FILE``.
+"""Host all providers in one process: ``python -m sandbox.plugin --ready FILE``.
 
-The engine starts an executable for each provider of a stack. With a Python process each, 150 providers would be 10 GB.
-So the executable is a thin launcher: it asks this host for a provider, passes its port on to the engine, and the
+The engine starts an executable for each provider of a stack. As a Python process each, 150 providers would take 10 GB.
+So the executable is a thin launcher: it requests a provider from this host and passes its port on to the engine. The
 provider lives as long as the launcher's connection.
 """
 
@@ -25,7 +25,9 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.server import announce, ready_file
 
-warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")  # the SDK warns of its old names
+warnings.filterwarnings(
+    "ignore", category=DeprecationWarning, module="pulumi_aws"
+)  # the SDK warns of its own old names
 
 from sandbox.plugin.aws import AwsError  # noqa: E402 - after the filter, which they need
 from sandbox.plugin.provider import AwsProvider  # noqa: E402 - as above
@@ -48,15 +50,15 @@ async def _serve(ready: Path) -> None:
     host.close()
 
 
-# The engine may name an archive of a state by its hash alone, which the SDK does not take for an archive. So it goes
-# through the SDK under another signature, and gets its own again on the way back.
+# The engine may represent an archive in a state by its hash alone, which the SDK does not accept as an archive. So such
+# an archive passes through the SDK under another signature, and gets its own back afterwards.
 _ARCHIVE = (rpc._special_sig_key, rpc._special_archive_sig)
 _HASH = ("signature", "hash of an archive")
 _CONTENTS = {"assets", "path", "uri"}
 
 
 def _sign(message: Any, old: tuple[str, str], new: tuple[str, str]) -> Any:  # noqa: ANN401 - protobuf has no types
-    """Change the signature of all archives in a message that are a hash alone."""
+    """Change the signature of all archives in a message that consist of a hash alone."""
     key, value = old
     for _, struct in message.ListFields():
         for field in struct.fields.values() if isinstance(struct, Struct) else ():
@@ -68,7 +70,7 @@ def _sign(message: Any, old: tuple[str, str], new: tuple[str, str]) -> Any:  # n
 
 
 def _archives(message: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as above
-    """Yield key and fields of every archive in a message, but for what was before."""
+    """Yield key and fields of every archive in a message, except in its old values."""
     key, value = _ARCHIVE
     for part, struct in message.ListFields():
         before = part.name.startswith("old")
@@ -79,7 +81,7 @@ def _archives(message: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as a
 
 
 class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no types
-    """Hands errors that are meant for the operator to the engine as they are, without a class name in front."""
+    """Pass errors for the operator to the engine without a class name in front, and keep the hashes of archives."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401 - grpc
         handler = await continuation(handler_call_details)
@@ -87,7 +89,7 @@ class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no t
             return handler
 
         async def answered(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
-            # The SDK drops the hashes of archives, and a later diff gets nothing else.
+            # The SDK drops the hashes of archives, and a later diff has nothing else to compare.
             hashes = {name: inner["hash"].string_value for name, inner in _archives(request) if "hash" in inner}
             response = _sign(await handler.unary_unary(_sign(request, _ARCHIVE, _HASH), context), _HASH, _ARCHIVE)
             for name, inner in _archives(response):
@@ -107,10 +109,10 @@ class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no t
 
 
 async def _host_provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Run a provider for one launcher: a line of JSON in, a line of JSON out, and then until it hangs up."""
-    asked = json.loads(await reader.readline())
+    """Run a provider for one launcher: a line of JSON in, a line of JSON out, until the launcher disconnects."""
+    request = json.loads(await reader.readline())
     server = grpc.aio.server(interceptors=[_Errors()], options=_OPTIONS)
-    servicer = ProviderServicer([], version("pulumi-aws"), AwsProvider(asked["environment"]), asked["engine"])
+    servicer = ProviderServicer([], version("pulumi-aws"), AwsProvider(request["environment"]), request["engine"])
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -119,7 +121,7 @@ async def _host_provider(reader: asyncio.StreamReader, writer: asyncio.StreamWri
         await writer.drain()
         await reader.read()
     except ConnectionError:
-        pass  # the launcher is gone, and so is its provider
+        pass  # the launcher is gone, and its provider with it
     finally:
         await server.stop(grace=None)
         writer.close()

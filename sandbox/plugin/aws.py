@@ -1,9 +1,10 @@
-"""The AWS that one provider speaks to: an account and region of the sandbox's cloud, through a role."""
+"""AWS as one provider sees it: an account and region of the sandbox's cloud, through a role."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import boto3
@@ -11,9 +12,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from accounts.session import is_loopback
+from sandbox.plugin.spelling import from_aws, to_aws
 from topology.regions import PARTITIONS
 
-# What AWS answers when a thing, or a part of its configuration, is not there.
+Values = dict[str, Any]
+"""Property values by name."""
+
+# Error codes for a resource, or a part of its configuration, that does not exist.
 _ABSENT = {
     "404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet",
@@ -21,16 +26,16 @@ _ABSENT = {
     "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFound",
     "ResourceNotFoundException", "ServerSideEncryptionConfigurationNotFoundError",
 }  # fmt: skip
-_session = boto3.session.Session()  # shared: its loader keeps the service models, the costly part of a client
+_session = boto3.session.Session()  # shared: it caches the service models, the costly part of a client
 _session_lock = threading.Lock()
 
 
 class AwsError(Exception):
-    """A call failed, or the provider's arguments cannot work. The text is for the operator."""
+    """A call failed, or the provider's arguments are invalid. The message is for the operator."""
 
 
 class Aws:
-    """Clients of one account and region, made when first asked for."""
+    """The services of one account and region; a client is created on first use."""
 
     def __init__(self, region: str, credentials: Mapping[str, str], endpoint: str, account: str) -> None:
         self.region, self.account, self.partition = region, account, PARTITIONS[region]
@@ -44,6 +49,17 @@ class Aws:
                 self._clients[service] = _client(service, self.region, self._credentials, self._endpoint)
             return self._clients[service]
 
+    def call(self, service: str, operation: str, /, **parameters: Any) -> Values:  # noqa: ANN401 - property values
+        """Call an operation, with parameters and response in Pulumi's spelling; None leaves a parameter out."""
+        client = self.client(service)
+        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        response = getattr(client, operation)(**to_aws(model.input_shape, parameters))
+        return from_aws(model.output_shape, response) if model.output_shape else {}
+
+    def find(self, service: str, operation: str, /, **parameters: Any) -> Values | None:  # noqa: ANN401 - as above
+        """Call an operation as ``call`` does; return None when its resource does not exist."""
+        return present(partial(self.call, service, operation), **parameters)
+
 
 def connect(
     environment: Mapping[str, str],
@@ -51,21 +67,21 @@ def connect(
     assume_roles: Sequence[Mapping[str, Any]],
     allowed_account_ids: Sequence[str],
 ) -> Aws:
-    """Assume the roles in order, and make sure that the account is one that is allowed.
+    """Assume the roles in order, and check that the account is allowed.
 
     Args:
-        environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, if there is one.
+        environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if any, AWS_SESSION_TOKEN.
         region: the provider's region.
-        assume_roles: role ARN and session name of each role, as the provider's arguments have them.
+        assume_roles: role ARN and session name of each role, as in the provider's arguments.
         allowed_account_ids: accounts that the provider may work in; empty: any.
 
     Raises:
-        AwsError: the endpoint is not on this machine, a role cannot be assumed, or the account is another.
+        AwsError: the endpoint is not on this machine, a role cannot be assumed, or the account is not allowed.
     """
     endpoint = environment.get("AWS_ENDPOINT_URL", "")
     if not is_loopback(endpoint):
         raise AwsError(
-            f"AWS_ENDPOINT_URL is {endpoint!r}: the sandbox's plugin speaks to a cloud on this machine only; run "
+            f"AWS_ENDPOINT_URL is {endpoint!r}: the sandbox's plugin connects to a cloud on this machine only; run "
             "Pulumi through sandbox/pulumi, or install the official aws plugin"
         )
     credentials: Mapping[str, str] = {
@@ -89,12 +105,12 @@ def connect(
         sts = _client("sts", region, credentials, endpoint)
     account = sts.get_caller_identity()["Account"]
     if allowed_account_ids and account not in allowed_account_ids:
-        raise AwsError(f"the credentials are of account {account}; allowed: {', '.join(allowed_account_ids)}")
+        raise AwsError(f"the credentials belong to account {account}; allowed: {', '.join(allowed_account_ids)}")
     return Aws(region, credentials, endpoint, account)
 
 
 def present(call: Callable[..., Any], **arguments: Any) -> Any | None:  # noqa: ANN401 - boto3 has no types
-    """Call AWS; return None when what is asked for is not there."""
+    """Call AWS; return None when the resource does not exist."""
     try:
         return call(**arguments)
     except ClientError as error:

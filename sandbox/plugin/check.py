@@ -1,4 +1,4 @@
-"""Checks inputs against the argument classes of the pulumi-aws SDK, so that a mistake shows at preview."""
+"""Checks inputs against the argument classes of the pulumi-aws SDK, so that a mistake fails at preview."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pulumi import _types as sdk_types
 from pulumi.runtime import rpc
 
 UNKNOWN = rpc.UNKNOWN
-"""A value that is not known before another resource is made, as it stands in the engine's messages."""
+"""An output that is not known at preview, as the engine's messages represent it."""
 
 
 def problems(arguments: type, implemented: frozenset[str], inputs: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield path and reason of everything that is wrong with the inputs of a resource.
+    """Yield the path and the reason of each problem in the inputs of a resource.
 
     Args:
         arguments: the SDK's argument class of the resource.
         implemented: inputs that the sandbox's plugin implements.
-        inputs: the inputs, with UNKNOWN for what is not known yet.
+        inputs: the inputs, with UNKNOWN for outputs that are not known at preview.
     """
     for name in inputs:
         if name in _fields(arguments) and name not in implemented:
@@ -39,25 +39,25 @@ def _nested(path: str, arguments: type, value: Any) -> Iterator[tuple[str, str]]
         where = f"{path}.{name}" if path else name
         if name not in fields:
             yield where, _unknown(name, fields)
-        elif inspect.isclass(kind := fields[name]) and sdk_types.is_input_type(kind):
-            yield from _nested(where, kind, given)
-        elif (item := _item(kind)) is not None and isinstance(given, list):
+        elif inspect.isclass(expected := fields[name]) and sdk_types.is_input_type(expected):
+            yield from _nested(where, expected, given)
+        elif (item := _item(expected)) is not None and isinstance(given, list):
             for index, element in enumerate(given):
                 yield from _nested(f"{where}[{index}]", item, element)
     for name in _required(arguments) - value.keys():
-        yield f"{path}.{name}" if path else name, "is required and missing"
+        yield f"{path}.{name}" if path else name, "is required, but missing"
 
 
 def _unknown(name: str, fields: dict[str, Any]) -> str:
     camel = re.sub(r"_(\w)", lambda match: match.group(1).upper(), name)
     if camel in fields:
-        return f"unknown property; as a dict it reaches AWS as it is written: use the SDK's Args class, or {camel}"
+        return f"unknown property; the SDK does not translate the keys of a dict: use its Args class, or {camel}"
     return f"unknown property; known: {', '.join(sorted(fields))}"
 
 
-def _item(kind: Any) -> type | None:  # noqa: ANN401 - a type of any form
-    """The argument class of a list's items, under the unions that the SDK wraps it in, when they are objects."""
-    for part in get_args(kind):
+def _item(annotation: Any) -> type | None:  # noqa: ANN401 - a type of any form
+    """Return the argument class of a list's items, inside the SDK's unions, if the items are objects."""
+    for part in get_args(annotation):
         if inspect.isclass(part) and sdk_types.is_input_type(part):
             return part
         if (found := _item(part)) is not None:

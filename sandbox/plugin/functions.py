@@ -1,17 +1,14 @@
-"""The functions that the sandbox's plugin knows, by their tokens."""
+"""The functions that the sandbox's plugin implements, by their tokens."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
-from sandbox.plugin.aws import Aws, AwsError, present
+from sandbox.plugin.aws import Aws, AwsError, Values, present
 
-Values = dict[str, Any]
-
-
-# What else the handler of AWS::S3::Bucket reads, after the rights that its schema lists.
+_GET_RESOURCE = "aws:cloudcontrol/getResource:getResource"
+# What else the handler of AWS::S3::Bucket reads, according to the permissions in its schema.
 _READS = (
     "get_bucket_accelerate_configuration", "get_bucket_cors", "get_bucket_lifecycle_configuration",
     "get_bucket_logging", "get_bucket_notification_configuration", "get_bucket_ownership_controls",
@@ -22,22 +19,24 @@ _READS = (
 
 
 def _get_bucket_policy(aws: Aws, arguments: Values) -> Values:
-    """The policy of a bucket. One without is an error, as with the official plugin."""
+    """Return the policy of a bucket; a bucket without one is an error, as in the official plugin."""
     bucket = arguments["bucket"]
     return {"bucket": bucket, "policy": aws.client("s3").get_bucket_policy(Bucket=bucket)["Policy"]}
 
 
 def _get_resource(aws: Aws, arguments: Values) -> Values:
-    """The properties of a bucket in CloudFormation's form: Cloud Control reads them with the rights of the caller."""
-    if arguments["typeName"] != "AWS::S3::Bucket":
-        raise AwsError(f"the sandbox's plugin reads no {arguments['typeName']} through Cloud Control")
-    bucket = arguments["identifier"]
-    control, s3 = aws.client("cloudcontrol"), aws.client("s3")
-    present(control.get_resource, TypeName=arguments["typeName"], Identifier=bucket)  # for the right to call it
-    if present(s3.head_bucket, Bucket=bucket) is None:
-        raise AwsError(f"ResourceNotFoundException: Resource of type 'AWS::S3::Bucket' with identifier '{bucket}'")
-    for read in _READS:
-        present(getattr(s3, read), Bucket=bucket)
+    """Return a bucket's properties in CloudFormation's form. Cloud Control reads with the caller's permissions."""
+    type_name, bucket = arguments["typeName"], arguments["identifier"]
+    if type_name != "AWS::S3::Bucket":
+        raise AwsError(
+            f"the sandbox's plugin does not implement {type_name} in {_GET_RESOURCE}; implemented: AWS::S3::Bucket"
+        )
+    aws.find("cloudcontrol", "get_resource", typeName=type_name, identifier=bucket)  # takes a permission of its own
+    if aws.find("s3", "head_bucket", bucket=bucket) is None:
+        raise AwsError(f"ResourceNotFoundException: Resource of type '{type_name}' with identifier '{bucket}'")
+    for operation in _READS:
+        aws.find("s3", operation, bucket=bucket)
+    s3 = aws.client("s3")
     encryption = present(s3.get_bucket_encryption, Bucket=bucket) or {}
     block = present(s3.get_public_access_block, Bucket=bucket) or {}
     versioning = s3.get_bucket_versioning(Bucket=bucket)
@@ -51,6 +50,6 @@ def _get_resource(aws: Aws, arguments: Values) -> Values:
 
 
 FUNCTIONS: dict[str, Callable[[Aws, Values], Values]] = {
-    "aws:cloudcontrol/getResource:getResource": _get_resource,
+    _GET_RESOURCE: _get_resource,
     "aws:s3/getBucketPolicy:getBucketPolicy": _get_bucket_policy,
 }

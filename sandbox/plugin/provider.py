@@ -1,4 +1,4 @@
-"""The resource provider: the engine's requests, answered from the table of kinds."""
+"""The resource provider: answers the engine's requests from the registry of resource types."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from sandbox.plugin.aws import Aws, AwsError, connect
+from sandbox.plugin.aws import Aws, AwsError, Values, connect
 from sandbox.plugin.check import UNKNOWN, problems
 from sandbox.plugin.functions import FUNCTIONS
-from sandbox.plugin.kind import Kind, Values, same
-from sandbox.plugin.kinds import KINDS
+from sandbox.plugin.resource_type import ResourceType
+from sandbox.plugin.resources import RESOURCE_TYPES
 
 _IMPLEMENTED = frozenset({
     "allowedAccountIds", "assumeRoles", "defaultTags", "region", "skipCredentialsValidation", "skipMetadataApiCheck",
@@ -37,15 +37,15 @@ class AwsProvider(rpc.Provider):
         self._default_tags: dict[str, str] = {}
 
     async def check_config(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
-        """Refuse provider arguments that are unknown, misspelt or not implemented."""
+        """Reject provider arguments that are unknown, misspelled or not implemented."""
         given = _arguments(request.new_inputs)
         failures = [rpc.CheckFailure(*problem) for problem in problems(sdk.ProviderArgs, _IMPLEMENTED, given)]
         if not failures and given.get("region") in (None, UNKNOWN):
-            failures.append(rpc.CheckFailure("region", "is required, and known before the update"))
+            failures.append(rpc.CheckFailure("region", "is required, and must be known at preview"))
         return rpc.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def diff_config(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
-        """A provider of another region is another provider: what it holds would have to move."""
+        """Replace the provider when its region changes, since its resources cannot move."""
         old, new = _arguments(request.old_state), _arguments(request.new_inputs)
         changed = sorted(key for key in old.keys() | new.keys() if key != "version" and old.get(key) != new.get(key))
         return rpc.DiffResponse(
@@ -53,7 +53,7 @@ class AwsProvider(rpc.Provider):
         )
 
     async def configure(self, request: rpc.ConfigureRequest) -> rpc.ConfigureResponse:
-        """Assume the roles at once, at preview too: what cannot work fails before anything is touched."""
+        """Assume the roles at once, at preview too, so that a mistake fails before anything changes."""
         given = _arguments(request.args)
         self._default_tags = given.get("defaultTags", {}).get("tags", {})
         self._aws = await asyncio.to_thread(
@@ -66,38 +66,42 @@ class AwsProvider(rpc.Provider):
         return rpc.ConfigureResponse(accept_secrets=True, supports_preview=True, accept_outputs=True)
 
     async def invoke(self, request: rpc.InvokeRequest) -> rpc.InvokeResponse:
-        """Call a function, with the rights of the provider's role."""
+        """Call a function with the permissions of the provider's role."""
         if request.tok not in FUNCTIONS:
             raise AwsError(
-                f"the sandbox's plugin does not implement the function {request.tok}; it knows "
+                f"the sandbox's plugin does not implement the function {request.tok}; implemented: "
                 f"{', '.join(sorted(FUNCTIONS))}"
             )
         returned = await self._call(request.tok, FUNCTIONS[request.tok], self._configured, _plain_map(request.args))
         return rpc.InvokeResponse(return_value=_values(returned))
 
     async def check(self, request: rpc.CheckRequest) -> rpc.CheckResponse:
-        """Refuse inputs that are unknown, missing or not implemented, and fill in a name."""
-        kind, inputs = _kind(request.type), _plain_map(request.new_inputs)
-        failures = [rpc.CheckFailure(*problem) for problem in problems(kind.arguments, kind.inputs, inputs)]
+        """Reject inputs that are unknown, missing or not implemented, and auto-name the resource."""
+        resource_type, inputs = _resource_type(request.type), _plain_map(request.new_inputs)
+        found = problems(resource_type.arguments, resource_type.inputs, inputs)
+        failures = [rpc.CheckFailure(*problem) for problem in found]
         checked = dict(request.new_inputs)
-        if kind.named_by is not None and kind.named_by not in inputs:
-            # A name that was there before Pulumi is none that was filled in: it has to be given, or there is a new one.
-            filled_in = kind.named_by in _plain_map(request.old_inputs).get(_DEFAULTS, [])
-            old = request.old_inputs.get(kind.named_by) if filled_in else None
-            checked[kind.named_by] = old or PropertyValue(_unique_name(kind, request.name, request.random_seed))
-            checked[_DEFAULTS] = PropertyValue([PropertyValue(kind.named_by)])
+        key = resource_type.named_by
+        if key is not None and key not in inputs:
+            # An imported name was not auto-named: the program has to give it, or the resource gets a new one.
+            auto_named = key in _plain_map(request.old_inputs).get(_DEFAULTS, [])
+            old = request.old_inputs.get(key) if auto_named else None
+            name = _unique_name(resource_type, request.name, request.random_seed)
+            checked[key] = old or PropertyValue(name)
+            checked[_DEFAULTS] = PropertyValue([PropertyValue(key)])
         return rpc.CheckResponse(inputs=checked, failures=failures)
 
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
         """Compare the wanted inputs with the last known state."""
-        kind, inputs, state = _kind(request.type), _plain_map(request.new_inputs), _plain_map(request.old_state)
-        inputs |= self._tags_all(kind, inputs)
+        resource_type = _resource_type(request.type)
+        inputs, state = _plain_map(request.new_inputs), _plain_map(request.old_state)
+        inputs |= self._tags_all(resource_type, inputs)
         changed = sorted(
             key
-            for key in (kind.inputs | {"tagsAll"}) & (inputs.keys() | state.keys())
-            if key not in request.ignore_changes and not kind.unchanged(key, inputs, state)
+            for key in (resource_type.inputs | {"tagsAll"}) & (inputs.keys() | state.keys())
+            if key not in request.ignore_changes and not _same(inputs.get(key), state.get(key))
         )
-        replaces = [key for key in changed if kind.replaces(key, state.get(key), inputs.get(key))]
+        replaces = [key for key in changed if resource_type.replaces(key, state.get(key), inputs.get(key))]
         details = {
             path: rpc.PropertyDiff(
                 rpc.PropertyDiffKind[f"{change}_REPLACE" if key in replaces else change], input_diff=True
@@ -105,63 +109,64 @@ class AwsProvider(rpc.Provider):
             for key in changed
             for path, change in _differences(key, inputs.get(key), state.get(key))
         }
-        # Two of the same name cannot be there at once. A name that was filled in is filled in anew.
-        fixed_name = kind.named_by not in inputs.get(_DEFAULTS, []) and kind.named_by not in replaces
+        # Two resources cannot have the same name at once; an auto-named one gets a new name.
+        fixed_name = resource_type.named_by not in inputs.get(_DEFAULTS, []) and resource_type.named_by not in replaces
         return rpc.DiffResponse(
             changes=bool(changed),
             diffs=changed,
             replaces=replaces,
-            stables=sorted(kind.replaced_by - set(replaces)),
+            stables=sorted(resource_type.replaced_by - set(replaces)),
             delete_before_replace=bool(replaces) and fixed_name,
             detailed_diff=details,
         )
 
     async def create(self, request: rpc.CreateRequest) -> rpc.CreateResponse:
-        """Make the resource and read it back."""
-        kind, inputs = _kind(request.type), _plain_map(request.properties)
+        """Create the resource and read it back."""
+        resource_type, inputs = _resource_type(request.type), _plain_map(request.properties)
         if request.preview:
-            unknown = dict.fromkeys(kind.computed, UNKNOWN)
-            return rpc.CreateResponse("", _values({**unknown, **inputs, **self._tags_all(kind, inputs)}))
+            unknown = dict.fromkeys(resource_type.computed, UNKNOWN)
+            return rpc.CreateResponse("", _values({**unknown, **inputs, **self._tags_all(resource_type, inputs)}))
         tags = self._all_tags(inputs)
-        resource_id = await self._call("create", kind.create, self._configured, inputs, tags)
-        state = await self._state(kind, resource_id, inputs)
+        resource_id = await self._call("create", resource_type.create, self._configured, inputs, tags)
+        state = await self._state(resource_type, resource_id, inputs)
         if state is None:
-            raise AwsError(f"create: {resource_id} was made and is not there")
+            raise AwsError(f"create: {resource_id} was created, but does not exist")
         return rpc.CreateResponse(resource_id, _values(state))
 
     async def read(self, request: rpc.ReadRequest) -> rpc.ReadResponse:
-        """Read the resource as it is in the cloud: for a refresh, or for an import that knows only its id."""
-        kind = _kind(request.type)
+        """Read the resource from the cloud, for a refresh or for an import, which knows only its ID."""
+        resource_type = _resource_type(request.type)
         old = _plain_map(request.inputs)
-        state = await self._state(kind, request.resource_id, old or None)
+        state = await self._state(resource_type, request.resource_id, old or None)
         if state is None:
             return rpc.ReadResponse("", {}, {})
         state |= {key: value for key, value in old.items() if key not in state and key in _PLUGINS_OWN}
-        inputs = {key: value for key, value in state.items() if key in kind.inputs | {_DEFAULTS}}
+        inputs = {key: value for key, value in state.items() if key in resource_type.inputs | {_DEFAULTS}}
         return rpc.ReadResponse(request.resource_id, _values(state), _values(inputs))
 
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
         """Change the resource in place and read it back."""
-        kind, inputs, old = _kind(request.type), _plain_map(request.news), _plain_map(request.olds)
+        resource_type = _resource_type(request.type)
+        inputs, old = _plain_map(request.news), _plain_map(request.olds)
         if request.preview:
-            known = {key: value for key, value in old.items() if key in kind.computed}
-            return rpc.UpdateResponse(_values({**known, **inputs, **self._tags_all(kind, inputs)}))
+            known = {key: value for key, value in old.items() if key in resource_type.computed}
+            return rpc.UpdateResponse(_values({**known, **inputs, **self._tags_all(resource_type, inputs)}))
         tags, had = self._all_tags(inputs), old.get("tagsAll", {})
-        if kind.tagged and tags != had:
-            gone = sorted(had.keys() - tags.keys())
-            await self._call("tag", kind.tag, self._configured, request.resource_id, old, tags, gone)
-        if not all(kind.unchanged(key, inputs, old) for key in kind.inputs - {"tags"}):
-            await self._call("update", kind.update, self._configured, request.resource_id, inputs)
-        state = await self._state(kind, request.resource_id, inputs)
+        if resource_type.tagged and tags != had:
+            removed = sorted(had.keys() - tags.keys())
+            await self._call("tag", resource_type.tag, self._configured, old, tags, removed)
+        if not all(_same(inputs.get(key), old.get(key)) for key in resource_type.inputs - {"tags"}):
+            await self._call("update", resource_type.update, self._configured, request.resource_id, inputs)
+        state = await self._state(resource_type, request.resource_id, inputs)
         return rpc.UpdateResponse(_values(state or inputs))
 
     async def delete(self, request: rpc.DeleteRequest) -> None:
-        """Delete the resource; one that is gone already is no error."""
-        kind, state = _kind(request.type), _plain_map(request.properties)
-        await self._call("delete", kind.delete, self._configured, request.resource_id, state)
+        """Delete the resource, if it still exists."""
+        resource_type, state = _resource_type(request.type), _plain_map(request.properties)
+        await self._call("delete", resource_type.delete, self._configured, request.resource_id, state)
 
     async def cancel(self) -> None:
-        """Calls are short: there is nothing to end."""
+        """Do nothing: calls are short."""
 
     @property
     def _configured(self) -> Aws:
@@ -172,71 +177,85 @@ class AwsProvider(rpc.Provider):
     def _all_tags(self, inputs: Values) -> dict[str, str]:
         return {**self._default_tags, **inputs.get("tags", {})}
 
-    def _tags_all(self, kind: Kind, inputs: Values) -> Values:
-        return {"tagsAll": self._all_tags(inputs)} if kind.tagged else {}
+    def _tags_all(self, resource_type: ResourceType, inputs: Values) -> Values:
+        return {"tagsAll": self._all_tags(inputs)} if resource_type.tagged else {}
 
-    async def _state(self, kind: Kind, resource_id: str, inputs: Values | None) -> Values | None:
-        """Return what is in the cloud, reduced to what the program gave and what AWS computes."""
-        actual = await self._call("read", kind.read, self._configured, resource_id)
+    async def _state(self, resource_type: ResourceType, resource_id: str, inputs: Values | None) -> Values | None:
+        """Return the resource in the cloud, reduced to the inputs that the program sets and to the outputs."""
+        actual = await self._call("read", resource_type.read, self._configured, resource_id)
         if actual is None:
             return None
-        if kind.tagged:
+        if resource_type.tagged:
             own = {key: value for key, value in actual["tagsAll"].items() if self._default_tags.get(key) != value}
             actual["tags"] = own
         if inputs is None:
             return {key: value for key, value in actual.items() if value not in ({}, [], "")}
-        computed = {key: actual[key] for key in actual if key not in kind.inputs}
+        computed = {key: actual[key] for key in actual if key not in resource_type.inputs}
         kept = {key: _reduced(value, actual.get(key, value)) for key, value in inputs.items()}
         return {**computed, **kept}
 
     @staticmethod
-    async def _call(operation: str, function: Any, *arguments: Any) -> Any:  # noqa: ANN401 - a method of a kind
+    async def _call(operation: str, function: Any, *arguments: Any) -> Any:  # noqa: ANN401 - a resource type's method
         try:
             return await asyncio.to_thread(partial(function, *arguments))
         except ClientError as error:
             raise AwsError(f"{operation}: {error}") from None
 
 
-_DEFAULTS = "__defaults"  # inputs that were filled in, by the name that official plugins give them
-_PLUGINS_OWN = frozenset({"forceDestroy", _DEFAULTS})  # inputs that are not in the cloud
+_DEFAULTS = "__defaults"  # under this key official plugins list the auto-named inputs
+_PLUGINS_OWN = frozenset({"forceDestroy", _DEFAULTS})  # inputs that AWS does not know
 
 
-def _kind(qualified_type: str) -> Kind:
+def _resource_type(qualified_type: str) -> ResourceType:
     token = qualified_type.rsplit("$", maxsplit=1)[-1]  # a type is qualified by those of its parents
-    if token not in KINDS:
-        raise AwsError(f"the sandbox's plugin does not implement {token}; it knows {', '.join(sorted(KINDS))}")
-    return KINDS[token]
+    if token not in RESOURCE_TYPES:
+        raise AwsError(
+            f"the sandbox's plugin does not implement {token}; implemented: {', '.join(sorted(RESOURCE_TYPES))}"
+        )
+    return RESOURCE_TYPES[token]
 
 
-def _unique_name(kind: Kind, name: str, seed: bytes) -> str:
-    """Name a resource as the official plugin does: its logical name and seven hexadecimal digits."""
+def _unique_name(resource_type: ResourceType, name: str, seed: bytes) -> str:
+    """Name a resource as the official plugin does: logical name and seven hexadecimal digits."""
     digits = hashlib.sha256(seed).hexdigest()[:_UNIQUE_DIGITS]
-    return f"{name[: kind.longest_name - _UNIQUE_DIGITS - 1]}-{digits}".lower()
+    return f"{name[: resource_type.longest_name - _UNIQUE_DIGITS - 1]}-{digits}".lower()
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a property value
+    """Compare by meaning: JSON documents as documents, numbers as numbers."""
+    if one == other:
+        return True
+    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
+        try:
+            return bool(json.loads(one) == json.loads(other))
+        except ValueError:
+            return False
+    return False
 
 
 def _differences(path: str, new: Any, old: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - a property value
-    """Yield the paths at which two values differ, and how, as deep as official plugins tell it."""
+    """Yield the paths at which two values differ, and how, as deep as official plugins report them."""
     if isinstance(new, dict) and isinstance(old, dict):
         for key in sorted(new.keys() | old.keys()):
             yield from _differences(f"{path}.{key}", new.get(key), old.get(key))
     elif isinstance(new, list) and isinstance(old, list):
         for index, (one, other) in enumerate(itertools.zip_longest(new, old)):
             yield from _differences(f"{path}[{index}]", one, other)
-    elif not same(new, old):
+    elif not _same(new, old):
         yield path, "ADD" if old is None else "DELETE" if new is None else "UPDATE"
 
 
 def _reduced(given: Any, actual: Any) -> Any:  # noqa: ANN401 - a property value
-    """Reduce what AWS says to the shape of what was given, so that AWS's own defaults are no difference."""
+    """Reduce AWS's value to the shape of the given one, so that AWS's own defaults are no difference."""
     if isinstance(given, dict) and isinstance(actual, dict):
         return {key: _reduced(value, actual[key]) for key, value in given.items() if key in actual}
     if isinstance(given, list) and isinstance(actual, list) and len(given) == len(actual):
         return [_reduced(one, other) for one, other in zip(given, actual, strict=True)]
-    return given if same(given, actual) else actual
+    return given if _same(given, actual) else actual
 
 
 def _arguments(values: dict[str, PropertyValue]) -> Values:
-    """Provider arguments as plain values: the SDK sends everything but texts as JSON."""
+    """Return provider arguments as plain values: the SDK sends everything but strings as JSON."""
     return {key: _parsed(value) for key, value in _plain_map(values).items() if key != "version"}
 
 

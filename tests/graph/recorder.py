@@ -19,13 +19,13 @@ from typing import Any
 from unittest import mock
 
 import grpc
-import yaml
 from pulumi.runtime import MockResourceArgs, Mocks, rpc, run_in_stack
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
 
 from accounts.inventory import Subscription
 from topology.patterns import CANARY
+from topology.regions import PARTITIONS
 from topology.settings import Application
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,18 +33,18 @@ PROJECT = "central-log-archive"
 
 # Formats of ARNs; {account} and {region} are those of the resource's provider.
 _ARNS = {
-    "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
-    "aws:lambda/function:Function": "arn:aws:lambda:{region}:{account}:function:{name}",
-    "aws:cloudwatch/eventRule:EventRule": "arn:aws:events:{region}:{account}:rule/{name}",
-    "aws:sqs/queue:Queue": "arn:aws:sqs:{region}:{account}:{name}",
-    "aws:sns/topic:Topic": "arn:aws:sns:{region}:{account}:{name}",
-    "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/{name}",
-    "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
-    "aws:cloudwatch/logGroup:LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}",
-    "aws:cloudwatch/logStream:LogStream": "arn:aws:logs:{region}:{account}:log-group:group:log-stream:{name}",
-    "aws:cloudwatch/logDestination:LogDestination": "arn:aws:logs:{region}:{account}:destination:{name}",
+    "aws:s3/bucket:Bucket": "arn:{partition}:s3:::{name}",
+    "aws:lambda/function:Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
+    "aws:cloudwatch/eventRule:EventRule": "arn:{partition}:events:{region}:{account}:rule/{name}",
+    "aws:sqs/queue:Queue": "arn:{partition}:sqs:{region}:{account}:{name}",
+    "aws:sns/topic:Topic": "arn:{partition}:sns:{region}:{account}:{name}",
+    "aws:kms/key:Key": "arn:{partition}:kms:{region}:{account}:key/{name}",
+    "aws:iam/role:Role": "arn:{partition}:iam::{account}:role/{name}",
+    "aws:cloudwatch/logGroup:LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}",
+    "aws:cloudwatch/logStream:LogStream": "arn:{partition}:logs:{region}:{account}:log-group:group:log-stream:{name}",
+    "aws:cloudwatch/logDestination:LogDestination": "arn:{partition}:logs:{region}:{account}:destination:{name}",
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": (
-        "arn:aws:firehose:{region}:{account}:deliverystream/{name}"
+        "arn:{partition}:firehose:{region}:{account}:deliverystream/{name}"
     ),
 }
 
@@ -152,7 +152,9 @@ class _Computed(Mocks):
         if args.typ in _ARNS:
             (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
             account, region = _place(provider)
-            state["arn"] = _ARNS[args.typ].format(account=account, region=region, name=state["name"])
+            state["arn"] = _ARNS[args.typ].format(
+                partition=PARTITIONS[region], account=account, region=region, name=state["name"]
+            )
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
@@ -285,11 +287,13 @@ def record(
 
 
 def named(config: Mapping[str, Any]) -> Regions:
-    """Return the log groups in a config, as if they existed."""
+    """Return the log groups in a config, and one for each pattern, as if they existed."""
+
+    def name(entry: Any) -> str:  # noqa: ANN401 - a name, or an object with a name
+        return str(entry["name"] if isinstance(entry, dict) else entry).replace("*", "1")
+
     return {
-        (application["account"], region): standard(
-            *(group if isinstance(group, str) else str(group["name"]) for group in groups.get("logGroups", []))
-        )
+        (application["account"], region): standard(*map(name, groups.get("logGroups", [])))
         for application in config.get("applications", [])
         for region, groups in application["regions"].items()
     }
@@ -297,12 +301,6 @@ def named(config: Mapping[str, Any]) -> Regions:
 
 def _program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"))
-
-
-def config_of(stack: str) -> dict[str, Any]:
-    """Return the config of a committed stack file."""
-    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    return {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items()}
 
 
 def _place(provider: Resource) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from policy.rules import RULES, UNKNOWN, Facts, violations
-from tests.graph.recorder import Graph, config_of, record
+from tests.graph.recorder import Graph, record
+from tests.stacks import config_of
 
 
 def facts_of(graph: Graph) -> list[Facts]:
@@ -78,7 +79,7 @@ VIOLATIONS: list[tuple[str, str, Change, str]] = [
         "owner-tags",
         "Bucket",
         with_provider(defaultTags='{"tags": {"managed-by": "x"}}'),
-        "other: gives its resources no tag central-log-archive:stack",
+        "other: does not tag its resources with central-log-archive:stack",
     ),
     (
         "private-buckets",
@@ -106,7 +107,7 @@ VIOLATIONS: list[tuple[str, str, Change, str]] = [
         "roles-without-wildcards",
         "Role",
         with_statement("assumeRolePolicy", Principal={"AWS": "*"}),
-        "can be assumed by everyone",
+        "can be assumed by anyone",
     ),
     ("encrypted-streams", "FirehoseDeliveryStream", with_props(serverSideEncryption=None), "is not encrypted"),
     ("encrypted-streams", "FirehoseDeliveryStream", with_props(serverSideEncryption={"enabled": False}), "is not enc"),
@@ -114,13 +115,13 @@ VIOLATIONS: list[tuple[str, str, Change, str]] = [
         "filters-at-home",
         "LogSubscriptionFilter",
         with_props(destinationArn="arn:aws:logs:ap-south-1:111111111111:destination:d"),
-        ", and its destination is in ap-south-1",
+        ", but its destination is in ap-south-1",
     ),
     (
         "known-senders",
         "LogDestinationPolicy",
         with_statement("accessPolicy", Principal={"AWS": "*"}),
-        "admits *, which is neither an account nor held to an organization",
+        "admits *, which is neither an account nor limited to an organization",
     ),
     (
         "known-senders",

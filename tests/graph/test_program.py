@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
 from accounts.inventory import Subscription
-from tests.graph.recorder import ROOT, Graph, Region, config_of, record, standard
+from tests.graph.recorder import Graph, Region, record, standard
+from tests.stacks import config_of
 from topology.patterns import CANARY
 from topology.settings import PIPELINE_LOG_GROUPS
-from topology.stack_file import stack_of
 
-RECORDED = Path(__file__).parent / "recorded"
 STATEFUL = {"archive-bucket"}
 RETAINED_WITH_ITS_BUFFER = {"archive-stream"}
 RETAINED_WITH_THE_BUCKET = {
@@ -31,26 +29,6 @@ RETAINED_WITH_THE_BUCKET = {
 @pytest.fixture(scope="module")
 def archive() -> Graph:
     return record(config_of("archive"), stack="archive")
-
-
-def lines_of(graph: Graph) -> list[str]:
-    """A line for each resource: type, name, parent, provider."""
-    return sorted(
-        f"{r.type} {r.name} parent={r.parent.split('::')[-1]} provider={r.provider.split('::')[-1] or '-'}"
-        for r in graph.resources
-    )
-
-
-@pytest.mark.parametrize("stack", ["archive", "app-dev", "app-prod"])
-def test_the_graph_of_an_example_stack_is_the_recorded_one(stack: str, archive: Graph) -> None:
-    """A changed name or parent replaces a resource. Record intended changes with `make record`."""
-    graph = record(config_of(stack), stack=stack, referenced=archive.outputs)
-    assert lines_of(graph) == (RECORDED / f"{stack}.txt").read_text(encoding="utf-8").splitlines()
-
-
-def test_every_stack_file_of_the_repository_has_a_recorded_graph() -> None:
-    stacks = {stack_of(path) for path in ROOT.glob("Pulumi.*.yaml")}
-    assert stacks == {path.stem for path in RECORDED.glob("*.txt")}
 
 
 def test_the_outputs_are_the_contract_with_application_stacks(archive: Graph) -> None:

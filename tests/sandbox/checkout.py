@@ -10,8 +10,22 @@ from pathlib import Path
 from sandbox.server import ROOT
 from tests.sandbox.ops_command import ops
 from tests.sandbox.stacks import Stacks
+from tests.stacks import EXAMPLES_FOLDER
+from topology.stacks import files_in
 
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".sandbox", "__pycache__", ".*_cache", ".hypothesis")
+_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".sandbox", "__pycache__", ".*_cache", ".hypothesis", ".own-*")
+
+
+def copy_project(folder: Path, stack_files: Path = EXAMPLES_FOLDER) -> None:
+    """Copy the project into a new folder, with other stack files in its root, those of the examples by default."""
+
+    def left_out(parent: str, names: list[str]) -> set[str]:
+        theirs = {file.name for file in files_in(ROOT)} if Path(parent) == ROOT else set()
+        return theirs | _LEFT_OUT(parent, names)
+
+    shutil.copytree(ROOT, folder, ignore=left_out)
+    for file in files_in(stack_files):
+        shutil.copy(file, folder)
 
 
 @dataclass
@@ -22,7 +36,7 @@ class Checkout:
     stacks: Stacks
 
     def __post_init__(self) -> None:
-        shutil.copytree(ROOT, self.folder, ignore=_LEFT_OUT)
+        copy_project(self.folder)
         self.git("init", "--quiet")
 
     def init(self, stack: str) -> None:

@@ -36,7 +36,7 @@ class Cloud:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     ready: Path = tmp_path_factory.mktemp("cloud") / "cloud.json"
     environment = {**os.environ, "SANDBOX_BUFFER_SECONDS": "0.2"}
-    running = server.start("sandbox.cloud", ready, environment=environment, outlive=False)
+    running = server.start("sandbox.cloud", ready, environment=environment, detached=False)
     yield Cloud(f"http://127.0.0.1:{running.port}")
     server.stop(ready)
 
@@ -44,6 +44,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     """A sandbox of this test module's own, with accounts prepared for the example stacks and nothing deployed."""
-    running = Stacks(Instance(tmp_path_factory.mktemp("sandbox"), outlive=False))
+    running = Stacks(Instance(tmp_path_factory.mktemp("sandbox"), detached=False))
     yield running
     running.instance.down()

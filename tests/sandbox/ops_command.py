@@ -1,4 +1,4 @@
-"""``python -m ops`` on a sandbox, as people and CI run it."""
+"""``python -m ops`` on a sandbox, as operators and CI run it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sandbox.stacks import Stacks
 def ops(
     stacks: Stacks, *arguments: str, config: dict[str, Any] | None = None, status: int = 0, folder: Path = ROOT
 ) -> str:
-    """Run a command, on a stack of a config where one is given; return what it printed, errors too where it fails."""
+    """Run a command, with a config if one is given; return its output, errors included if it has to fail."""
     given = [] if config is None else ["--config-file", str(stacks.write(config))]
     done = subprocess.run(
         [sys.executable, "-m", "ops", *arguments, *given],

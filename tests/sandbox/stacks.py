@@ -19,33 +19,38 @@ from sandbox.command import arguments_for
 from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
+from tests.stacks import EXAMPLES_FOLDER
 from topology.patterns import CANARY
+from topology.stacks import files_in, promotion_order, read
 
-EXAMPLES = ("archive", "app-dev", "app-prod")
+SETTINGS = read(files_in(EXAMPLES_FOLDER))
+EXAMPLES = promotion_order(SETTINGS)
+"""The example stacks, in the order of promotion."""
 
 
 @dataclass
 class Stacks:
-    """A sandbox with prepared accounts, in which tests bring stacks up."""
+    """A sandbox with accounts prepared for the stack files of a folder, in which tests bring stacks up."""
 
     instance: Instance
+    folder: Path = EXAMPLES_FOLDER
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.instance.up()
         self.environment = self.instance.pulumi_environment(os.environ, Console(stderr=True))
-        prepare([ROOT / f"Pulumi.{stack}.yaml" for stack in EXAMPLES], self.instance.environment())
+        prepare(files_in(self.folder), self.instance.environment())
 
     def pulumi(self, *arguments: str, config: dict[str, Any] | None = None, ok: bool = True) -> str:
         """Run a command; return all that it printed.
 
         Args:
             arguments: of ``pulumi``.
-            config: a stack's config by the project's keys, instead of its committed file.
+            config: a stack's config by the project's keys, instead of its file.
             ok: whether it has to succeed; else it has to fail.
         """
         extra = [] if config is None else ["--config-file", str(self.write(config))]
-        made = arguments_for(self.instance, [*arguments, *extra], self.environment)
+        made = arguments_for(self.instance, [*arguments, *extra], self.environment, self.folder)
         done = subprocess.run(
             ["pulumi", *made, "--color", "never"],
             cwd=ROOT,
@@ -86,22 +91,24 @@ class Stacks:
 
 
 def left_behind(stacks: Stacks) -> list[str]:
-    """What is in the accounts beside the deployer roles and the log groups that were there before."""
-    archive = "111111111111"
+    """What the stacks left in the accounts of the examples; deployer roles and existing log groups do not count."""
+    (settings,) = [each.archive for each in SETTINGS.values() if each.archive]
+    accounts = [application.account for each in SETTINGS.values() for application in each.applications]
+    archive, regions = settings.account, settings.destination_regions
     roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
     left = [role for role in roles if not role.startswith("central-log-archive-")]
     left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
     left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
     left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]
-    for region in ("eu-west-1", "us-east-1"):
+    for region in regions:
         left += [t["TopicArn"] for t in stacks.client("sns", account=archive, region=region).list_topics()["Topics"]]
-        for account in (archive, "222222222222"):
+        for account in (archive, *accounts):
             alarms = stacks.client("cloudwatch", account=account, region=region).describe_alarms()["MetricAlarms"]
             left += [alarm["AlarmArn"] for alarm in alarms]
         logs = stacks.client("logs", account=archive, region=region)
         left += [destination["arn"] for destination in logs.describe_destinations()["destinations"]]
         left += [group["arn"] for group in logs.describe_log_groups()["logGroups"]]
-        for account in ("222222222222", "333333333333", "444444444444"):
+        for account in accounts:
             logs = stacks.client("logs", account=account, region=region)
             for group in logs.describe_log_groups()["logGroups"]:
                 left += [group["arn"]] if group["logGroupName"] == CANARY else []

@@ -1,4 +1,4 @@
-"""``python -m ops adopt``: an archive made by hand comes under the program, and no event is lost meanwhile."""
+"""``python -m ops adopt``: the program adopts an existing archive, and no event is lost meanwhile."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from sandbox.prepare import prepare
-from tests.sandbox.by_hand import eventually
 from tests.sandbox.checkout import Checkout
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import Stacks, archived, write
 
 CENTRAL = "111111111111"
@@ -29,23 +29,25 @@ OWN = "aws-waf-logs-central"
 FILTERS = len(REGIONS) * sum(map(len, SENDERS.values())) + 1
 ADOPT = ("adopt", "-s", "company", "--account", CENTRAL, "--region", "eu-west-1")
 
+IMPORT_FLAGS = ("--yes", "--protect=false", "--generate-code=false")
+
 
 def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def role(stacks: Stacks, name: str, service: str, *actions: str, account: str = CENTRAL, path: str = "/") -> str:
-    """A role as tutorials make it: trusted without a condition, with more rights than it needs."""
+    """A role as in tutorials: trusted without a condition, with more permissions than it needs."""
     iam = stacks.client("iam", account=account)
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     arn = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
-    rights = document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
-    iam.put_role_policy(RoleName=name, PolicyName=f"Permissions-{name}", PolicyDocument=rights)
+    permissions = document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
+    iam.put_role_policy(RoleName=name, PolicyName=f"Permissions-{name}", PolicyDocument=permissions)
     return str(arn)
 
 
-def make_by_hand(stacks: Stacks) -> None:
-    """An archive as AWS's tutorial on subscriptions across accounts makes it, with names of its own."""
+def create_archive(stacks: Stacks) -> None:
+    """An archive as in AWS's tutorial on cross-account subscriptions, with names of its own."""
     s3 = stacks.client("s3", account=CENTRAL)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     delivery = role(stacks, "FirehosetoS3Role", "firehose.amazonaws.com", "s3:*")
@@ -79,7 +81,7 @@ def make_by_hand(stacks: Stacks) -> None:
 
 
 def arrived(stacks: Stacks) -> Counter[str]:
-    """How often each numbered event is in the bucket, be it packed once or twice."""
+    """How often each numbered event is in the bucket, whether it is compressed once or twice."""
     s3 = stacks.client("s3", account=CENTRAL)
     listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
     bodies = [gzip.decompress(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()) for item in listed]
@@ -88,7 +90,7 @@ def arrived(stacks: Stacks) -> Counter[str]:
 
 @contextlib.contextmanager
 def events(stacks: Stacks) -> Iterator[Callable[[], int]]:
-    """Write an event each 50 ms; yield what says how many there are."""
+    """Write an event every 50 ms; yield a function that returns how many there are."""
     over, count = threading.Event(), 0
 
     def go_on() -> None:
@@ -107,19 +109,19 @@ def events(stacks: Stacks) -> Iterator[Callable[[], int]]:
 
 
 @pytest.fixture(scope="module")
-def by_hand(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    make_by_hand(stacks)
-    checkout = Checkout(tmp_path_factory.mktemp("checkout") / "project", stacks)
-    checkout.init("company")
-    return checkout
+def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    create_archive(stacks)
+    made = Checkout(tmp_path_factory.mktemp("checkout") / "project", stacks)
+    made.init("company")
+    return made
 
 
 def stack_file(checkout: Checkout) -> Path:
     return checkout.folder / "Pulumi.company.yaml"
 
 
-def let_in(checkout: Checkout, **more: str) -> None:
-    """Deploy the bootstrap templates with the names that the first refusal tells, as an administrator does."""
+def deploy_bootstrap(checkout: Checkout, **more: str) -> None:
+    """Deploy the bootstrap templates with the names that the first error reports, as an administrator does."""
     archive = {
         "account": CENTRAL, "region": "eu-west-1", "destinationRegions": list(REGIONS),
         "senders": {"accounts": list(SENDERS)}, "senderRoleName": "CWLtoFirehose", "streamName": "waf-logs",
@@ -128,40 +130,40 @@ def let_in(checkout: Checkout, **more: str) -> None:
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
 
 
-def test_who_may_not_read_the_archive_is_told_what_to_deploy_and_nothing_is_written(by_hand: Checkout) -> None:
-    before = stack_file(by_hand).read_text(encoding="utf-8")
-    printed = by_hand.ops(*ADOPT, status=2)
+def test_missing_permissions_are_reported_with_what_to_deploy_and_nothing_is_written(checkout: Checkout) -> None:
+    before = stack_file(checkout).read_text(encoding="utf-8")
+    printed = checkout.ops(*ADOPT, status=2)
     assert (
         "Deploy bootstrap/archive-account.yaml with SenderRoleName=CWLtoFirehose StreamName=waf-logs "
         "DestinationName=testFirehoseDestination, and bootstrap/application-account.yaml with "
-        "DestinationName=testFirehoseDestination; then run this again"
+        "DestinationName=testFirehoseDestination; then run this command again"
     ) in printed
-    assert stack_file(by_hand).read_text(encoding="utf-8") == before
+    assert stack_file(checkout).read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "problem"),
     [
         (("--application", "777777777777"), "account 777777777777: An error occurred (AccessDenied)"),
-        (("--application", "7"), "7 is not the id of an account, which has 12 digits"),
-        (("--region", "eu-west-9"), "eu-west-9 is not a region of AWS"),
-        (("--region", "us-east-1"), "no Logs destination of the account leads to a stream of us-east-1"),
-        (("--stream", "other"), "no Logs destination of the account leads to a stream other of eu-west-1"),
-        (("--account", "777777777777"), "777777777777 cannot be read through its deployer role arn:aws:iam::777777777"),
+        (("--application", "7"), '"7" is not a'),
+        (("--region", "eu-west-9"), '"eu-west-9" is not a'),
+        (("--region", "us-east-1"), "no Logs destination of the account leads to a stream in us-east-1"),
+        (("--stream", "other"), "no Logs destination of the account leads to the stream other in eu-west-1"),
+        (("--account", "777777777777"), "777777777777 cannot be read with its deployer role arn:aws:iam::777777777"),
     ],
 )
-def test_what_cannot_be_adopted_is_told_with_its_reason(
-    by_hand: Checkout, arguments: tuple[str, str], told: str
+def test_what_cannot_be_adopted_is_reported_with_the_reason(
+    checkout: Checkout, arguments: tuple[str, str], problem: str
 ) -> None:
-    let_in(by_hand)
-    before = stack_file(by_hand).read_text(encoding="utf-8")
-    assert told in by_hand.ops(*ADOPT, *arguments, status=2)
-    assert stack_file(by_hand).read_text(encoding="utf-8") == before
+    deploy_bootstrap(checkout)
+    before = stack_file(checkout).read_text(encoding="utf-8")
+    assert problem in checkout.ops(*ADOPT, *arguments, status=2)
+    assert stack_file(checkout).read_text(encoding="utf-8") == before
 
 
-def test_destinations_that_leave_a_choice_are_told(by_hand: Checkout) -> None:
-    logs = by_hand.stacks.client("logs", account=CENTRAL)
-    firehose = by_hand.stacks.client("firehose", account=CENTRAL)
+def test_ambiguous_destinations_are_reported(checkout: Checkout) -> None:
+    logs = checkout.stacks.client("logs", account=CENTRAL)
+    firehose = checkout.stacks.client("firehose", account=CENTRAL)
     iam = f"arn:aws:iam::{CENTRAL}:role"
     delivery = {"RoleARN": f"{iam}/FirehosetoS3Role", "BucketARN": f"arn:aws:s3:::{BUCKET}"}
     other = firehose.create_delivery_stream(
@@ -170,20 +172,20 @@ def test_destinations_that_leave_a_choice_are_told(by_hand: Checkout) -> None:
     put = {"destinationName": "second", "roleArn": f"{iam}/CWLtoFirehose"}
     try:
         logs.put_destination(**put, targetArn=other)
-        several_streams = by_hand.ops(*ADOPT, status=2)
+        several_streams = checkout.ops(*ADOPT, status=2)
         logs.put_destination(**put, targetArn=other.replace("/other", "/waf-logs"))
-        several_destinations = by_hand.ops(*ADOPT, status=2)
+        several_destinations = checkout.ops(*ADOPT, status=2)
     finally:
         logs.delete_destination(destinationName="second")
         firehose.delete_delivery_stream(DeliveryStreamName="other")
-    assert "destinations lead to several streams of eu-west-1: other, waf-logs; say which: --stream" in several_streams
+    assert "several streams in eu-west-1: other, waf-logs; choose one with --stream" in several_streams
     assert "eu-west-1 has 2 destinations that lead to waf-logs" in several_destinations
 
 
 @contextlib.contextmanager
-def forbidden(stacks: Stacks, regions: dict[str, str]) -> Iterator[None]:
-    """Forbid a region to the deployer role of each account, as a company's guard rails do."""
-    policy = {"RoleName": "central-log-archive-deployer", "PolicyName": "forbidden"}
+def denied(stacks: Stacks, regions: dict[str, str]) -> Iterator[None]:
+    """Deny a region to the deployer role of each account, as a service control policy does."""
+    policy = {"RoleName": "central-log-archive-deployer", "PolicyName": "denied"}
     for account, region in regions.items():
         condition = {"StringEquals": {"aws:RequestedRegion": region}}
         deny = {"Effect": "Deny", "Action": "logs:*", "Resource": "*", "Condition": condition}
@@ -193,56 +195,54 @@ def forbidden(stacks: Stacks, regions: dict[str, str]) -> Iterator[None]:
         stacks.client("iam", account=account).delete_role_policy(**policy)
 
 
-def test_regions_that_are_forbidden_are_told_and_left_out(by_hand: Checkout) -> None:
-    let_in(by_hand, existingBucket=BUCKET)
-    by_hand.init("second")
-    with forbidden(by_hand.stacks, {CENTRAL: "eu-west-1"}):
-        assert "cannot be read through its deployer role" in by_hand.ops("adopt", "-s", "second", *ADOPT[3:], status=2)
-    with forbidden(by_hand.stacks, {CENTRAL: "eu-west-2", "333333333333": "us-east-1"}):
-        said = json.loads(by_hand.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
-    unseen = "what is in eu-west-2 of the central account, us-east-1 of account 333333333333, if anything"
-    assert said["left"][-1].startswith(unseen)
-    config = yaml.safe_load((by_hand.folder / said["stackFile"]).read_text(encoding="utf-8"))["config"]
+def test_denied_regions_are_reported_and_left_out(checkout: Checkout) -> None:
+    deploy_bootstrap(checkout, existingBucket=BUCKET)
+    checkout.init("second")
+    with denied(checkout.stacks, {CENTRAL: "eu-west-1"}):
+        assert "cannot be read with its deployer role" in checkout.ops("adopt", "-s", "second", *ADOPT[3:], status=2)
+    with denied(checkout.stacks, {CENTRAL: "eu-west-2", "333333333333": "us-east-1"}):
+        adopted = json.loads(checkout.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
+    unread = "whatever is in eu-west-2 of the central account, us-east-1 of account 333333333333"
+    assert adopted["left"][-1].startswith(unread)
+    config = yaml.safe_load((checkout.folder / adopted["stackFile"]).read_text(encoding="utf-8"))["config"]
     assert [[*each["regions"]] for each in config["central-log-archive:applications"]] == [[*REGIONS], ["eu-west-1"]]
 
 
-def test_an_archive_made_by_hand_comes_under_the_program_without_interruption(by_hand: Checkout) -> None:
-    stacks = by_hand.stacks
-    let_in(by_hand)
+def test_an_existing_archive_is_adopted_without_interruption(checkout: Checkout) -> None:
+    stacks = checkout.stacks
+    deploy_bootstrap(checkout)
     with events(stacks) as count:
-        refused = by_hand.ops(*ADOPT, status=2)
-        assert "the preview of company failed" in refused
-        assert "ExistingBucket=company-waf-logs" in refused
-        prepare([stack_file(by_hand)], stacks.instance.environment())
-        said = json.loads(by_hand.ops(*ADOPT, "--json"))
-        by_hand.pulumi(
-            "import", "-s", "company", "--yes", "--file", said["importFile"], "--protect=false", "--generate-code=false"
-        )
+        failed = checkout.ops(*ADOPT, status=2)
+        assert "the preview of company failed" in failed
+        assert "ExistingBucket=company-waf-logs" in failed
+        prepare([stack_file(checkout)], stacks.instance.environment())
+        adopted = json.loads(checkout.ops(*ADOPT, "--json"))
+        checkout.pulumi("import", "-s", "company", "--file", adopted["importFile"], *IMPORT_FLAGS)
 
-        steps = json.loads(by_hand.pulumi("preview", "-s", "company", "--json"))["steps"]
+        steps = json.loads(checkout.pulumi("preview", "-s", "company", "--json"))["steps"]
         operations = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
         assert set(operations.values()) == {"create", "same", "update"}
-        assert {name for name, operation in operations.items() if operation == "update"} == set(said["adopted"])
-        by_hand.pulumi("up", "-s", "company", "--yes", "--skip-preview")
-        assert "lost" not in by_hand.ops("verify", "-s", "company", "--timeout", "20")
+        assert {name for name, operation in operations.items() if operation == "update"} == set(adopted["adopted"])
+        checkout.pulumi("up", "-s", "company", "--yes", "--skip-preview")
+        assert "lost" not in checkout.ops("verify", "-s", "company", "--timeout", "20")
 
-        assert f"{FILTERS} filters are deleted." in by_hand.ops("retire", "-s", "company", "--yes")
+        assert f"deleted {FILTERS} filters" in checkout.ops("retire", "-s", "company", "--yes")
         retired = count()
         assert eventually(lambda: count() > retired + 20)
     assert eventually(lambda: len(arrived(stacks)) == count()), f"{len(arrived(stacks))} of {count()}"
     times = arrived(stacks)
     assert set(times.values()) == {1, 2}  # twice while there were two filters
     assert all(times[f"event-{number}"] == 1 for number in range(retired + 1, count()))
-    by_hand.pulumi("preview", "-s", "company", "--expect-no-changes")
-    assert "nothing to import" in by_hand.ops(*ADOPT, status=2)
-    assert "0 filters are deleted." in by_hand.ops("retire", "-s", "company")
-    said = json.loads(by_hand.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
-    assert not any("filters" in line for line in said["left"])  # the program's own are not made by hand
+    checkout.pulumi("preview", "-s", "company", "--expect-no-changes")
+    assert "nothing to import" in checkout.ops(*ADOPT, status=2)
+    assert "deleted 0 filters" in checkout.ops("retire", "-s", "company")
+    adopted = json.loads(checkout.ops("adopt", "-s", "second", *ADOPT[3:], "--json"))
+    assert not any("filters" in line for line in adopted["left"])  # the program's own do not count
 
 
-def test_filters_that_were_made_by_hand_are_deleted_only_by_who_says_so(by_hand: Checkout) -> None:
-    logs = by_hand.stacks.client("logs", account="222222222222")
-    arn = by_hand.stacks.outputs("company")["destinations"]["eu-west-1"]
+def test_superseded_filters_are_only_deleted_when_confirmed(checkout: Checkout) -> None:
+    logs = checkout.stacks.client("logs", account="222222222222")
+    arn = checkout.stacks.outputs("company")["destinations"]["eu-west-1"]
     filters = ("central-log-archive.eu-west-1", "MyFilter")
     logs.put_subscription_filter(
         logGroupName="aws-waf-logs-shop", filterName="MyFilter", filterPattern="", destinationArn=arn
@@ -252,10 +252,10 @@ def test_filters_that_were_made_by_hand_are_deleted_only_by_who_says_so(by_hand:
         found = logs.describe_subscription_filters(logGroupName="aws-waf-logs-shop")["subscriptionFilters"]
         return [each["filterName"] for each in found]
 
-    by_hand.ops("retire", "-s", "company", status=1)  # nobody answers
+    checkout.ops("retire", "-s", "company", status=1)  # nobody answers
     assert set(names()) == set(filters)
-    said = json.loads(by_hand.ops("retire", "-s", "company", "--yes", "--json"))
-    assert [(each["account"], each["log_group"], each["name"]) for each in said["deleted"]] == [
+    adopted = json.loads(checkout.ops("retire", "-s", "company", "--yes", "--json"))
+    assert [(each["account"], each["logGroup"], each["name"]) for each in adopted["deleted"]] == [
         ("222222222222", "aws-waf-logs-shop", "MyFilter")
     ]
     assert names() == [filters[0]]
@@ -275,8 +275,8 @@ PROCESSORS = [
 ]
 
 
-def make_in_console(stacks: Stacks) -> str:
-    """An archive as the console makes it: roles with a path, a partitioned stream; return its destination's ARN."""
+def create_in_console(stacks: Stacks) -> str:
+    """An archive as the console creates it: roles with a path, a partitioned stream; return its destination's ARN."""
     account = {"account": CONSOLE, "path": "/service-role/"}
     s3 = stacks.client("s3", account=CONSOLE)
     s3.create_bucket(Bucket="console-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -306,9 +306,9 @@ def make_in_console(stacks: Stacks) -> str:
     return str(arn)
 
 
-def test_a_partitioned_stream_stays_and_a_role_with_a_path_gets_a_successor(by_hand: Checkout) -> None:
-    stacks = by_hand.stacks
-    arn = make_in_console(stacks)
+def test_a_partitioned_stream_is_kept_and_a_role_with_a_path_is_replaced(checkout: Checkout) -> None:
+    stacks = checkout.stacks
+    arn = create_in_console(stacks)
     archive = {
         "account": CONSOLE, "region": "eu-west-1", "destinationRegions": ["eu-west-1"], "streamName": "PUT-S3",
         "destinationNames": {"eu-west-1": "to-PUT-S3"}, "existingBucket": "console-logs",
@@ -317,23 +317,22 @@ def test_a_partitioned_stream_stays_and_a_role_with_a_path_gets_a_successor(by_h
     prepare([stacks.write({"archive": archive, "applications": [groups]})], stacks.instance.environment())
     logs = stacks.client("logs", account="444444444444")
     logs.put_subscription_filter(logGroupName="/console", filterName="mine", filterPattern="", destinationArn=arn)
-    by_hand.init("console")
-    say = ("-s", "console", "--account", CONSOLE, "--region", "eu-west-1", "--json")
-    said = json.loads(by_hand.ops("adopt", *say))
-    assert set(said["adopted"]) == {
+    checkout.init("console")
+    options = ("-s", "console", "--account", CONSOLE, "--region", "eu-west-1", "--json")
+    adopted = json.loads(checkout.ops("adopt", *options))
+    assert set(adopted["adopted"]) == {
         "archive-stream", "archive-destination-eu-west-1", "archive-destination-policy-eu-west-1",
     }  # fmt: skip
-    prepare([by_hand.folder / said["stackFile"]], stacks.instance.environment())
-    flags = ("--yes", "--protect=false", "--generate-code=false")
-    by_hand.pulumi("import", "-s", "console", "--file", said["importFile"], *flags)
-    steps = json.loads(by_hand.pulumi("preview", "-s", "console", "--json"))["steps"]
+    prepare([checkout.folder / adopted["stackFile"]], stacks.instance.environment())
+    checkout.pulumi("import", "-s", "console", "--file", adopted["importFile"], *IMPORT_FLAGS)
+    steps = json.loads(checkout.pulumi("preview", "-s", "console", "--json"))["steps"]
     assert {step["op"] for step in steps} == {"create", "same", "update"}
-    by_hand.pulumi("up", "-s", "console", "--yes", "--skip-preview")
-    assert "lost" not in by_hand.ops("verify", "-s", "console", "--timeout", "20")
-    by_hand.ops("retire", "-s", "console", "--yes")
+    checkout.pulumi("up", "-s", "console", "--yes", "--skip-preview")
+    assert "lost" not in checkout.ops("verify", "-s", "console", "--timeout", "20")
+    checkout.ops("retire", "-s", "console", "--yes")
     write(stacks, "after", account="444444444444", group="/console")
     under = "logs/account=444444444444/region=eu-west-1/"
     assert eventually(lambda: "after" in json.dumps(archived(stacks, "console-logs", under, account=CONSOLE)))
     (made,) = stacks.client("logs", account=CONSOLE).describe_destinations()["destinations"]
     assert made["roleArn"] == f"arn:aws:iam::{CONSOLE}:role/central-log-archive-sender"
-    by_hand.pulumi("preview", "-s", "console", "--expect-no-changes")
+    checkout.pulumi("preview", "-s", "console", "--expect-no-changes")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.graph.test_program import BUCKET
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+from tests.stacks import config_of
 from topology import policies
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from sandbox.instance import MANAGEMENT_ACCOUNT
-from sandbox.server import ROOT
+from tests.sandbox.checkout import copy_project
 from tests.sandbox.stacks import Stacks
 
 _BUCKET = "pulumi-state"
-_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benchmarks")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,7 @@ def test_the_archive_is_brought_up_and_previewed_with_the_rights_that_the_page_n
     stacks: Stacks, key: str, tmp_path: Path
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(ROOT, project, ignore=_LEFT_OUT)
+    copy_project(project)
     environment = {
         **stacks.environment,
         # The client of the sandbox's own S3 cannot have the bucket's name in the host's.

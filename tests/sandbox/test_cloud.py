@@ -13,8 +13,8 @@ import cramjam
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.sandbox.by_hand import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.existing_archive import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from topology import policies
 
 BY_ACCOUNT = {

@@ -16,7 +16,7 @@ from rich.console import Console
 from sandbox import server
 from sandbox.instance import Instance
 from sandbox.server import ROOT
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_the_sandbox_installs_its_own_plugin_unless_the_official_one_is_asked_fo
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, installed: int
 ) -> None:
     monkeypatch.setenv("SANDBOX_PLUGIN", wanted)
-    instance = Instance(tmp_path, outlive=False)
+    instance = Instance(tmp_path, detached=False)
     instance.up()
     try:
         environment = instance.pulumi_environment({**os.environ, "AWS_PROFILE": "real"}, Console(stderr=True))
@@ -172,14 +172,14 @@ def test_the_sandbox_installs_its_own_plugin_unless_the_official_one_is_asked_fo
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(server.ServerError, match=r"No module named sandbox\.nowhere"):
-        server.start("sandbox.nowhere", tmp_path / "x.json", environment=os.environ, outlive=False)
+        server.start("sandbox.nowhere", tmp_path / "x.json", environment=os.environ, detached=False)
 
 
 def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     ready = tmp_path / "cloud.json"
     script = (
         "import os; from pathlib import Path; from sandbox import server;"
-        f"server.start('sandbox.cloud', Path({str(ready)!r}), environment=os.environ, outlive=False); os._exit(0)"
+        f"server.start('sandbox.cloud', Path({str(ready)!r}), environment=os.environ, detached=False); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
     assert eventually(lambda: server.find(ready) is None)

@@ -12,8 +12,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.provider import AwsProvider
-from tests.sandbox.by_hand import HOME, new_account
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.existing_archive import HOME, new_account
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
@@ -47,7 +47,7 @@ def diff(kind: str, state: dict[str, Any], inputs: dict[str, Any]) -> rpc.DiffRe
 
 def test_credentials_of_another_account_are_refused(cloud: Cloud) -> None:
     account = new_account()
-    with pytest.raises(AwsError, match=f"the credentials are of account {account}; allowed: 222222222222"):
+    with pytest.raises(AwsError, match=f"the credentials belong to account {account}; allowed: 222222222222"):
         connect(environment(cloud, account), HOME, [], ["222222222222"])
 
 
@@ -56,7 +56,7 @@ def test_provider_arguments_are_checked() -> None:
     given = values({"region": HOME, "assumeRoles": roles, "reguin": "x", "profile": "p"})
     checked = asyncio.run(AwsProvider({}).check_config(rpc.CheckRequest("", {}, given, b"")))
     reasons = {failure.property: failure.reason for failure in checked.failures or []}
-    assert reasons["assumeRoles[0].role_arn"].endswith("use the SDK's Args class, or roleArn")
+    assert reasons["assumeRoles[0].role_arn"].endswith("use its Args class, or roleArn")
     assert reasons["reguin"].startswith("unknown property")
     assert "does not implement" in reasons["profile"]
 
@@ -123,5 +123,5 @@ def test_default_tags_are_set_changed_and_kept_apart_from_a_resources_own(cloud:
 
 
 def test_a_type_that_the_plugin_does_not_know_is_named() -> None:
-    with pytest.raises(AwsError, match="does not implement aws:ec2/instance:Instance; it knows"):
+    with pytest.raises(AwsError, match="does not implement aws:ec2/instance:Instance; implemented: aws:"):
         diff("aws:ec2/instance:Instance", {}, {})

@@ -11,8 +11,8 @@ import pytest
 
 from policy.rules import RULES
 from sandbox.server import ROOT
-from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
+from tests.stacks import config_of
 
 _LAUNCHER = '#!/bin/sh\nexec python -u -m pulumi.policy "$1" "$2"\n'
 

@@ -1,4 +1,4 @@
-"""``python -m ops promote``: one commit through the example stacks, with a failure in the middle and its resumption."""
+"""``python -m ops promote``: one commit through the example stacks, with a failure in the middle, and resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.report import MARK
+from ops.review.report import MARK
 from sandbox.server import ROOT
 from tests.sandbox.checkout import Checkout
 from tests.sandbox.stacks import EXAMPLES, Stacks
@@ -24,9 +24,9 @@ class Promoted(Checkout):
         return self.ops("promote", "--to", to, "--yes", "--timeout", "10", *arguments, status=status)
 
     def steps(self, to: str, *arguments: str) -> list[tuple[str, str, int]]:
-        said: dict[str, Any] = json.loads(self.promote(to, "--json", *arguments))
-        assert said["ended"] is None
-        return [(step["stack"], step["done"], step["delivers"]) for step in said["steps"]]
+        result: dict[str, Any] = json.loads(self.promote(to, "--json", *arguments))
+        assert result["ended"] is None
+        return [(step["stack"], step["done"], step["delivers"]) for step in result["steps"]]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Promot
     return made
 
 
-def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: Promoted) -> None:
+def test_a_failure_in_the_middle_stops_and_the_next_run_resumes_there(checkout: Promoted) -> None:
     iam = checkout.stacks.client("iam", account="222222222222")
     role = {"RoleName": "central-log-archive-deployer", "PolicyName": "subscribe-log-groups"}
     document = iam.get_role_policy(**role)["PolicyDocument"]
@@ -46,7 +46,7 @@ def test_a_failure_in_the_middle_stops_and_the_next_run_goes_on_there(checkout: 
     iam.put_role_policy(**role, PolicyDocument=json.dumps(denied))
     printed = checkout.promote("app-prod", status=1)
     assert "the update of app-dev failed" in printed
-    assert "there is no earlier commit of app-dev to go back to" in printed
+    assert "app-dev has no earlier commit to roll back to" in printed
     assert checkout.stacks.outputs("archive")["bucket"]
     assert checkout.stacks.pulumi("stack", "history", "-s", "app-prod", "--json").strip() == "[]"
 
@@ -67,15 +67,15 @@ def test_no_environment_is_skipped(checkout: Promoted) -> None:
     before = checkout.git("rev-parse", "HEAD")
     commit = checkout.commit("a change")
     printed = checkout.promote("app-prod", "--only", status=1)
-    assert f"archive comes before app-prod and runs {before}, not {commit}: promote to archive first" in printed
+    assert f"archive is promoted before app-prod and runs {before} instead of {commit}: promote to" in printed
     assert checkout.steps("archive", "--only") == [("archive", "promoted", 0)]
     printed = checkout.promote("app-prod", "--only", status=1)
-    assert f"app-dev comes before app-prod and runs {before}, not {commit}: promote to app-dev first" in printed
+    assert f"runs {before} instead of {commit}: promote to app-dev first" in printed
     assert checkout.steps("app-dev", "--only") == [("archive", "already", 0), ("app-dev", "promoted", 2)]
     assert checkout.steps("app-prod", "--only")[-1] == ("app-prod", "promoted", 4)
 
 
-def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_said(checkout: Promoted) -> None:
+def test_a_commit_that_does_not_deliver_stops_with_how_to_roll_back(checkout: Promoted) -> None:
     before = checkout.git("rev-parse", "HEAD")
     checkout.commit("another change")
     logs = checkout.stacks.client("logs", account="111111111111", region="us-east-1")
@@ -88,14 +88,14 @@ def test_a_commit_that_does_not_deliver_goes_no_further_and_how_to_go_back_is_sa
         printed = checkout.promote("app-prod", status=1)
     finally:
         logs.put_destination_policy(**change, accessPolicy=destination["accessPolicy"])
-    assert "app-dev: 1 of 2 events are decided" in printed
+    assert "app-dev: 1 of 2 events arrived or were lost" in printed
     assert "app-dev does not deliver:" in printed
     assert "account 222222222222, region us-east-1: lost at the destination policy" in printed
-    assert f"to go back: git switch --detach {before} && python -m ops promote --to app-dev" in printed
+    assert f"to roll back: git switch --detach {before} && python -m ops promote --to app-dev" in printed
     assert checkout.steps("app-prod")[-1] == ("app-prod", "promoted", 4)
 
 
-def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Promoted) -> None:
+def test_data_loss_and_uncommitted_changes_are_rejected(checkout: Promoted) -> None:
     file = checkout.folder / "Pulumi.archive.yaml"
     text = file.read_text(encoding="utf-8")
     partitioned = text.replace(
@@ -103,13 +103,13 @@ def test_what_would_lose_data_and_what_is_in_no_commit_is_refused(checkout: Prom
     )
     assert partitioned != text
     file.write_text(partitioned, encoding="utf-8")
-    assert "here are changes that are in none:" in checkout.promote("archive", status=1)
+    assert "the working tree has uncommitted changes; commit them first:" in checkout.promote("archive", status=1)
     checkout.commit("partitioned", touch=False)
     assert "archive-stream would be replaced: it holds data" in checkout.promote("app-prod", status=1)
     assert checkout.steps("archive", "--allow", "archive-stream") == [("archive", "promoted", 0)]
 
 
-def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Promoted) -> None:
+def test_a_locked_stack_is_reported(checkout: Promoted) -> None:
     checkout.commit("one more change")
     lock = checkout.stacks.instance.state / ".pulumi/locks/organization/central-log-archive/app-dev/mine.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -120,25 +120,25 @@ def test_an_update_that_runs_or_was_interrupted_is_told(checkout: Promoted) -> N
         printed = checkout.promote("app-dev", status=1)
     finally:
         lock.unlink()
-    assert "app-dev is locked: another update runs, or one was interrupted" in printed
+    assert "app-dev is locked: another update is running, or one was interrupted" in printed
     assert checkout.steps("app-dev")[-1] == ("app-dev", "promoted", 2)
 
 
-def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Promoted) -> None:
+def test_a_declined_update_changes_nothing(checkout: Promoted) -> None:
     checkout.commit("the last change")
     done = subprocess.run(
         [sys.executable, "-m", "ops", "promote", "--to", "archive"],
         cwd=checkout.folder, env=checkout.stacks.environment, input="n\n", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "archive is left as it is" in done.stderr
+    assert "the update of archive was declined; nothing was changed" in done.stderr
 
 
-def test_a_stack_that_is_not_there_is_told(checkout: Promoted) -> None:
-    assert "there is no Pulumi.staging.yaml" in checkout.promote("staging", status=2)
+def test_a_stack_that_does_not_exist_is_reported(checkout: Promoted) -> None:
+    assert "Pulumi.staging.yaml does not exist" in checkout.promote("staging", status=2)
 
 
-def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(checkout: Promoted) -> None:
+def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(checkout: Promoted) -> None:
     def previewed(base: str, status: int = 0, labels: str = "") -> tuple[str, str]:
         done = subprocess.run(
             [".github/preview.sh", base, "previews", "pulumi"],
@@ -153,7 +153,7 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(c
     checkout.git("config", "core.excludesFile", str(ROOT / ".gitignore"))
     (checkout.folder / ".git/info/exclude").write_text(".venv\npreviews\n", encoding="utf-8")
     base = checkout.git("rev-parse", "HEAD")
-    assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is touched.\n", "")
+    assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is affected.\n", "")
     file = checkout.folder / "Pulumi.app-dev.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(re.sub(r" +- aws-waf-logs-shop .*\n", "", text), encoding="utf-8")
@@ -174,13 +174,13 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_touches_and_a_gate(c
     checkout.commit("back to dates", touch=False)
     report, gate = previewed(base, status=1)
     assert "- **archive-stream (FirehoseDeliveryStream) would be replaced: it holds data**" in report
-    assert "if that is meant, --allow archive-stream" in gate
+    assert "if this is intended, pass --allow archive-stream" in gate
     assert previewed(base, labels="bug allow:archive-stream") == (report, "archive: may be applied\n")
     assert checkout.git("status", "--porcelain") == ""
     checkout.git("checkout", "--quiet", base)
 
 
-def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: Promoted) -> None:
+def test_drift_fails_the_nightly_check(checkout: Promoted) -> None:
     check = ("preview", "--refresh", "--expect-no-changes", "-s", "app-dev")
     checkout.stacks.pulumi(*check)
     logs = checkout.stacks.client("logs", account="222222222222")
@@ -188,12 +188,12 @@ def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: P
     assert "no changes were expected" in checkout.stacks.pulumi(*check, ok=False)
 
 
-def test_stacks_are_listed_in_the_order_of_promotion_or_those_that_a_change_touches(checkout: Promoted) -> None:
+def test_stacks_are_listed_in_the_order_of_promotion_or_only_those_that_a_change_affects(checkout: Promoted) -> None:
     since = checkout.git("rev-parse", "HEAD")
     checkout.commit("for the list")
     assert json.loads(checkout.ops("stacks", "--json")) == ["archive", "app-dev", "app-prod"]
     assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == ["archive"]
     assert checkout.ops("stacks", "--since", "HEAD").strip() == ""
-    assert "what changed since nothing-like-this is not known" in checkout.ops(
+    assert "git diff --name-only nothing-like-this...HEAD failed" in checkout.ops(
         "stacks", "--since", "nothing-like-this", status=2
     )

@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops.__main__ import app
+from ops.cli.app import app
 from sandbox.prepare import prepare
-from sandbox.server import ROOT
-from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import EXAMPLES_FOLDER, config_of
 
 HERE = Path(__file__).parent / "examples"
 UPDATE = "UPDATE_EXAMPLES"
-"""Set it to write the examples anew, when a change of them is meant."""
+"""Set it to update the examples."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def deployed(stacks: Stacks) -> Iterator[Stacks]:
 
 @pytest.fixture
 def previewed(deployed: Stacks, tmp_path: Path) -> Any:  # noqa: ANN401 - a function
-    """Write what a preview of a stack prints into a file."""
+    """Write the output of a preview of a stack into a file."""
 
     def preview(stack: str, config: dict[str, Any] | None = None, *, ok: bool = True) -> str:
         file = tmp_path / f"{stack}.json"
@@ -46,12 +45,12 @@ def previewed(deployed: Stacks, tmp_path: Path) -> Any:  # noqa: ANN401 - a func
     return preview
 
 
-def compare(name: str, said: str) -> None:
+def compare(name: str, text: str) -> None:
     file = HERE / name
     if UPDATE in os.environ:
         file.parent.mkdir(exist_ok=True)
-        file.write_text(said, encoding="utf-8")
-    assert said == file.read_text(encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -60,7 +59,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def changed(deployed: Stacks) -> dict[str, Any]:
-    """The example app-dev, with an account more, a region and a log group fewer, and a log group more."""
+    """The example app-dev with one more account and log group, and one less region and log group."""
     app_dev = config_of("app-dev")
     (shop,) = app_dev["applications"]
     shop["regions"] = {"eu-west-1": {"logGroups": ["aws-waf-logs-shop", "/aws/lambda/cart"]}}
@@ -70,46 +69,46 @@ def changed(deployed: Stacks) -> dict[str, Any]:
         "regions": {"eu-west-1": {"logGroups": ["/aws/lambda/cart"]}},
     }
     app_dev["applications"].append(cart)
-    prepare([deployed.write(app_dev), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    prepare([deployed.write(app_dev), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     return app_dev
 
 
-def test_a_report_of_what_joins_and_leaves_is_as_the_example(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
-    status, said = run("report", previewed("app-dev", changed(deployed)))
+def test_the_report_of_what_joins_and_leaves_matches_the_example(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
+    status, text = run("report", previewed("app-dev", changed(deployed)))
     assert status == 0
-    compare("app-dev.md", said)
-    assert run("gate", previewed("app-dev", changed(deployed))) == (1, said_of_the_gate())
+    compare("app-dev.md", text)
+    assert run("gate", previewed("app-dev", changed(deployed))) == (1, gate_output())
 
 
-def said_of_the_gate() -> str:
+def gate_output() -> str:
     group = "shop-dev-log-group-/shop/dev/audit-us-east-1"
-    reason = f"{group} would be deleted: it holds data; if that is meant, --allow {group}"
+    reason = f"{group} would be deleted: it holds data; if this is intended, pass --allow {group}"
     return f"app-dev: must not be applied\n  {reason}\n"
 
 
-def test_a_report_of_a_replaced_stream_is_as_the_example(previewed: Any) -> None:  # noqa: ANN401 - a function
+def test_the_report_of_a_replaced_stream_matches_the_example(previewed: Any) -> None:  # noqa: ANN401 - a function
     archive = config_of("archive")["archive"]
     file = previewed("archive", {"archive": {**archive, "delivery": {"layout": "partitioned"}}})
-    status, said = run("report", file)
+    status, text = run("report", file)
     assert status == 0
-    compare("archive.md", said)
+    compare("archive.md", text)
     assert run("gate", file)[0] == 1
     assert run("gate", file, "--allow", "archive-stream") == (0, "archive: may be applied\n")
 
 
 @pytest.mark.parametrize("stack", EXAMPLES[:2])
-def test_nothing_is_against_the_example_stacks(previewed: Any, stack: str) -> None:  # noqa: ANN401 - as above
+def test_the_example_stacks_may_be_applied(previewed: Any, stack: str) -> None:  # noqa: ANN401 - as above
     assert run("gate", previewed(stack)) == (0, f"{stack}: may be applied\n")
 
 
-def test_a_preview_with_the_role_for_previews_only_reads_and_up_refuses_it(
+def test_a_preview_with_the_preview_role_only_reads_and_an_update_rejects_it(
     deployed: Stacks,
     previewed: Any,  # noqa: ANN401 - as above
 ) -> None:
     config = {**config_of("app-dev"), "previewRole": "central-log-archive-previewer"}
     before = {tuple(call.items()) for call in deployed.ask("calls")}
-    _, said = run("report", previewed("app-dev", config), "--json")
-    (summary,) = json.loads(said)
+    _, text = run("report", previewed("app-dev", config), "--json")
+    (summary,) = json.loads(text)
     assert {word for word, number in summary["counts"].items() if number} == {"unchanged"}
     config["applications"][0]["regions"]["us-east-1"]["all"] = True  # then it looks for policies of others too
     previewed("app-dev", config)
@@ -123,13 +122,13 @@ def test_a_preview_with_the_role_for_previews_only_reads_and_up_refuses_it(
     assert "is for previews only" in deployed.up("app-dev", config, ok=False)
 
 
-def test_a_stack_ahead_of_its_archive_may_not_be_applied(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
+def test_a_stack_that_its_archive_does_not_serve_must_not_be_applied(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
     regions = {"ap-south-1": {"logGroups": ["a"]}}
     ahead = {
         "archiveStack": "archive",
         "applications": [{"account": "222222222222", "alias": "shop", "regions": regions}],
     }
-    prepare([deployed.write(ahead), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
-    status, said = run("gate", previewed("app-dev", ahead, ok=False))
+    prepare([deployed.write(ahead), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
+    status, text = run("gate", previewed("app-dev", ahead, ok=False))
     assert status == 1
-    assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in said
+    assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in text

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import config_of
 
 # Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
 FOR_LATER_VERSIONS = {

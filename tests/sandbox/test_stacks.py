@@ -1,4 +1,4 @@
-"""The committed stacks on the real engine: up, no drift, refresh, refusals, destroy. The tests run in their order."""
+"""The example stacks on the real engine: up, no drift, refresh, refusals, destroy. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.command import arguments_for
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
-from tests.graph.recorder import config_of
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+from tests.stacks import EXAMPLES_FOLDER, config_of
+from topology.stacks import files_in
 
 SHOP = {
     "account": "222222222222",
@@ -27,13 +27,13 @@ SHOP = {
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks) -> Iterator[Stacks]:
     """The example stacks, up; destroying them has to leave nothing behind."""
-    files = {stack: (ROOT / f"Pulumi.{stack}.yaml").read_bytes() for stack in EXAMPLES}
+    files = {file: file.read_bytes() for file in files_in(EXAMPLES_FOLDER)}
     for stack in EXAMPLES:
         stacks.up(stack)
     yield stacks
     for stack in reversed(EXAMPLES):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
-    assert {stack: (ROOT / f"Pulumi.{stack}.yaml").read_bytes() for stack in EXAMPLES} == files
+    assert {file: file.read_bytes() for file in files_in(EXAMPLES_FOLDER)} == files
     assert left_behind(stacks) == []
 
 
@@ -81,7 +81,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_refuses_plain_http(deploy
 
 def test_an_account_that_the_archive_does_not_admit_fails_at_preview(deployed: Stacks) -> None:
     config = {"archiveStack": "archive", "applications": [{**SHOP, "account": "555555555555"}]}
-    prepare([deployed.write(config), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    prepare([deployed.write(config), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     printed = deployed.pulumi("preview", "-s", "stranger", config=config, ok=False)
     assert "account 555555555555: the archive does not admit it" in printed
     assert 'add "555555555555" to archive.senders.accounts in Pulumi.archive.yaml' in printed
@@ -90,7 +90,7 @@ def test_an_account_that_the_archive_does_not_admit_fails_at_preview(deployed: S
 def test_a_region_that_the_archive_does_not_serve_fails_at_preview(deployed: Stacks) -> None:
     regions = {"ap-south-1": {"logGroups": ["a"]}}
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
-    prepare([deployed.write(config), ROOT / "Pulumi.archive.yaml"], deployed.instance.environment())
+    prepare([deployed.write(config), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     printed = deployed.pulumi("preview", "-s", "elsewhere", config=config, ok=False)
     assert "region ap-south-1: the archive does not serve the region; it serves eu-west-1, us-east-1" in printed
     assert "Traceback" not in printed
@@ -321,8 +321,7 @@ def test_a_resource_that_forgets_its_provider_fails_at_preview(stacks: Stacks, t
     """Pulumi.yaml is the committed one; only the program is another."""
     (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
     (tmp_path / "__main__.py").write_text("import pulumi_aws as aws\naws.s3.Bucket('forgotten')\n")
-    arguments = arguments_for(stacks.instance, ["stack", "ls", "-s", "forgetful"], stacks.environment)
-    assert arguments[0] == "stack"
+    stacks.pulumi("stack", "ls", "-s", "forgetful")  # makes the stack
     done = subprocess.run(
         ["pulumi", "preview", "-s", "forgetful"],
         cwd=tmp_path,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks, archived, write
+from tests.stacks import config_of
 
 AUTO, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"
 NAME = "central-log-archive-subscriber"
@@ -92,7 +92,7 @@ def test_the_hourly_look_mends_what_was_missed_and_leaves_the_rest(deployed: Sta
 
 def test_coverage_knows_the_filters_of_the_function(deployed: Stacks) -> None:
     found = json.loads(coverage(deployed, "--json", config=APP))
-    by_name = {each["log_group"]: (each["status"], each["entry"]) for each in found["logGroups"]}
+    by_name = {each["logGroup"]: (each["status"], each["entry"]) for each in found["logGroups"]}
     assert by_name["/app/later"] == ("archived", "/app/*")
     assert by_name["/named"] == ("archived", "/named")
     assert by_name[NAME] == ("excluded", None)

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from sandbox.server import ROOT
-from tests.graph.recorder import config_of
-from tests.sandbox.by_hand import eventually
+from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
+from tests.stacks import config_of
 
 WAF = {"timestamp": 1, "action": "BLOCK", "httpRequest": {"clientIp": "192.0.2.1"}}
 

@@ -1,4 +1,4 @@
-"""``python -m ops verify``: what delivers is told so, and each break that was made on purpose is found where it is."""
+"""``python -m ops verify``: every account and region is verified, and each deliberate fault is located."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
-from tests.graph.recorder import config_of
 from tests.sandbox.ops_command import ops
 from tests.sandbox.stacks import Stacks
 from tests.sandbox.templates import actions
+from tests.stacks import config_of
 from topology.patterns import CANARY
 
 HOME, A, B = "111111111111", "222222222222", "333333333333"
@@ -37,17 +37,17 @@ def deployed(stacks: Stacks) -> Stacks:
 
 
 def losses(stacks: Stacks, *, status: int = 1) -> dict[tuple[str, str], str]:
-    """Account and region → where its event was lost, for all that was."""
+    """Account and region → where its event was lost, for all that were."""
     command = ("verify", "-s", "app-dev", "--timeout", "8", "--json")
-    said = json.loads(ops(stacks, *command, config=CONFIG, status=status))
-    assert len(said["verdicts"]) == len(REGIONS) * 2
-    assert said["delivers"] is (status == 0)
-    return {(each["account"], each["region"]): each["loss"]["stage"] for each in said["verdicts"] if each["loss"]}
+    found = json.loads(ops(stacks, *command, config=CONFIG, status=status))
+    assert len(found["verdicts"]) == len(REGIONS) * 2
+    assert found["delivers"] is (status == 0)
+    return {(each["account"], each["region"]): each["loss"]["stage"] for each in found["verdicts"] if each["loss"]}
 
 
 @contextmanager
-def without_rights(stacks: Stacks, role: str) -> Iterator[None]:
-    """Take the only inline policy of a role of the archive away, for a while."""
+def without_permissions(stacks: Stacks, role: str) -> Iterator[None]:
+    """Remove the only inline policy of a role of the archive for a while."""
     iam = stacks.client("iam", account=HOME)
     (name,) = [each["RoleName"] for each in iam.list_roles()["Roles"] if each["RoleName"].startswith(role)]
     (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -59,15 +59,15 @@ def without_rights(stacks: Stacks, role: str) -> Iterator[None]:
         iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
 
 
-def test_where_everything_is_as_it_should_be_every_account_and_region_delivers(deployed: Stacks) -> None:
+def test_an_unchanged_deployment_delivers_from_every_account_and_region(deployed: Stacks) -> None:
     assert losses(deployed, status=0) == {}
     printed = ops(deployed, "verify", "-s", "app-dev", config=CONFIG)
     assert len([line for line in printed.splitlines() if "delivered in" in line]) == len(REGIONS) * 2
 
 
 @pytest.mark.parametrize(("role", "stage"), [("CWLtoKinesisFirehoseRole", "role"), ("archive-delivery-role", "bucket")])
-def test_a_role_without_its_rights_is_found(deployed: Stacks, role: str, stage: str) -> None:
-    with without_rights(deployed, role):
+def test_a_role_without_its_permissions_is_found(deployed: Stacks, role: str, stage: str) -> None:
+    with without_permissions(deployed, role):
         assert losses(deployed) == {(account, region): stage for account in (A, B) for region in REGIONS}
         printed = ops(deployed, "verify", "-s", "app-dev", "--timeout", "0", config=CONFIG, status=1)
     assert "pulumi up --refresh -s archive" in printed
@@ -94,7 +94,7 @@ def test_a_transform_that_fails_is_found(deployed: Stacks) -> None:
         functions.update_function_configuration(FunctionName=function, Handler="handler.handler")
 
 
-def test_what_was_taken_away_is_found_in_each_place_and_mended_as_it_says(deployed: Stacks) -> None:
+def test_drift_is_found_in_each_place_and_fixed_by_its_remedy(deployed: Stacks) -> None:
     def logs(account: str, region: str) -> Any:  # noqa: ANN401 - boto3
         return deployed.client("logs", account=account, region=region)
 
@@ -121,7 +121,7 @@ def test_what_was_taken_away_is_found_in_each_place_and_mended_as_it_says(deploy
     assert losses(deployed, status=0) == {}
 
 
-def test_a_bucket_that_refuses_objects_is_found_with_what_firehose_says(deployed: Stacks) -> None:
+def test_a_bucket_that_denies_objects_is_found_with_the_error_of_firehose(deployed: Stacks) -> None:
     s3, bucket = deployed.client("s3", account=HOME), deployed.outputs("archive")["bucket"]
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
@@ -135,7 +135,7 @@ def test_a_bucket_that_refuses_objects_is_found_with_what_firehose_says(deployed
     assert f"S3.AccessDenied: Access was denied to {bucket}" in printed
 
 
-def test_where_an_organization_is_admitted_the_roles_of_filters_are_on_the_way(deployed: Stacks) -> None:
+def test_with_an_admitted_organization_the_roles_of_filters_are_checked(deployed: Stacks) -> None:
     archive = {**ARCHIVE, "senders": {"organization": "o-exampleorg1"}}
     config = {**CONFIG, "filterRoles": True}
     prepare([deployed.write({**config, "archive": archive, "archiveStack": ""})], deployed.instance.environment())
@@ -149,27 +149,27 @@ def test_where_an_organization_is_admitted_the_roles_of_filters_are_on_the_way(d
     deployed.pulumi("up", "--refresh", "--yes", "--skip-preview", "-s", "app-dev", config=config)
 
 
-def test_a_stream_that_is_gone_is_found(deployed: Stacks) -> None:
+def test_a_deleted_stream_is_found(deployed: Stacks) -> None:
     firehose = deployed.client("firehose", account=HOME)
     (name,) = firehose.list_delivery_streams()["DeliveryStreamNames"]
     firehose.delete_delivery_stream(DeliveryStreamName=name)
     assert losses(deployed) == {(account, region): "stream" for account in (A, B) for region in REGIONS}
 
 
-def test_the_verifier_roles_hold_what_it_asks_for_and_nothing_else(deployed: Stacks) -> None:
-    # Of all that the tests above made it do: it looks further where an event is lost.
+def test_the_verifier_roles_have_the_permissions_that_it_uses_and_no_others(deployed: Stacks) -> None:
+    # Of all calls in the tests above: where an event is lost, it checks more.
     mine = [
         call for call in deployed.ask("calls") if ":assumed-role/central-log-archive-verifier/" in call["principal"]
     ]
     assert [call for call in mine if not call["allowed"]] == []
     for template, accounts in (("archive-account.yaml", {HOME}), ("application-account.yaml", {A, B})):
         asked = {call["action"] for call in mine if call["principal"].split(":")[4] in accounts}
-        # S3 decrypts in the name of who reads an object; the emulator asks nobody.
+        # S3 decrypts on behalf of the caller; the emulator does not check that.
         assert actions(template, "Verifier") - {"kms:Decrypt"} == asked
 
 
-def test_what_cannot_be_found_out_has_a_status_of_its_own(deployed: Stacks) -> None:
-    assert "has no applications" in ops(deployed, "verify", "-s", "archive", status=2)
+def test_what_cannot_be_found_out_has_its_own_exit_status(deployed: Stacks) -> None:
+    assert "has no applications" in ops(deployed, "verify", "-s", "archive", config={"archive": ARCHIVE}, status=2)
     nobody = {**CONFIG, "archiveStack": "nobody"}
     assert "stack nobody cannot be read" in ops(deployed, "verify", "-s", "app-dev", config=nobody, status=2)
     stranger = {**CONFIG, "applications": [{**CONFIG["applications"][0], "account": "777777777777"}]}  # type: ignore[dict-item]

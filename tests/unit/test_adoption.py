@@ -1,4 +1,4 @@
-"""What becomes of an archive that was made by hand, and the filters that may go afterwards."""
+"""How an existing archive is adopted, and which filters are superseded afterwards."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
-from ops import importing, retire
-from ops.adoption import OWN_ROLE, AdoptionError, ids, plan
-from ops.by_hand import ByHand, ByHandError, Destination, Stream
+from ops.adopt.existing_archive import Destination, ExistingArchive, Stream
+from ops.adopt.import_file import write_stack_file
+from ops.adopt.plan import OWN_ROLE, import_ids, plan_adoption
+from ops.adopt.retire import superseded_of
+from ops.errors import OperatorError
 from topology.settings import load
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
@@ -57,7 +59,7 @@ def to(region: str, name: str = "MyFilter", pattern: str = "", **more: Any) -> S
     return Subscription(name, f"arn:aws:logs:{region}:{CENTRAL}:destination:waf", filter_pattern=pattern, **more)
 
 
-FOUND = ByHand(
+FOUND = ExistingArchive(
     account=CENTRAL,
     region="eu-west-1",
     deployer_role="central-log-archive-deployer",
@@ -69,17 +71,17 @@ FOUND = ByHand(
 )
 
 
-def archive_of(found: ByHand) -> dict[str, Any]:
-    archive: dict[str, Any] = plan(found).config["archive"]
+def archive_of(found: ExistingArchive) -> dict[str, Any]:
+    archive: dict[str, Any] = plan_adoption(found).config["archive"]
     return archive
 
 
-def with_stream(**changed: Any) -> ByHand:  # noqa: ANN401 - fields of a stream
+def with_stream(**changed: Any) -> ExistingArchive:  # noqa: ANN401 - fields of a stream
     return replace(FOUND, stream=replace(STREAM, **changed))
 
 
-def test_the_stack_file_says_what_the_archive_is_called_and_how_it_delivers() -> None:
-    assert plan(FOUND).config == {
+def test_the_stack_file_has_the_names_and_delivery_settings_of_the_archive() -> None:
+    assert plan_adoption(FOUND).config == {
         "archive": {
             "account": CENTRAL,
             "region": "eu-west-1",
@@ -108,11 +110,11 @@ def test_the_stack_file_says_what_the_archive_is_called_and_how_it_delivers() ->
         ([to("eu-west-1", "b", "WARN"), to("eu-west-1", "a", "ERROR")], {"name": "waf", "filterPattern": "ERROR"}),
     ],
 )
-def test_an_entry_passes_on_what_the_filter_passes_on(filters: list[Subscription], entry: object) -> None:
+def test_an_entry_matches_the_same_events_as_the_filter(filters: list[Subscription], entry: object) -> None:
     found = replace(FOUND, filters={SHOP: {"eu-west-1": {"waf": filters}}}, own_filters={"waf": filters})
-    assert plan(found).config["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
+    assert plan_adoption(found).config["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
     assert archive_of(found)["ownLogGroups"] == [entry]
-    left = any("other patterns" in line for line in plan(found).left)
+    left = any("other patterns" in line for line in plan_adoption(found).left)
     assert left is (len(filters) > 1)
 
 
@@ -144,7 +146,7 @@ def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[
     found = with_stream(processors={"Lambda": parameters}, backup=backup)
     assert archive_of(found)["transform"] == taken
     assert archive_of(found)["streamName"] == "waf-logs"
-    assert not any("records" in line for line in plan(found).changes)
+    assert not any("record" in line for line in plan_adoption(found).changes)
 
 
 @pytest.mark.parametrize("processors", [{}, {"Lambda": {"LambdaArn": FUNCTION}}])
@@ -152,36 +154,36 @@ def test_a_partitioned_stream_stays_partitioned(processors: dict[str, Any]) -> N
     found = with_stream(partitioned=True, processors=processors)
     assert archive_of(found)["delivery"]["layout"] == "partitioned"
     by = "Lambda" if processors else "Query"
-    assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan(found).changes)
+    assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan_adoption(found).changes)
     keys = "the function has to return the partition keys account, region"
-    assert (keys in plan(found).changes) is bool(processors)
+    assert (keys in plan_adoption(found).changes) is bool(processors)
 
 
 def test_another_deployer_role_is_that_of_every_account() -> None:
-    config = plan(replace(FOUND, deployer_role="deployer")).config
+    config = plan_adoption(replace(FOUND, deployer_role="deployer")).config
     assert [each["deployerRole"] for each in (config["archive"], *config["applications"])] == ["deployer"] * 2
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"), [({"backup": True}, "a backup without a transform"), ({"converts": True}, "converts events")]
+    ("changed", "why"), [({"backup": True}, "a backup without a transform"), ({"converts": True}, "converts records")]
 )
-def test_a_stream_that_cannot_be_changed_in_place_gets_a_successor(changed: dict[str, bool], why: str) -> None:
+def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, bool], why: str) -> None:
     found = with_stream(**changed)
     assert "streamName" not in archive_of(found)
-    assert any("a new stream takes the place of waf-logs" in line and why in line for line in plan(found).changes)
-    assert any("the stream waf-logs: delete it" in line for line in plan(found).left)
+    assert any("a new stream replaces waf-logs" in line and why in line for line in plan_adoption(found).changes)
+    assert any("the stream waf-logs: delete it" in line for line in plan_adoption(found).left)
 
 
-def test_a_role_with_a_path_gets_a_successor_of_another_name() -> None:
+def test_a_role_with_a_path_is_replaced_by_one_with_another_name() -> None:
     role = "role/service-role/CWLtoFirehose"
     found = replace(FOUND, destinations={"eu-west-1": destination("eu-west-1", policy(SHOP), role)})
     assert archive_of(found)["senderRoleName"] == OWN_ROLE
-    turned = f"destinations turn from the role arn:aws:iam::{CENTRAL}:{role} to arn:aws:iam::{CENTRAL}:role/{OWN_ROLE}"
-    assert turned in plan(found).changes
+    iam = f"arn:aws:iam::{CENTRAL}"
+    assert f"destinations use the role {iam}:role/{OWN_ROLE} instead of {iam}:{role}" in plan_adoption(found).changes
     assert "archive-sender-role" not in adopted(found)
 
 
-def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
+def test_destinations_with_several_roles_all_use_the_role_of_the_home_region() -> None:
     found = replace(
         FOUND,
         destinations={
@@ -191,12 +193,12 @@ def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
         role_policies=("Permissions",),
     )
     assert archive_of(found)["senderRoleName"] == "CWLtoFirehose"
-    assert any(f"from the role arn:aws:iam::{CENTRAL}:role/Other to" in line for line in plan(found).changes)
-    assert any("CWLtoFirehose: Permissions; it gets" in line for line in plan(found).left)
+    assert any(line.endswith(f"instead of arn:aws:iam::{CENTRAL}:role/Other") for line in plan_adoption(found).changes)
+    assert any("CWLtoFirehose: Permissions; the program adds its own" in line for line in plan_adoption(found).left)
 
 
 @pytest.mark.parametrize(
-    ("policies", "senders", "told"),
+    ("policies", "senders", "change"),
     [
         ((policy(SHOP), policy(SHOP)), {"accounts": [SHOP]}, None),
         ((policy(SHOP), policy(BANK)), {"accounts": [SHOP, BANK]}, f"every destination admits {SHOP}, {BANK}"),
@@ -211,26 +213,26 @@ def test_roles_of_several_destinations_become_that_of_the_home_region() -> None:
             {"organization": "o-exampleorg1"},
             None,
         ),
-        ((policy("*"), policy("*")), {"accounts": [SHOP]}, f"only {SHOP} may subscribe, no longer every account"),
+        ((policy("*"), policy("*")), {"accounts": [SHOP]}, f"only {SHOP} can subscribe instead of every AWS account"),
         (
             (policy(SHOP), '{"Statement": {"Effect": "Allow", "Principal": "*"}}'),
             {"accounts": [SHOP]},
-            f"only {SHOP} may",
+            f"only {SHOP} can",
         ),
         (("", ""), {"accounts": [SHOP]}, None),
     ],
 )
 def test_the_archive_admits_whom_its_destinations_admit(
-    policies: tuple[str, str], senders: dict[str, Any], told: str | None
+    policies: tuple[str, str], senders: dict[str, Any], change: str | None
 ) -> None:
     regions = ("eu-west-1", "us-east-1")
     made = {region: destination(region, admits) for region, admits in zip(regions, policies, strict=True)}
     found = replace(FOUND, destinations=made)
     assert archive_of(found)["senders"] == senders
-    assert [line for line in plan(found).changes if "admits" in line or "may subscribe" in line] == (
-        [line for line in plan(found).changes if line.startswith(told)] if told else []
+    assert [line for line in plan_adoption(found).changes if "admits" in line or "can subscribe" in line] == (
+        [line for line in plan_adoption(found).changes if line.startswith(change)] if change else []
     )
-    assert told is None or any(line.startswith(told) for line in plan(found).changes)
+    assert change is None or any(line.startswith(change) for line in plan_adoption(found).changes)
 
 
 @pytest.mark.parametrize(
@@ -241,56 +243,58 @@ def test_the_archive_admits_whom_its_destinations_admit(
                 "eu-west-1": destination("eu-west-1", policy(organization="o-exampleorg1")),
                 "us-east-1": destination("us-east-1", policy(organization="o-exampleorg2")),
             }),
-            "the destinations admit several organizations, and the program admits one: o-exampleorg1, o-exampleorg2",
+            "the destinations admit several organizations, and the program supports one: o-exampleorg1, o-exampleorg2",
         ),
         (
             replace(FOUND, destinations={"eu-west-1": destination("eu-west-1", "")}, filters={SHOP: {}}),
-            "the destinations admit nobody; name who sends with --application",
+            "the destinations admit no account; name the sending accounts with --application",
         ),
     ],
 )  # fmt: skip
-def test_an_archive_of_which_no_stack_file_can_say_who_sends_is_refused(found: ByHand, why: str) -> None:
-    with pytest.raises(AdoptionError, match=why):
-        plan(found)
+def test_an_archive_whose_senders_no_stack_file_can_describe_is_rejected(found: ExistingArchive, why: str) -> None:
+    with pytest.raises(OperatorError, match=why):
+        plan_adoption(found)
 
 
-def test_what_the_program_does_not_take_over_is_told() -> None:
+def test_what_the_program_does_not_adopt_is_reported() -> None:
     found = replace(
         with_stream(error_log_group="/aws/kinesisfirehose/waf-logs", prefix="mine/"),
         account_policies=(f"account {SHOP}, region eu-west-1: the policy everything",),
-        unseen=("me-south-1 of the central account",),
+        unread=("me-south-1 of the central account",),
     )
-    assert plan(found).left == [
-        "subscription filters, 1: events come twice until python -m ops retire deletes them",
+    assert plan_adoption(found).left == [
+        "subscription filters, 1: events are archived twice until python -m ops retire deletes them",
         f"account {SHOP}, region eu-west-1: the policy everything, which subscribes all log groups there; delete it "
-        "first where you want all: true",
-        f"the role {STREAM.role}: nothing uses it any more",
-        "the log group /aws/kinesisfirehose/waf-logs: errors are reported in another",
-        "what is in me-south-1 of the central account, if anything: it could not be looked at",
+        "before you use all: true",
+        f"the role {STREAM.role}: it is no longer used",
+        "the log group /aws/kinesisfirehose/waf-logs: errors are logged in another one",
+        "whatever is in me-south-1 of the central account: it could not be read",
     ]
-    assert any(line.endswith("no longer under mine/") for line in plan(found).changes)
+    assert any(line.endswith("instead of mine/") for line in plan_adoption(found).changes)
 
 
-@pytest.mark.parametrize(("key", "where"), [(None, "policy of the bucket names"), ("a", "of the bucket or of the key")])
-def test_policies_that_name_the_old_delivery_role_are_pointed_at(key: str | None, where: str) -> None:
-    (line,) = (line for line in plan(with_stream(key=key)).changes if STREAM.role in line)
+@pytest.mark.parametrize(
+    ("key", "where"), [(None, "if a policy of the bucket names"), ("a", "of the bucket or of the key names")]
+)
+def test_policies_that_may_name_the_old_delivery_role_are_reported(key: str | None, where: str) -> None:
+    (line,) = (line for line in plan_adoption(with_stream(key=key)).changes if STREAM.role in line)
     assert where in line
 
 
-def test_bare_messages_become_records_and_that_is_told() -> None:
+def test_that_bare_messages_become_records_is_reported() -> None:
     found = with_stream(processors={"Decompression": {}, "CloudWatchLogProcessing": {}})
-    assert any("no longer a bare message" in line for line in plan(found).changes)
-    assert not any("unpacked" in line for line in plan(found).changes)
+    assert any("instead of a bare message" in line for line in plan_adoption(found).changes)
+    assert not any("decompressed" in line for line in plan_adoption(found).changes)
 
 
-def adopted(found: ByHand) -> dict[str, str]:
-    config = {key: json.dumps(value) for key, value in plan(found).config.items()}
+def adopted(found: ExistingArchive) -> dict[str, str]:
+    config = {key: json.dumps(value) for key, value in plan_adoption(found).config.items()}
     archive = load(config, "test").archive
     assert archive is not None
-    return ids(found, archive)
+    return import_ids(found, archive)
 
 
-def test_what_has_no_policy_yet_gets_one_and_all_else_is_imported() -> None:
+def test_everything_is_imported_but_a_policy_that_does_not_exist() -> None:
     found = replace(FOUND, destinations={
         **FOUND.destinations, "us-east-1": destination("us-east-1", ""),
     })  # fmt: skip
@@ -303,12 +307,12 @@ def test_what_has_no_policy_yet_gets_one_and_all_else_is_imported() -> None:
     }
 
 
-def test_a_stack_file_that_was_corrected_decides_what_is_imported() -> None:
-    config = plan(FOUND).config["archive"]
+def test_an_edited_stack_file_decides_what_is_imported() -> None:
+    config = plan_adoption(FOUND).config["archive"]
     config = {key: value for key, value in config.items() if key not in ("streamName", "destinationNames")}
     archive = load({"archive": json.dumps({**config, "senderRoleName": "another"})}, "test").archive
     assert archive is not None
-    assert ids(FOUND, archive) == {}
+    assert import_ids(FOUND, archive) == {}
 
 
 REGIONS = st.sampled_from(["eu-west-1", "us-east-1", "ap-south-1"])
@@ -333,7 +337,7 @@ FILTERS = st.dictionaries(st.sampled_from(["waf", "/app/a"]), st.lists(FILTER, m
 
 
 @given(st.data())
-def test_the_stack_file_of_any_archive_is_one_that_the_program_takes(data: st.DataObject) -> None:
+def test_the_stack_file_of_any_archive_is_valid(data: st.DataObject) -> None:
     regions = data.draw(st.lists(REGIONS, min_size=1, unique=True))
     admits = policy(SHOP, BANK, organization=data.draw(st.sampled_from([None, "o-exampleorg1"])))
     found = replace(
@@ -365,7 +369,7 @@ DESCRIBED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - in AWS's words
+def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as AWS spells it
     delivery = DESCRIBED["Destinations"][0]["ExtendedS3DestinationDescription"]
     return {**DESCRIBED, "Destinations": [{"ExtendedS3DestinationDescription": {**delivery, **more}}]}
 
@@ -403,13 +407,16 @@ def test_a_stream_is_read_as_firehose_describes_it(described: dict[str, Any], ch
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"DeliveryStreamType": "KinesisStreamAsSource"}, "does not take direct puts, or does not write into S3"),
-        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "does not take direct puts, or does not write"),
-        ({"DeliveryStreamStatus": "CREATING"}, "is CREATING; wait until it is ACTIVE"),
+        ({"DeliveryStreamType": "KinesisStreamAsSource"}, "is not a Direct PUT stream that writes to S3"),
+        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "is not a Direct PUT stream that writes to S3"),
+        (
+            {"DeliveryStreamStatus": "CREATING"},
+            "the status of the stream waf-logs is CREATING; wait until it is ACTIVE",
+        ),
     ],
 )
-def test_a_stream_that_is_no_archive_is_refused(changed: dict[str, Any], why: str) -> None:
-    with pytest.raises(ByHandError, match=why):
+def test_a_stream_that_cannot_be_adopted_is_rejected(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(OperatorError, match=why):
         Stream.of({**DESCRIBED, **changed})
 
 
@@ -417,7 +424,7 @@ OWN = to("eu-west-1", "central-log-archive.eu-west-1")
 
 
 @pytest.mark.parametrize(
-    ("filters", "may_go"),
+    ("filters", "found"),
     [
         ([OWN, to("eu-west-1"), to("eu-west-1", "b", "ERROR")], ["MyFilter", "b"]),
         ([replace(OWN, name="central-log-archive.auto.eu-west-1"), to("eu-west-1")], ["MyFilter"]),
@@ -428,30 +435,30 @@ OWN = to("eu-west-1", "central-log-archive.eu-west-1")
         ([to("eu-west-1"), to("eu-west-1", "b")], []),
     ],
 )
-def test_a_filter_may_go_once_the_programs_own_passes_on_all_of_it_to_the_same_place(
-    filters: list[Subscription], may_go: list[str]
+def test_a_filter_is_superseded_once_the_programs_own_sends_all_its_events_to_the_same_destination(
+    filters: list[Subscription], found: list[str]
 ) -> None:
-    assert [each.name for each in retire.of_log_group("eu-west-1", filters)] == may_go
+    assert [each.name for each in superseded_of("eu-west-1", filters)] == found
 
 
-def test_a_stack_file_is_written_once_and_keeps_what_the_engine_wrote(tmp_path: Path) -> None:
+def test_a_stack_file_is_written_once_and_keeps_what_pulumi_wrote(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.company.yaml"
     file.write_text("encryptionsalt: v1:salt\nconfig:\n  other:key: 1\n", encoding="utf-8")
-    assert importing.write_stack_file(file, plan(FOUND).config)
+    assert write_stack_file(file, plan_adoption(FOUND).config)
     text = file.read_text(encoding="utf-8")
     written = yaml.safe_load(text)
     assert written["encryptionsalt"] == "v1:salt"
     assert written["config"] == {
-        "other:key": 1, **{f"central-log-archive:{key}": value for key, value in plan(FOUND).config.items()},
+        "other:key": 1, **{f"central-log-archive:{key}": value for key, value in plan_adoption(FOUND).config.items()},
     }  # fmt: skip
-    assert "destinationRegions:\n      - eu-west-1\n" in text  # as yamllint wants lists
-    assert not importing.write_stack_file(file, {"archive": {}})
+    assert "destinationRegions:\n      - eu-west-1\n" in text  # as yamllint expects
+    assert not write_stack_file(file, {"archive": {}})
     assert file.read_text(encoding="utf-8") == text
 
 
-def test_a_stack_file_is_written_where_there_is_none(tmp_path: Path) -> None:
+def test_a_stack_file_is_created_if_it_does_not_exist(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.company.yaml"
-    assert importing.write_stack_file(file, {"archive": {"account": CENTRAL}})
+    assert write_stack_file(file, {"archive": {"account": CENTRAL}})
     assert yaml.safe_load(file.read_text(encoding="utf-8")) == {
         "config": {"central-log-archive:archive": {"account": CENTRAL}}
     }

@@ -1,7 +1,8 @@
-"""What coverage says of log groups, and when a requirement is met."""
+"""Which log groups are archived and why not, and when a requirement is met."""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
 from ops.coverage import Line, Requirement, judge, subscribed, totals
+from ops.errors import OperatorError
 from tests.graph.recorder import standard
 from topology.selection import select, select_all, selection_problems
 from topology.settings import RegionLogGroups
@@ -34,25 +36,30 @@ def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
             {"logGroups": ["b"]},
             "STANDARD",
             True,
-            ("archived", None, "nothing means it any more: the next update ends it"),
+            ("archived", None, "no entry matches it anymore: the next update unsubscribes it"),
         ),
         ({"logGroups": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
         ({"all": {}}, "STANDARD", False, ("missed", "all", "not subscribed: run pulumi up")),
-        ({"logGroups": ["b"]}, "STANDARD", False, ("missed", None, "no entry means it")),
-        ({"logGroups": ["a"]}, None, False, ("missed", "a", "there is no such log group")),
-        ({"all": {}}, "DELIVERY", False, ("missed", "all", "AWS subscribes no DELIVERY log group")),
+        ({"logGroups": ["b"]}, "STANDARD", False, ("missed", None, "no entry matches it")),
+        ({"logGroups": ["a"]}, None, False, ("missed", "a", "the log group does not exist")),
+        (
+            {"all": {}},
+            "DELIVERY",
+            False,
+            ("missed", "all", "the log class DELIVERY does not support subscription filters"),
+        ),
         ({"all": {}, "exclude": ["x", "a*"]}, "STANDARD", False, ("excluded", "a*", "")),
         ({"all": {}, "exclude": ["a"]}, "DELIVERY", False, ("excluded", "a", "")),
         (
             {"logGroups": ["a*"], "autoSubscribe": True},
             "STANDARD",
             False,
-            ("missed", "a*", "not subscribed: the function looks once an hour"),
+            ("missed", "a*", "not subscribed: the function checks once an hour"),
         ),
         ({"logGroups": ["a"], "exclude": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
     ],
 )
-def test_a_log_group_is_judged_by_what_means_it_and_what_aws_has(
+def test_a_log_group_is_judged_by_the_entry_that_matches_and_by_what_exists(
     keys: dict[str, Any], log_class: str | None, judged: tuple[str, str | None, str], *, archived: bool
 ) -> None:
     existing = {} if log_class is None else {"a": log_class}
@@ -88,7 +95,7 @@ entries = st.text("ab-*", min_size=1, max_size=3)
     existing=st.sets(names, max_size=6),
     everything=st.booleans(),
 )
-def test_after_an_update_nothing_that_is_meant_is_missed(
+def test_after_an_update_no_log_group_that_matches_is_missed(
     wanted: list[str], exclude: list[str], existing: set[str], *, everything: bool
 ) -> None:
     there = standard(*existing).log_groups
@@ -105,7 +112,7 @@ def test_after_an_update_nothing_that_is_meant_is_missed(
         filters = [Subscription(OURS, "d")] if name in own else []
         archived = subscribed(name, "eu-west-1", filters, policies)
         status, entry, reason = judge(name, there, given_region, archived=archived)
-        assert status != "missed" or (entry, reason) == (None, "no entry means it")
+        assert status != "missed" or (entry, reason) == (None, "no entry matches it")
         assert not (archived and entry is None)
 
 
@@ -121,22 +128,24 @@ LINES = [line("a1", "archived"), line("a2", "missed"), line("b1", "archived"), l
     [
         ("66%", None),
         ("66.6%", None),
-        ("66.67%", "2 of 3 log groups that match * are archived, not 66.67 %"),
-        ("100%", "2 of 3 log groups that match * are archived, not 100 %"),
+        ("66.67%", "2 of 3 log groups that match * are archived, which is less than 66.67%"),
+        ("100%", "2 of 3 log groups that match * are archived, which is less than 100%"),
         ("b*=100%", None),
         ("a*=50%", None),
-        ("a*=51%", "1 of 2 log groups that match a* are archived, not 51 %"),
-        ("b2=0%", "b2 matches no log group that counts"),
+        ("a*=51%", "1 of 2 log groups that match a* are archived, which is less than 51%"),
+        ("b2=0%", "no log group matches b2, except for excluded ones"),
         ("0%", None),
     ],
 )
-def test_a_requirement_is_met_by_a_share_of_what_is_not_excluded(text: str, unmet: str | None) -> None:
+def test_a_requirement_is_met_by_a_share_of_the_log_groups_that_are_not_excluded(text: str, unmet: str | None) -> None:
     assert Requirement.parse(text).unmet(LINES) == unmet
 
 
 @pytest.mark.parametrize("text", ["100", "101%", "-1%", "a*=", "a*", "%", "x%"])
-def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="%"):
+def test_an_invalid_requirement_is_rejected(text: str) -> None:
+    with pytest.raises(
+        OperatorError, match=f'"{re.escape(text)}" is not a valid requirement; use 100% or PATTERN=100%'
+    ):
         Requirement.parse(text)
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox's plugin refuses at preview, and with which words."""
+"""What the sandbox's plugin rejects at preview, and its errors."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ import pytest
 from sandbox.cloud.patch import PatchError, replace
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.check import UNKNOWN, problems
-from sandbox.plugin.kind import Kind
-from sandbox.plugin.kinds import KINDS
+from sandbox.plugin.resource_type import ResourceType
+from sandbox.plugin.resources import RESOURCE_TYPES
 
-FILTER = KINDS["aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"]
-STREAM = KINDS["aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"]
+FILTER = RESOURCE_TYPES["aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"]
+STREAM = RESOURCE_TYPES["aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"]
 GOOD = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": UNKNOWN}
 
 
-def refused(kind: Kind, inputs: Mapping[str, Any]) -> dict[str, str]:
-    return dict(problems(kind.arguments, kind.inputs, dict(inputs)))
+def rejected(resource_type: ResourceType, inputs: Mapping[str, Any]) -> dict[str, str]:
+    return dict(problems(resource_type.arguments, resource_type.inputs, dict(inputs)))
 
 
 def test_good_inputs_pass_known_or_not() -> None:
-    assert refused(FILTER, GOOD) == {}
-    assert refused(STREAM, {"destination": "extended_s3", "extendedS3Configuration": UNKNOWN}) == {}
+    assert rejected(FILTER, GOOD) == {}
+    assert rejected(STREAM, {"destination": "extended_s3", "extendedS3Configuration": UNKNOWN}) == {}
 
 
 def test_a_missing_input_is_named() -> None:
-    assert refused(FILTER, {"name": "f", "filterPattern": "", "destinationArn": "a"}) == {
-        "logGroup": "is required and missing"
+    assert rejected(FILTER, {"name": "f", "filterPattern": "", "destinationArn": "a"}) == {
+        "logGroup": "is required, but missing"
     }
 
 
 def test_a_missing_input_inside_another_is_named_with_its_path() -> None:
     inputs = {"destination": "extended_s3", "extendedS3Configuration": {"roleArn": "r"}}
-    assert refused(STREAM, inputs) == {"extendedS3Configuration.bucketArn": "is required and missing"}
+    assert rejected(STREAM, inputs) == {"extendedS3Configuration.bucketArn": "is required, but missing"}
 
 
 def test_an_unknown_input_is_named() -> None:
-    assert refused(FILTER, {**GOOD, "logGroupName": "g"})["logGroupName"].startswith("unknown property; known: ")
+    assert rejected(FILTER, {**GOOD, "logGroupName": "g"})["logGroupName"].startswith("unknown property; known: ")
 
 
 def test_an_unknown_input_in_a_list_is_named_with_its_path() -> None:
     processing = {"enabled": True, "processors": [{"type": "Lambda", "parameter": []}]}
     s3 = {"bucketArn": "b", "roleArn": "r", "processingConfiguration": processing}
-    assert list(refused(STREAM, {"destination": "extended_s3", "extendedS3Configuration": s3})) == [
+    assert list(rejected(STREAM, {"destination": "extended_s3", "extendedS3Configuration": s3})) == [
         "extendedS3Configuration.processingConfiguration.processors[0].parameter"
     ]
 
 
-def test_a_snake_case_key_of_a_dict_is_told_how_to_be_written() -> None:
+def test_a_snake_case_key_of_a_dict_is_reported_with_its_right_spelling() -> None:
     s3 = {"bucketArn": "b", "roleArn": "r", "buffering_size": 5}
-    told = refused(STREAM, {"destination": "extended_s3", "extendedS3Configuration": s3})
-    assert told["extendedS3Configuration.buffering_size"].endswith("use the SDK's Args class, or bufferingSize")
+    problem = rejected(STREAM, {"destination": "extended_s3", "extendedS3Configuration": s3})
+    assert problem["extendedS3Configuration.buffering_size"].endswith("use its Args class, or bufferingSize")
 
 
-def test_an_input_that_only_the_official_plugin_implements_is_told_apart() -> None:
-    assert "does not implement this input" in refused(FILTER, {**GOOD, "region": "eu-west-1"})["region"]
+def test_an_input_that_only_the_official_plugin_implements_is_reported_as_such() -> None:
+    assert "does not implement this input" in rejected(FILTER, {**GOOD, "region": "eu-west-1"})["region"]
 
 
-@pytest.mark.parametrize("token", KINDS)
-def test_what_a_kind_claims_is_known_to_the_sdk(token: str) -> None:
-    kind = KINDS[token]
-    known = dict.fromkeys(kind.inputs, UNKNOWN)
-    assert [path for path, _ in problems(kind.arguments, kind.inputs, known)] == []
-    assert kind.replaced_by <= kind.inputs
-    assert kind.named_by is None or kind.named_by in kind.inputs
+@pytest.mark.parametrize("token", RESOURCE_TYPES)
+def test_what_a_resource_type_declares_is_known_to_the_sdk(token: str) -> None:
+    resource_type = RESOURCE_TYPES[token]
+    known = dict.fromkeys(resource_type.inputs, UNKNOWN)
+    assert [path for path, _ in problems(resource_type.arguments, resource_type.inputs, known)] == []
+    assert resource_type.replaced_by <= resource_type.inputs
+    assert resource_type.named_by is None or resource_type.named_by in resource_type.inputs
 
 
 @pytest.mark.parametrize("endpoint", ["", "https://logs.eu-west-1.amazonaws.com", "http://10.0.0.1:4566"])
-def test_the_plugin_speaks_to_this_machine_only(endpoint: str) -> None:
+def test_the_plugin_connects_to_this_machine_only(endpoint: str) -> None:
     with pytest.raises(AwsError, match="a cloud on this machine only"):
         connect({"AWS_ENDPOINT_URL": endpoint}, "eu-west-1", [], [])
 

@@ -1,4 +1,4 @@
-"""What is read of a preview, what a pull request is told of it, and what keeps it from being applied."""
+"""How a preview is read, reported in a pull request, and stopped by the gate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops.__main__ import app
-from ops.gate import STATEFUL, reasons
-from ops.preview import ALL, PreviewError, read
-from ops.report import MARK, comment, summary
+from ops.cli.app import app
+from ops.errors import OperatorError
+from ops.review.gate import STATEFUL, reasons
+from ops.review.preview import ALL, read
+from ops.review.report import MARK, comment, summary
 from topology.patterns import CANARY
 
 STACK = "urn:pulumi:app-dev::central-log-archive::"
@@ -83,19 +84,19 @@ def moving(folder: Path) -> Path:
     )
 
 
-def test_accounts_regions_and_log_groups_that_join_and_leave_are_told_once(tmp_path: Path) -> None:
+def test_accounts_regions_and_log_groups_that_join_and_leave_are_reported_once(tmp_path: Path) -> None:
     preview = read(moving(tmp_path))
     assert preview.stack == "app-dev"
     assert (B, "eu-west-1", ALL) in preview.links("after")
-    said = summary(preview)
-    assert said.joins == [
+    changes = summary(preview)
+    assert changes.joins == [
         f"`comes` of account {A}, eu-west-1", f"region us-east-1 of account {A}", f"account {B}",
     ]  # fmt: skip
-    assert said.leaves == [f"region ap-south-1 of account {A}", f"`goes` of account {A}, eu-west-1", f"account {C}"]
-    assert said.counts == {"created": 3, "changed": 0, "replaced": 0, "deleted": 3, "unchanged": 1}
+    assert changes.leaves == [f"region ap-south-1 of account {A}", f"`goes` of account {A}, eu-west-1", f"account {C}"]
+    assert changes.counts == {"created": 3, "changed": 0, "replaced": 0, "deleted": 3, "unchanged": 1}
 
 
-def test_the_picture_marks_what_changes(tmp_path: Path) -> None:
+def test_the_diagram_marks_what_changes(tmp_path: Path) -> None:
     lines = comment([read(moving(tmp_path))]).splitlines()
     assert f'    p{A}euwest1["eu-west-1: 2 → 2"]:::changes' in lines
     assert f'    p{A}useast1["us-east-1: 0 → 1"]:::joins' in lines
@@ -117,13 +118,15 @@ def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("op", ["delete", "replace"])
 @pytest.mark.parametrize("kind", STATEFUL)
-def test_what_holds_data_stands_first_in_bold_and_keeps_the_gate_shut(tmp_path: Path, kind: str, op: str) -> None:
+def test_a_resource_that_holds_data_comes_first_in_bold_and_stops_at_the_gate(
+    tmp_path: Path, kind: str, op: str
+) -> None:
     steps = [step(op, state(kind, "archive-thing", provider=f"{A}-eu-west-1")), step("same", provider(A, "eu-west-1"))]
     preview = read(written(tmp_path, *steps))
     (bold,) = [line for line in comment([preview]).splitlines() if line.startswith("- ")]
     assert bold == f"- **archive-thing ({kind.rpartition(':')[2]}) would be {op}d: it holds data**"
     first, *_ = reasons(preview, [])
-    assert first == f"archive-thing would be {op}d: it holds data; if that is meant, --allow archive-thing"
+    assert first == f"archive-thing would be {op}d: it holds data; if this is intended, pass --allow archive-thing"
     assert first not in reasons(preview, ["archive-thing"])
 
 
@@ -131,68 +134,68 @@ def test_a_canary_is_neither_archived_nor_data(tmp_path: Path) -> None:
     group = state(STATEFUL[0], "canary", provider=f"{A}-eu-west-1", parents=COMPONENT) | {"inputs": {"name": CANARY}}
     steps = [step("delete", group), step("delete", subscription(A, "eu-west-1", CANARY))]
     preview = read(written(tmp_path, *steps, step("same", provider(A, "eu-west-1"))))
-    said = summary(preview)
-    assert (said.stateful, said.leaves, said.counts["deleted"]) == ([], [], 2)
+    changes = summary(preview)
+    assert (changes.stateful, changes.leaves, changes.counts["deleted"]) == ([], [], 2)
     assert reasons(preview, []) == []
 
 
 @pytest.mark.parametrize(
-    ("op", "fate"),
+    ("op", "outcome"),
     [
-        ("delete", "would be deleted, and it stays in its account"),
-        ("replace", "would be replaced, and the old one stays in its account"),
+        ("delete", "would be removed from the stack, and retained in its account"),
+        ("replace", "would be replaced, and the old one retained in its account"),
     ],
 )
-def test_what_is_retained_is_told_so(tmp_path: Path, op: str, fate: str) -> None:
+def test_a_retained_resource_is_reported_as_such(tmp_path: Path, op: str, outcome: str) -> None:
     kept = {**state(STATEFUL[0], "thing"), "retainOnDelete": True}
     preview = read(written(tmp_path, step(op, kept)))
-    assert f"- **thing (LogGroup) {fate}: it holds data**" in comment([preview])
-    assert reasons(preview, [])[0].startswith(f"thing {fate}: it holds data")
+    assert f"- **thing (LogGroup) {outcome}: it holds data**" in comment([preview])
+    assert reasons(preview, [])[0].startswith(f"thing {outcome}: it holds data")
 
 
-def test_a_preview_that_failed_is_told_with_its_reason_and_may_not_be_applied(tmp_path: Path) -> None:
+def test_a_failed_preview_is_reported_with_its_reason_and_must_not_be_applied(tmp_path: Path) -> None:
     diagnostics = [
         {"message": "error: stack archive does not serve this stack:\n  account 5: …\n", "severity": "error"}
     ]
-    preview = read(written(tmp_path, diagnostics=diagnostics), "app-dev")
+    preview = read(written(tmp_path, diagnostics=diagnostics))
     assert preview.stack == "app-dev"
     assert reasons(preview, []) == ["the preview failed: stack archive does not serve this stack:\n  account 5: …"]
     assert "stack archive does not serve this stack:" in comment([preview])
 
 
-def test_a_violation_of_the_policies_may_not_be_applied(tmp_path: Path) -> None:
+def test_a_policy_violation_must_not_be_applied(tmp_path: Path) -> None:
     stray = state("aws:s3/bucketVersioning:BucketVersioning", "stray")
     (reason,) = reasons(read(written(tmp_path, step("create", stray))), [])
     assert reason.startswith("stray: has no explicit provider")
 
 
-def test_warnings_of_a_preview_are_passed_on(tmp_path: Path) -> None:
+def test_warnings_of_a_preview_are_reported(tmp_path: Path) -> None:
     diagnostics = [{"message": "warning: a new stream\n", "severity": "warning"}]
-    said = comment([read(written(tmp_path, step("same", provider(A, "eu-west-1")), diagnostics=diagnostics))])
-    assert "- warning: a new stream" in said
+    text = comment([read(written(tmp_path, step("same", provider(A, "eu-west-1")), diagnostics=diagnostics))])
+    assert "- warning: a new stream" in text
 
 
 @pytest.mark.parametrize("text", ["", "no braces", "{", "[]"])
-def test_what_is_no_preview_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_preview_is_rejected(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(PreviewError, match=r"x\.json has no output of pulumi preview --json"):
+    with pytest.raises(OperatorError, match=r"x\.json is not the output of pulumi preview --json"):
         read(file)
 
 
-def test_a_preview_without_what_stays_the_same_is_refused(tmp_path: Path) -> None:
+def test_a_preview_without_unchanged_resources_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text(json.dumps({"steps": [], "changeSummary": {"same": 3}}), encoding="utf-8")
-    with pytest.raises(PreviewError, match="leaves out what stays the same; run pulumi preview --json --show-sames"):
+    with pytest.raises(OperatorError, match="lacks unchanged resources; run pulumi preview --json --show-sames"):
         read(file)
 
 
-def test_the_commands_print_for_people_and_programs_and_end_with_a_status(tmp_path: Path) -> None:
+def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) -> None:
     file = str(moving(tmp_path))
     run = CliRunner().invoke
     assert run(app, ["report", file]).stdout.startswith(MARK)
-    (said,) = json.loads(run(app, ["report", file, "--json"]).stdout)
-    assert said["stack"] == "app-dev"
+    (changes,) = json.loads(run(app, ["report", file, "--json"]).stdout)
+    assert changes["stack"] == "app-dev"
     assert (run(app, ["gate", file]).exit_code, run(app, ["gate", file]).stdout) == (0, "app-dev: may be applied\n")
     assert json.loads(run(app, ["gate", file, "--json"]).stdout) == {"app-dev": []}
     shut = str(written(tmp_path, step("delete", state(STATEFUL[0], "errors"))))
@@ -203,16 +206,16 @@ def test_the_commands_print_for_people_and_programs_and_end_with_a_status(tmp_pa
     assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
 
 
-def test_a_comment_stays_within_what_github_takes(tmp_path: Path) -> None:
+def test_a_comment_stays_within_the_limit_of_github(tmp_path: Path) -> None:
     joining = [step("create", subscription(A, "eu-west-1", f"/group/{number:03d}")) for number in range(60)]
     preview = read(
         written(
             tmp_path, step("same", provider(A, "eu-west-1")), step("same", subscription(A, "eu-west-1", "z")), *joining
         )
     )
-    said = comment([preview])
-    assert said.count(" joins the archive") == 50
-    assert "- and 10 more like the last" in said
+    text = comment([preview])
+    assert text.count(" joins the archive") == 50
+    assert "- and 10 more" in text
     many = comment([preview] * 20)
     assert 60_000 < len(many) < 65_536
     assert many.endswith("The rest does not fit: run `python -m ops report` on the previews.\n")

@@ -689,3 +689,12 @@ def test_an_entry_inherits_from_its_account_and_then_from_the_defaults() -> None
     assert (c.filter_pattern, c.emit_system_fields) == ("", ("@aws.region",))
     assert second.regions["us-east-1"].exclude == ("*quiet*",)
     assert second.regions["eu-west-1"].exclude == ("e",)
+
+
+@pytest.mark.parametrize("entry", [{"name": "a", "emitSystemFields": ["@aws.region"]}])
+def test_an_entry_with_a_name_can_hold_lists(entry: dict[str, Any]) -> None:
+    shop = {**SHOP, "regions": {"eu-west-1": {"logGroups": [entry]}}}
+    settings = loaded(archive={**ARCHIVE, "ownLogGroups": [entry]}, applications=[shop])
+    (own,) = archive_of(settings).own_log_groups
+    (group,) = settings.applications[0].regions["eu-west-1"].log_groups
+    assert own.emit_system_fields == group.emit_system_fields == ("@aws.region",)

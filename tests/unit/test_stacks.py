@@ -1,4 +1,4 @@
-"""Which stack follows which, and which a change touches."""
+"""In which order stacks are promoted, and which of them a change affects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.report import MARK
-from ops.stacks import StacksError, chain, ordered, read, touched
+from ops.promote.stacks import affected
+from ops.review.report import MARK
+from tests.stacks import EXAMPLES_FOLDER
+from topology.settings import SettingsError
+from topology.stacks import chain, files_in, promotion_order, read
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["app-dev", "app-prod", "archive"]
@@ -28,30 +31,55 @@ def project(folder: Path, **promoted_from: str | None) -> Path:
     return folder
 
 
-def test_the_example_stacks_follow_one_another() -> None:
-    assert chain("app-prod", read(ROOT)) == ["archive", "app-dev", "app-prod"]
-    assert chain("app-dev", read(ROOT)) == ["archive", "app-dev"]
-    assert chain("archive", read(ROOT)) == ["archive"]
+def test_the_example_stacks_are_promoted_one_after_another() -> None:
+    stacks = read(files_in(EXAMPLES_FOLDER))
+    assert chain("app-prod", stacks) == ["archive", "app-dev", "app-prod"]
+    assert chain("app-dev", stacks) == ["archive", "app-dev"]
+    assert chain("archive", stacks) == ["archive"]
 
 
-def test_a_stack_follows_its_archive_unless_it_says_otherwise(tmp_path: Path) -> None:
-    stacks = read(project(tmp_path, archive=None, dev="", prod="organization/project/dev"))
+def test_every_stack_is_listed_once_and_after_its_predecessor(tmp_path: Path) -> None:
+    stacks = read(files_in(project(tmp_path, archive=None, alpha="beta", beta="gamma", gamma="")))
+    assert promotion_order(stacks) == ["archive", "gamma", "beta", "alpha"]
+
+
+def test_a_stack_is_promoted_after_its_archive_unless_promoted_from_names_another(tmp_path: Path) -> None:
+    stacks = read(files_in(project(tmp_path, archive=None, dev="", prod="organization/project/dev")))
     assert chain("prod", stacks) == ["archive", "dev", "prod"]
+
+
+def test_a_project_without_stack_files_has_no_stacks(tmp_path: Path) -> None:
+    assert promotion_order(read(files_in(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["encryptionsalt: v1:x\n", "", "config:\n", "config: {other-project:archive: {}}\n", "- a list\n"],
+)
+def test_a_file_without_keys_of_the_program_is_skipped_with_a_message(tmp_path: Path, text: str) -> None:
+    (project(tmp_path, archive=None) / "Pulumi.mine.yaml").write_text(text, encoding="utf-8")
+    messages: list[str] = []
+    assert list(read(files_in(tmp_path), messages.append)) == ["archive"]
+    assert messages == ["Pulumi.mine.yaml is skipped: it has no key that begins with central-log-archive:"]
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text("config: {", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"Pulumi\.mine\.yaml cannot be read as a stack file: while parsing"):
+        read(files_in(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("promoted_from", "problem"),
     [
-        ({"prod": "dev", "dev": "prod"}, "prod → dev → prod: promotedFrom goes in a circle"),
-        ({"prod": "staging"}, r"no Pulumi\.staging\.yaml, which prod follows .* there are prod"),
-        ({"dev": ""}, r"there is no Pulumi\.prod\.yaml; there are dev"),
+        ({"prod": "dev", "dev": "prod"}, "prod → dev → prod: promotedFrom is circular"),
+        ({"prod": "staging"}, r"Pulumi\.staging\.yaml does not exist, the predecessor of prod .*; stacks: prod"),
+        ({"dev": ""}, r"Pulumi\.prod\.yaml does not exist; stacks: dev"),
     ],
 )
-def test_stacks_that_do_not_follow_one_another_are_told(
-    tmp_path: Path, promoted_from: dict[str, str], problem: str
-) -> None:
-    with pytest.raises(StacksError, match=problem):
-        chain("prod", read(project(tmp_path, **promoted_from)))
+def test_a_broken_chain_is_rejected(tmp_path: Path, promoted_from: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        chain("prod", read(files_in(project(tmp_path, **promoted_from))))
 
 
 @pytest.mark.parametrize(
@@ -64,23 +92,39 @@ def test_stacks_that_do_not_follow_one_another_are_told(
         (["Pulumi.yaml"], NAMES),
         (["Pulumi.gone.yaml"], NAMES),
         (["transforms-of-mine/command.py"], NAMES),
+        (["transforms-of-mine/README.md"], NAMES),
         (["docs/cost.md", "tests/unit/test_stacks.py", ".github/workflows/ci.yml"], []),
+        (["CONTRIBUTING.md", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json", "Makefile"], []),
     ],
 )
-def test_a_stack_is_touched_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:
-    assert touched(paths, NAMES) == stacks
+def test_a_stack_is_affected_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:
+    assert affected(paths, NAMES) == stacks
 
 
-def test_what_is_told_to_be_beside_the_stacks_is_there() -> None:
-    beside = [path for path in (".github", "benchmarks", "docs", "ops", "sandbox", "tests") if (ROOT / path).is_dir()]
-    assert len(beside) == 6
-    assert touched([f"{path}/any" for path in beside], NAMES) == []
+def test_the_folders_that_no_stack_uses_exist() -> None:
+    folders = [
+        path
+        for path in (".github", "benchmarks", "docs", "ops", "sandbox", "terminal", "tests")
+        if (ROOT / path).is_dir()
+    ]
+    assert len(folders) == 7
+    assert affected([f"{path}/any" for path in folders], NAMES) == []
 
 
 @pytest.mark.parametrize("workflow", ["promote.yml", "drift.yml"])
-def test_the_workflows_know_every_stack_in_the_order_of_promotion(workflow: str) -> None:
-    (job,) = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"].values()
-    assert job["strategy"]["matrix"]["stack"] == ordered(read(ROOT))
+def test_the_workflows_ask_which_stacks_there_are(workflow: str) -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"]
+    (find,) = [step["run"] for step in jobs["stacks"]["steps"] if step.get("id") == "find"]
+    assert "python -m ops stacks --json" in find
+    job = jobs[workflow.removesuffix(".yml")]
+    assert job["strategy"]["matrix"] == {"include": "${{ fromJSON(needs.stacks.outputs.stacks) }}"}
+    assert job["if"] == "needs.stacks.outputs.stacks != '[]'"  # GitHub fails a workflow whose matrix is empty
+
+
+def test_a_promotion_updates_one_stack_after_the_other_each_behind_its_environment() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/promote.yml").read_text(encoding="utf-8"))["jobs"]["promote"]
+    assert (job["strategy"]["max-parallel"], job["strategy"]["fail-fast"]) == (1, True)
+    assert job["environment"] == "${{ matrix.stack }}"
 
 
 def test_the_workflow_finds_its_comment_by_the_mark_of_the_report() -> None:

@@ -110,13 +110,20 @@ def _retention(value: int) -> int:
     return value
 
 
+def _as_tuple(value: object) -> object:
+    """Accept a list. In JSON that is so anyway, but not below a validator that has seen the value as an object."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if duplicates := repeated(getattr(value, "name", value) for value in values):
         raise problem(f"{listed(duplicates)} is listed more than once; keep one entry")
     return values
 
 
-Distinct = Annotated[tuple[_Item, ...], AfterValidator(not_empty), AfterValidator(_without_duplicates)]
+Distinct = Annotated[
+    tuple[_Item, ...], BeforeValidator(_as_tuple), AfterValidator(not_empty), AfterValidator(_without_duplicates)
+]
 AccountId = Annotated[str, BeforeValidator(_account)]
 Region = Annotated[str, AfterValidator(_region)]
 RetentionDays = Annotated[int, AfterValidator(_retention)]

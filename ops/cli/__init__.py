@@ -1,0 +1,1 @@
+"""The operator's command line: a module for each command."""

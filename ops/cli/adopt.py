@@ -1,0 +1,98 @@
+"""``python -m ops adopt``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops import ROOT
+from ops.adopt.existing_archive import parameters, read
+from ops.adopt.import_file import write_import_file, write_stack_file
+from ops.adopt.plan import import_ids, plan_adoption
+from ops.cli.common import AsJson, Stack, progress_bar
+from ops.errors import OperatorError
+from terminal.console import print_json, stderr, stdout
+from terminal.table import Table
+from topology import stack_file
+from topology.settings import DEPLOYER_ROLE
+
+
+def adopt(
+    stack: Stack,
+    account: Annotated[str, typer.Option(help="ID of the central account.")],
+    region: Annotated[str, typer.Option(help="Home region, where the stream is.")],
+    stream: Annotated[
+        str | None, typer.Option(help="Name of the stream. Required if destinations lead to several.")
+    ] = None,
+    application: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ID of a sending account. Defaults to all accounts that the destinations name. Can be specified "
+            "multiple times."
+        ),
+    ] = None,
+    deployer_role: Annotated[str, typer.Option(help="Name of the role to assume in every account.")] = DEPLOYER_ROLE,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Read an existing archive; write the stack file that adopts it, and what Pulumi has to import.
+
+    Nothing is changed in AWS. An existing stack file is kept, so that you can edit it and run the command again.
+
+    Exit status: 0; 2 if the archive cannot be read or adopted.
+    """
+    file = ROOT / stack_file.file_name(stack)
+    imports = ROOT / f"import-{stack_file.stack_of(file)}.json"
+    with progress_bar("reading accounts") as on_progress:
+        found = read(
+            account,
+            region,
+            stream=stream,
+            applications=application or (),
+            deployer_role=deployer_role,
+            stack=stack,
+            on_progress=on_progress,
+        )
+    plan = plan_adoption(found)
+    written = write_stack_file(file, plan.config)
+    stderr.print(f"{file.name} {'was written' if written else 'already has a config, which was kept'}")
+    archive = stack_file.read(file).archive
+    if archive is None:
+        raise OperatorError(f"{file.name} has no archive section, so the stack cannot adopt an archive")
+    bootstrap = {
+        "archive-account.yaml": archive.bootstrap_parameters,
+        "application-account.yaml": {"ArchiveAccount": account, **archive.bootstrap_parameters_of_senders},
+    }
+    for template, values in bootstrap.items():
+        stderr.print(f"bootstrap/{template} needs {parameters(values)}")
+    stderr.print(f"previewing {stack}")
+    adopted = write_import_file(imports, ROOT, stack, import_ids(found, archive))
+    if as_json:
+        print_json(
+            {
+                "stackFile": file.name,
+                "importFile": imports.name,
+                "adopted": adopted,
+                "bootstrap": bootstrap,
+                "changes": plan.changes,
+                "left": plan.left,
+            }
+        )
+        return
+    table = Table("adopted", "ID")
+    for name, resource_id in adopted.items():
+        table.add_row(name, resource_id)
+    stdout.print(table)
+    for title, lines in (("The first update changes", plan.changes), ("What stays outside Pulumi", plan.left)):
+        stdout.print(f"{title}:", style="bold")
+        for line in lines:
+            stdout.print(f"- {line}")
+    stdout.print("Next:", style="bold")
+    for command in (
+        f"pulumi import -s {stack} --file {imports.name} --protect=false --generate-code=false",
+        f"pulumi up -s {stack}",
+        f"python -m ops verify -s {stack}",
+        f"python -m ops retire -s {stack}",
+    ):
+        stdout.print(f"  {command}")

@@ -1,0 +1,71 @@
+"""What commands share: options, errors and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pulumi.automation import CommandError
+from rich.progress import Progress
+
+from accounts.parallel import OnProgress
+from accounts.session import AWS_ERRORS
+from ops import ROOT
+from ops.errors import OperatorError
+from terminal.console import stderr
+from topology import stack_file
+from topology.settings import Settings, SettingsError
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Name of the stack, like app-prod.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="Stack file to use instead of Pulumi.STACK.yaml.")]
+Previews = Annotated[
+    list[Path] | None, typer.Argument(help="Output of pulumi preview --json --show-sames, a file for each stack.")
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Logical name of a resource that holds data and may be deleted or replaced. Can be specified multiple "
+        "times."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds to wait for events. Defaults to the stream's buffer interval and three minutes."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def error_messages() -> Iterator[None]:
+    """Turn errors that an operator can fix into a message and an exit status."""
+    try:
+        yield
+    except (OperatorError, SettingsError, CommandError, *AWS_ERRORS) as error:
+        stderr.print(str(error), style="red")
+        raise typer.Exit(error.status if isinstance(error, OperatorError) else 2) from None
+    except FileNotFoundError as error:
+        if error.filename != "pulumi":
+            raise
+        stderr.print("there is no pulumi on PATH; install it (https://www.pulumi.com/docs/install)", style="red")
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[OnProgress]:
+    """Show a progress bar; yield the function that moves it."""
+    with Progress(console=stderr, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def read_settings(stack: str, config_file: Path | None) -> Settings:
+    """Return the settings of a stack, from its own file or another one.
+
+    Raises:
+        SettingsError: the file is not valid.
+    """
+    return stack_file.read(config_file or ROOT / stack_file.file_name(stack))

@@ -1,0 +1,186 @@
+"""How the sandbox's plugin spells what it sends to AWS and reads from it, and the calls that resource types share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.stub import Stubber
+
+from sandbox.plugin.aws import Aws
+from sandbox.plugin.resource_type import ResourceType
+from sandbox.plugin.resources import RESOURCE_TYPES
+from sandbox.plugin.spelling import from_aws, property_name, to_aws
+
+ROLE = RESOURCE_TYPES["aws:iam/role:Role"]
+ROLE_POLICY = RESOURCE_TYPES["aws:iam/rolePolicy:RolePolicy"]
+RULE = RESOURCE_TYPES["aws:cloudwatch/eventRule:EventRule"]
+STREAM = RESOURCE_TYPES["aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"]
+
+
+@cache
+def model(service: str) -> Any:  # noqa: ANN401 - botocore has no types
+    return botocore.session.get_session().get_service_model(service)
+
+
+@pytest.fixture
+def aws() -> Aws:
+    """An account without a cloud: a call that is not stubbed fails."""
+    credentials = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    return Aws("eu-west-1", credentials, "http://127.0.0.1:1", "111111111111")
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [
+        ("RoleARN", "roleArn"),
+        ("KMSMasterKeyID", "kmsMasterKeyId"),
+        ("SSEAlgorithm", "sseAlgorithm"),
+        ("OKActions", "okActions"),
+        ("S3BackupMode", "s3BackupMode"),
+        ("CloudWatchLoggingOptions", "cloudwatchLoggingOptions"),
+        ("kmsKeyId", "kmsKeyId"),
+        ("ID", "id"),
+    ],
+)
+def test_a_property_is_spelled_as_pulumi_spells_it(member: str, name: str) -> None:
+    assert property_name(member) == name
+
+
+def test_a_structure_is_spelled_for_aws_and_back() -> None:
+    shape = model("s3").operation_model("PutBucketLifecycleConfiguration").input_shape.members["LifecycleConfiguration"]
+    rule = {"id": "archive", "transitions": [{"days": 30.0, "storageClass": "GLACIER"}], "expiration": None}
+    spelled = {"Rules": [{"ID": "archive", "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}]}
+    assert to_aws(shape, {"rules": [rule]}) == spelled
+    assert isinstance(to_aws(shape, {"rules": [rule]})["Rules"][0]["Transitions"][0]["Days"], int)
+    del rule["expiration"]
+    assert from_aws(shape, spelled) == {"rules": [rule]}
+
+
+def test_a_property_that_aws_does_not_have_is_not_dropped_silently() -> None:
+    with pytest.raises(KeyError, match="polcy"):
+        to_aws(model("s3").operation_model("PutBucketPolicy").input_shape, {"bucket": "b", "polcy": "{}"})
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "member", "spelled"),
+    [
+        ("iam", "TagRole", "Tags", [{"Key": "Team", "Value": "shop"}]),
+        ("kms", "TagResource", "Tags", [{"TagKey": "Team", "TagValue": "shop"}]),
+        ("lambda", "TagResource", "Tags", {"Team": "shop"}),
+    ],
+)
+def test_tags_are_a_map_whatever_aws_makes_of_them(service: str, operation: str, member: str, spelled: object) -> None:
+    shape = model(service).operation_model(operation).input_shape.members[member]
+    assert to_aws(shape, {"Team": "shop"}) == spelled
+    assert from_aws(shape, spelled) == {"Team": "shop"}
+
+
+def test_the_parameters_of_a_processor_stay_a_list() -> None:
+    shape = model("firehose").shape_for("Processor")
+    processor = {"type": "Lambda", "parameters": [{"parameterName": "LambdaArn", "parameterValue": "arn"}]}
+    assert from_aws(shape, to_aws(shape, processor)) == processor
+
+
+def test_dates_and_parsed_policies_become_strings() -> None:
+    created = datetime(2026, 1, 2, tzinfo=UTC)
+    role = {"CreateDate": created, "AssumeRolePolicyDocument": {"Statement": []}}
+    assert from_aws(model("iam").shape_for("Role"), role) == {
+        "createDate": "2026-01-02T00:00:00+00:00",
+        "assumeRolePolicyDocument": '{"Statement": []}',
+    }
+
+
+@pytest.mark.parametrize("token", RESOURCE_TYPES)
+def test_the_operations_of_a_resource_type_exist(token: str) -> None:
+    resource_type = RESOURCE_TYPES[token]
+    existing = {xform_name(name) for name in model(resource_type.service).operation_names}
+    declared = {name: getattr(resource_type, name) for name in dir(resource_type) if name.endswith("_operation")}
+    inherited = vars(ResourceType)
+    assert {name: value for name, value in declared.items() if value not in existing | {inherited.get(name)}} == {}
+
+
+def test_an_id_is_made_of_the_properties_that_identify_a_resource(aws: Aws) -> None:
+    names = {"RoleName": "r", "PolicyName": "p"}
+    with Stubber(aws.client("iam")) as iam:
+        iam.add_response("put_role_policy", {}, {**names, "PolicyDocument": "{}"})
+        iam.add_response("get_role_policy", {**names, "PolicyDocument": "{}"}, names)
+        iam.add_response("delete_role_policy", {}, names)
+        inputs = {"role": "r", "name": "p", "policy": "{}"}
+        assert ROLE_POLICY.create(aws, {**inputs, "__defaults": ["name"]}, {}) == "r:p"
+        assert ROLE_POLICY.read(aws, "r:p") == inputs
+        ROLE_POLICY.delete(aws, "r:p", inputs)
+        iam.assert_no_pending_responses()
+
+
+def test_a_resource_that_does_not_exist_is_read_as_none_and_deleted_in_silence(aws: Aws) -> None:
+    with Stubber(aws.client("iam")) as iam:
+        iam.add_client_error("get_role_policy", "NoSuchEntity")
+        iam.add_client_error("delete_role_policy", "NoSuchEntity")
+        assert ROLE_POLICY.read(aws, "r:p") is None
+        ROLE_POLICY.delete(aws, "r:p", {})
+        iam.assert_no_pending_responses()
+
+
+def test_tags_go_along_when_a_resource_is_created_and_not_when_it_is_put_again(aws: Aws) -> None:
+    inputs = {"name": "rule", "scheduleExpression": "rate(1 hour)", "tags": {"team": "shop"}}
+    parameters = {"Name": "rule", "ScheduleExpression": "rate(1 hour)"}
+    tags = [{"Key": "stack", "Value": "test"}, {"Key": "team", "Value": "shop"}]
+    with Stubber(aws.client("events")) as events:
+        events.add_response("put_rule", {}, {**parameters, "Tags": tags})
+        events.add_response("put_rule", {}, parameters)
+        assert RULE.create(aws, inputs, {"stack": "test", "team": "shop"}) == "rule"
+        RULE.update(aws, "rule", inputs)
+        events.assert_no_pending_responses()
+
+
+def test_tags_are_listed_and_what_is_no_property_is_left_out(aws: Aws) -> None:
+    with Stubber(aws.client("events")) as events:
+        events.add_response("describe_rule", {"Name": "rule", "Arn": "a", "CreatedBy": "1"}, {"Name": "rule"})
+        tags = [{"Key": "team", "Value": "shop"}]
+        events.add_response("list_tags_for_resource", {"Tags": tags}, {"ResourceARN": "a"})
+        assert RULE.read(aws, "rule") == {"name": "rule", "arn": "a", "tagsAll": {"team": "shop"}}
+
+
+def test_only_the_calls_on_tags_that_are_needed_are_made(aws: Aws) -> None:
+    with Stubber(aws.client("iam")) as iam:
+        iam.add_response("tag_role", {}, {"RoleName": "r", "Tags": [{"Key": "team", "Value": "shop"}]})
+        ROLE.tag(aws, {"name": "r"}, {"team": "shop"}, [])
+        iam.add_response("untag_role", {}, {"RoleName": "r", "TagKeys": ["team"]})
+        ROLE.tag(aws, {"name": "r"}, {}, ["team"])
+        iam.assert_no_pending_responses()
+
+
+def test_a_stream_that_is_updated_to_the_defaults_keeps_nothing_of_what_it_had(aws: Aws) -> None:
+    described = {"VersionId": "1", "Destinations": [{"DestinationId": "d"}]}
+    always = {
+        "DeliveryStreamName": "s", "DeliveryStreamARN": "a", "DeliveryStreamStatus": "ACTIVE",
+        "DeliveryStreamType": "DirectPut", "HasMoreDestinations": False,
+    }  # fmt: skip
+    update = {
+        "BucketARN": "b",
+        "RoleARN": "r",
+        "CompressionFormat": "UNCOMPRESSED",
+        "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300},
+        "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
+        "ProcessingConfiguration": {"Enabled": False, "Processors": []},
+        "CloudWatchLoggingOptions": {"Enabled": False},
+    }
+    with Stubber(aws.client("firehose")) as firehose:
+        firehose.add_response("describe_delivery_stream", {"DeliveryStreamDescription": {**always, **described}})
+        firehose.add_response(
+            "update_destination",
+            {},
+            {
+                "DeliveryStreamName": "s",
+                "CurrentDeliveryStreamVersionId": "1",
+                "DestinationId": "d",
+                "ExtendedS3DestinationUpdate": update,
+            },
+        )
+        STREAM.update(aws, "a/s", {"name": "s", "extendedS3Configuration": {"bucketArn": "b", "roleArn": "r"}})
+        firehose.assert_no_pending_responses()
