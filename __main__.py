@@ -7,7 +7,7 @@ import pulumi
 from accounts.log_groups import plan_accounts
 from accounts.session import is_loopback
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
-from components.archive_outputs import ArchiveEndpoints, announce_replacement, endpoints_of_stack, export_archive
+from components.archive_outputs import ArchiveEndpoints, endpoints_of_stack, export_archive, warn_of_replacement
 from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
 from components.providers import Providers
 from topology.settings import SettingsError, load
@@ -32,7 +32,7 @@ retain = stack.retain and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", "")
 providers = Providers(name)
 
 if stack.archive is not None:
-    announce_replacement(stack.archive, retain=retain)
+    warn_of_replacement(stack.archive, retain=retain)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(

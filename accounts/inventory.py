@@ -1,7 +1,7 @@
-"""What there is in an application account, read through its deployer role.
+"""Reads the log groups and subscriptions of an application account through its deployer role.
 
-The provider has no function for the class of a log group, the filters of others or the policies of an account. So this
-asks AWS itself, with the credentials that Pulumi has.
+The provider has no functions for log classes, subscription filters or account policies. So this calls AWS directly,
+with Pulumi's credentials.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Subscription:
-    """A subscription filter of a log group, or a policy that subscribes all of an account and region.
+    """A subscription filter of a log group, or an account policy that subscribes all log groups of a region.
 
     Attributes:
-        name: of the filter or the policy.
-        destination: ARN of what takes the events.
-        criteria: which log groups a policy leaves out, in the words of AWS; empty: none.
-        filter_pattern: which events a filter passes on; empty: all of them.
-        emit_system_fields: what a filter adds to them.
+        name: name of the filter or policy.
+        destination: ARN that the events are delivered to.
+        criteria: selection criteria of a policy; empty: all log groups.
+        filter_pattern: pattern of a filter; empty: all events.
+        emit_system_fields: system fields that a filter adds to events.
     """
 
     name: str
@@ -39,28 +39,28 @@ class Subscription:
 
 
 class Inventory:
-    """Reads an application account. All of it raises session.AWS_ERRORS."""
+    """Reads an application account. Every method raises session.AWS_ERRORS."""
 
     def __init__(self, application: Application, stack: str) -> None:
         """Assume the deployer role.
 
         Args:
             application: the account, and its regions.
-            stack: for which stack it is read; CloudTrail names it.
+            stack: name of the stack, for CloudTrail.
         """
         region = next(iter(application.regions))
         access = AssumedRole(roles.role_arn(application, region), region, stack)
         self._logs = {region: access.client("logs", region) for region in application.regions}
 
     def log_groups(self, region: str) -> dict[str, str]:
-        """Return log group → class, for all of a region."""
+        """Return log group → class, for all log groups of a region."""
         pages = self._logs[region].get_paginator("describe_log_groups").paginate()
         groups = [group for page in pages for group in page["logGroups"]]
         return {group["logGroupName"]: group.get("logGroupClass", "STANDARD") for group in groups}
 
     def filters(self, region: str, log_group: str) -> list[Subscription]:
-        """Return the subscription filters of a log group, those of others too."""
-        found = self._logs[region].describe_subscription_filters(logGroupName=log_group)  # never more than a page
+        """Return all subscription filters of a log group, not only the archive's own."""
+        found = self._logs[region].describe_subscription_filters(logGroupName=log_group)  # always a single page
         return [
             Subscription(
                 each["filterName"],
@@ -72,7 +72,7 @@ class Inventory:
         ]
 
     def policies(self, region: str) -> list[Subscription]:
-        """Return the policies that subscribe all log groups of a region; AWS takes one."""
+        """Return the account policies that subscribe log groups of a region; AWS allows one."""
         found = self._logs[region].describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
         return [
             Subscription(

@@ -1,4 +1,4 @@
-"""What to subscribe in the application accounts: the stack file, compared with what is there."""
+"""What to subscribe in the application accounts: the stack file, compared with the existing log groups and filters."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from topology.selection import (
     Existing,
     select,
     select_all,
-    unselectable,
+    selection_problems,
     unsubscribable,
 )
 from topology.settings import Application, LogGroup, SettingsError
 from topology.stack_file import file_name
 
 MAX_FILTERS = 5
-"""Subscription filters that a log group takes, by the newest page of AWS ("Subscriptions")."""
-SURE_FILTERS = 2
-"""Those that it takes by every page ("CloudWatch Logs quotas")."""
+"""Quota of subscription filters per log group, by AWS's newest page ("Subscriptions")."""
+
+UNDISPUTED_FILTERS = 2
+"""The lower quota on another page ("CloudWatch Logs quotas")."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class AccountPlan:
     """What to subscribe in an account, and what is wrong there.
 
     Attributes:
-        account: id of the account.
-        log_groups: region → log groups with a filter of their own, every pattern replaced by what it matches.
-        account_wide: region → what a policy of the account and region subscribes, where there is one.
-        targets: region → ARNs of the destinations that the filters and the policy of this program lead to now.
-        problems: what forbids to go on, a line each.
+        account: ID of the account.
+        log_groups: region → log groups with a filter of their own, every pattern resolved.
+        account_wide: region → what a policy of the account and region subscribes, if there is one.
+        targets: region → ARNs of the destinations of the archive's existing filters and policies.
+        problems: what prevents a deployment, a line each.
         warnings: what the operator should know, a line each.
     """
 
@@ -52,15 +53,15 @@ class AccountPlan:
 def plan_accounts(
     applications: Iterable[Application], stack: str, *, check_existing_filters: bool
 ) -> dict[str, AccountPlan]:
-    """Return account → what to subscribe there. Accounts are read side by side.
+    """Return account → what to subscribe there. Accounts are read in parallel.
 
     Args:
         applications: the accounts.
         stack: the stack's name; errors name its file.
-        check_existing_filters: read the filters and policies that are there too, for what a preview has to say of them.
+        check_existing_filters: also check existing filters and policies, as previews do.
 
     Raises:
-        SettingsError: with everything that keeps the stack from being deployed.
+        SettingsError: with everything that prevents a deployment of the stack.
     """
     plans = in_parallel(
         lambda application: _plan(application, stack, check_existing_filters=check_existing_filters), applications
@@ -79,13 +80,13 @@ def _plan(application: Application, stack: str, *, check_existing_filters: bool)
             existing = inventory.log_groups(region)
             place = f"{where}, region {region}"
             plan.log_groups[region] = select(wanted, existing)
-            if (everything := select_all(wanted, existing)) is not None:
-                plan.account_wide[region] = everything
-            plan.problems.extend(f"{place}: {problem}" for problem in unselectable(wanted, existing))
+            if (account_wide := select_all(wanted, existing)) is not None:
+                plan.account_wide[region] = account_wide
+            plan.problems.extend(f"{place}: {problem}" for problem in selection_problems(wanted, existing))
             if left_out := unsubscribable(wanted, existing):
                 plan.warnings.append(
-                    f"{place}: not archived, since AWS subscribes log groups of the class {SUBSCRIBABLE} only: "
-                    f"{', '.join(left_out)}"
+                    f"{place}: not archived, because only log groups of class {SUBSCRIBABLE} support subscription "
+                    f"filters: {', '.join(left_out)}"
                 )
             if check_existing_filters:
                 _check_existing_filters(plan, inventory, region, existing, place)
@@ -100,35 +101,36 @@ def _plan(application: Application, stack: str, *, check_existing_filters: bool)
 def _check_existing_filters(
     plan: AccountPlan, inventory: Inventory, region: str, existing: Existing, place: str
 ) -> None:
-    """Find out what the filters and policies that are there mean for those to come."""
+    """Add the problems and warnings that result from existing filters and policies."""
     own, targets = filter_name(region), set[str]()
     for group in plan.log_groups[region]:
         filters = inventory.filters(region, group.name) if group.name in existing else []
         targets |= {each.destination for each in filters if each.name == own}
-        # Where the function has been at work until now, its filter takes its place as those of others do.
+        # A filter of the autoSubscribe function counts like any other.
         others = [each.name for each in filters if each.name != own]
         if len(others) >= MAX_FILTERS:
             plan.problems.append(
-                f"{place}: the log group {group.name} has {len(others)} subscription filters of others, and AWS takes "
-                f"{MAX_FILTERS}: {', '.join(others)}; delete one of them, or remove the log group"
+                f"{place}: the log group {group.name} has {len(others)} other subscription filters, and AWS allows "
+                f"{MAX_FILTERS} in total: {', '.join(others)}; delete one of them, or remove the entry"
             )
-        elif len(others) >= SURE_FILTERS:
+        elif len(others) >= UNDISPUTED_FILTERS:
             plan.warnings.append(
-                f"{place}: the log group {group.name} has {len(others)} subscription filters of others; AWS's pages "
-                f"say both {SURE_FILTERS} and {MAX_FILTERS} for a log group, so another one may be refused"
+                f"{place}: the log group {group.name} has {len(others)} other subscription filters; AWS documents both "
+                f"{UNDISPUTED_FILTERS} and {MAX_FILTERS} as the quota of a log group, so AWS may reject another one"
             )
-    everything = plan.account_wide.get(region)
-    for policy in inventory.policies(region) if everything else ():
-        if policy.name != own:
-            plan.problems.append(
-                f"{place}: all: the account has the policy {policy.name} already, to {policy.destination}, and AWS "
-                "takes one in an account and region; name what is to be archived, or delete that policy"
-            )
-            continue
-        targets.add(policy.destination)
-        if everything is not None and policy.criteria != everything.criteria:
-            plan.warnings.append(
-                f"{place}: all leaves out other log groups than before, which the provider does by deleting the policy "
-                "and making it again at once; what is written in between is not archived"
-            )
+    account_wide = plan.account_wide.get(region)
+    if account_wide is not None:
+        for policy in inventory.policies(region):
+            if policy.name != own:
+                plan.problems.append(
+                    f"{place}: all: the account already has the policy {policy.name}, to {policy.destination}, and AWS "
+                    "allows one for each account and region; list the log groups to archive, or delete that policy"
+                )
+                continue
+            targets.add(policy.destination)
+            if policy.criteria != account_wide.criteria:
+                plan.warnings.append(
+                    f"{place}: all: the excluded log groups change, so the provider deletes and immediately recreates "
+                    "the policy; events written in between are not archived"
+                )
     plan.targets[region] = targets

@@ -1,4 +1,4 @@
-"""AWS outside Pulumi: clients of an assumed role, with the credentials that Pulumi has."""
+"""AWS outside Pulumi: clients of an assumed role, with Pulumi's credentials."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from botocore.exceptions import BotoCoreError, ClientError
 from topology.roles import session_name
 
 AWS_ERRORS = (BotoCoreError, ClientError)
-"""What any call raises where AWS, or the way to it, does not let it."""
+"""What any call raises if AWS rejects it or cannot be reached."""
 
-# AWS takes few of these calls a second ("CloudWatch Logs quotas"). Adaptive retries slow down when it says so.
+# AWS allows a few of these calls per second ("CloudWatch Logs quotas"). Adaptive retries slow down when throttled.
 _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 10})
 _session = boto3.Session()
-_making = threading.Lock()  # a session makes one client at a time
+_client_lock = threading.Lock()  # a session is not thread-safe while it creates a client
 
 
 class AssumedRole:
-    """A role of an account, assumed for an hour."""
+    """A role, assumed for an hour."""
 
     def __init__(self, role_arn: str, region: str, stack: str) -> None:
         """Assume the role.
 
         Args:
             role_arn: ARN of the role.
-            region: whose STS is asked.
-            stack: on behalf of which stack; CloudTrail names it.
+            region: region of the STS endpoint.
+            stack: name of the stack, for CloudTrail.
 
         Raises:
-            botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: AWS refuses it, or cannot be reached.
+            botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: AWS denies it, or cannot be reached.
         """
         self.role_arn = role_arn
-        with _making:
+        with _client_lock:
             sts = _session.client("sts", region_name=region, config=_CONFIG)
-        given = sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name(stack))["Credentials"]
-        self._keys = {
-            "aws_access_key_id": given["AccessKeyId"],
-            "aws_secret_access_key": given["SecretAccessKey"],
-            "aws_session_token": given["SessionToken"],
+        credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName=session_name(stack))["Credentials"]
+        self._credentials = {
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
         }
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
-        """Return a client of the role."""
-        with _making:
-            return _session.client(service, region_name=region, config=_CONFIG, **self._keys)
+        """Return a client with the credentials of the role."""
+        with _client_lock:
+            return _session.client(service, region_name=region, config=_CONFIG, **self._credentials)
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether an endpoint of AWS is on this machine: then it is the sandbox, and never AWS itself."""
+    """Return whether an endpoint is on this machine: if so, it is the sandbox and never AWS itself."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

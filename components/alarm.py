@@ -1,4 +1,4 @@
-"""A CloudWatch alarm as a resource."""
+"""CloudWatch alarms."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def make_alarm(
     opts: pulumi.ResourceOptions,
     name: str | None = None,
 ) -> None:
-    """Create an alarm that notifies a topic when it starts and when it is over.
+    """Create an alarm that notifies a topic when it enters and when it leaves the ALARM state.
 
     Args:
         logical_name: logical name of the alarm.
         alarm: what it monitors.
-        dimensions: of all its metrics.
-        topic: ARN of an SNS topic of the same region.
-        opts: with the provider of the account and region.
+        dimensions: dimensions of all its metrics.
+        topic: ARN of an SNS topic in the same region.
+        opts: options with the provider of the account and region.
         name: a fixed name; None: auto-named by Pulumi.
     """
     metrics = [
@@ -47,7 +47,7 @@ def make_alarm(
         expression=alarm.expression,
         label=alarm.name,
         return_data=True,
-        period=None if metrics else PERIOD_SECONDS,  # a query has no metric to take it from
+        period=None if metrics else PERIOD_SECONDS,  # a query has no metric with a period
     )
     aws.cloudwatch.MetricAlarm(
         logical_name,

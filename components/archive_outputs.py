@@ -1,4 +1,4 @@
-"""The outputs of a stack with an archive: the contract with every other stack, and with what operators run."""
+"""The outputs of a stack with an archive: the contract with application stacks and with ``ops``."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ArchiveOutputs:
         region: home region.
         bucket: name of the bucket.
         stream: name of the stream.
-        layout: of the objects.
-        originals: whether records are also kept as they arrived.
+        layout: layout of the objects.
+        originals: whether the original records are kept too.
         destinations: region → ARN of the destination.
         topics: region → ARN of the topic that alarms notify; empty without alarms.
         admitted_accounts: IDs of the accounts that may send.
@@ -47,7 +47,7 @@ class ArchiveOutputs:
 
     @classmethod
     def of(cls, stack: str, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
-        """Read the outputs of a stack, as the engine returns them: without those that are None.
+        """Read the outputs of a stack, as the engine returns them: it omits those that are None.
 
         Returns:
             None if the stack has no archive.
@@ -99,7 +99,7 @@ class ArchiveEndpoints:
 
     Attributes:
         destinations: region → ARN of the destination.
-        topics: region → ARN of the topic that alarms of the region notify; None if the stack has no alarms.
+        topics: region → ARN of the topic that alarms of the region notify; None without alarms.
     """
 
     destinations: Mapping[str, pulumi.Output[str]]
@@ -111,10 +111,10 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
 
     Args:
         archive_stack: a stack of this organization and project, or ``organization/project/stack``.
-        settings: the accounts and regions that the archive has to serve, and what their filters and alarms need.
+        settings: settings of this stack, which the archive has to serve.
 
     Raises:
-        pulumi.RunError: (when the outputs are resolved, in previews too) the archive does not serve all of them.
+        pulumi.RunError: (when the outputs are resolved, in previews too) the archive does not serve this stack.
     """
     outputs = pulumi.StackReference(_full_name(archive_stack)).outputs.apply(
         lambda outputs: _checked(ArchiveOutputs.of(archive_stack, outputs), archive_stack, settings)
@@ -131,50 +131,49 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
     )
 
 
-def announce_replacement(archive: Archive, *, retain: bool) -> None:
+def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     """Warn, in a preview, of a change that replaces the stream.
 
-    AWS enables dynamic partitioning only when it creates a stream (Firehose Developer Guide, "Dynamic partitioning"),
-    and never disables the backup of the originals (API operation UpdateDestination).
+    Dynamic partitioning can only be enabled at creation (Firehose Developer Guide, "Dynamic partitioning"), and the
+    backup of the original records cannot be disabled (API operation UpdateDestination).
 
     Args:
-        archive: what the stack file says. What was before is in the outputs of this stack.
-        retain: whether a stream that is replaced is retained.
+        archive: settings of the archive. The outputs of this stack contain the previous ones.
+        retain: whether a replaced stream is retained.
 
     Raises:
         pulumi.RunError: (when the outputs are resolved) the new stream would have the name of the old one.
     """
 
-    def announce(before: ArchiveOutputs) -> None:
-        layout = archive.delivery.layout
+    def warn(before: ArchiveOutputs) -> None:
         changes = []
         if bool(LAYOUTS[before.layout].partitioned_by) != archive.delivery.is_partitioned:
-            changes.append(f"The layout changes from {before.layout} to {layout}")
+            changes.append(f"The layout changes from {before.layout} to {archive.delivery.layout}")
         if before.originals and not archive.keeps_originals:
-            changes.append("The backup of the originals ends")
-        old = (
-            "leaves the old one in the account, to write what it has buffered: delete it by hand once its buffer "
-            "interval is over"
-            if retain
-            else "deletes the old one with what it has buffered and not written"
-        )
+            changes.append("The backup of the original records is disabled")
         if changes and archive.stream_name == before.stream:
             raise pulumi.RunError(
-                f"{changes[0]}, which AWS does only with a new stream, and {archive.stream_name} exists; remove "
-                "archive.streamName, so that the new one gets a name of its own"
+                f"{changes[0]}, which requires a new stream, but {archive.stream_name} exists; remove "
+                "archive.streamName, so that the new stream is auto-named"
             )
+        old_stream = (
+            "leaves the old stream in the account to deliver what it has buffered: delete it manually after its buffer "
+            "interval"
+            if retain
+            else "deletes the old stream with all that it has buffered but not delivered"
+        )
         for change in changes:
             pulumi.warn(
-                f"{change}, which AWS does only with a new stream. Pulumi creates it, turns every destination to it, "
-                f"and {old}. Objects in the bucket stay where they are."
+                f"{change}, which requires a new stream. Pulumi creates it, points every destination to it, and "
+                f"{old_stream}. Existing objects stay where they are."
             )
 
     if not pulumi.runtime.is_dry_run():
         return  # an update writes the state while this would read it
-    # Not a StackReference: that would keep this stack's outputs in its own state, and show drift after every change.
+    # Not a StackReference: it would store this stack's outputs in its own state, and show drift after every change.
     stack = _full_name(pulumi.get_stack())
     read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": stack})
-    read.apply(lambda own: announce(before) if (before := ArchiveOutputs.of(stack, own["outputs"])) else None)
+    read.apply(lambda own: warn(before) if (before := ArchiveOutputs.of(stack, own["outputs"])) else None)
 
 
 def _full_name(stack: str) -> str:
@@ -182,11 +181,11 @@ def _full_name(stack: str) -> str:
 
 
 def _checked(outputs: ArchiveOutputs | None, archive_stack: str, settings: Settings) -> ArchiveOutputs:
-    """Return the outputs, if the archive serves everything that the stack needs."""
+    """Return the outputs if the archive serves this stack."""
     if outputs is None:
         raise pulumi.RunError(
-            f"stack {archive_stack} has no destinations: deploy it first (pulumi up -s {archive_stack}), or set "
-            "archiveStack to the stack that builds the archive"
+            f"stack {archive_stack} has no destinations; deploy it first (pulumi up -s {archive_stack}), or set "
+            "archiveStack to the stack of the archive"
         )
     file, organization = file_name(archive_stack), outputs.admitted_organization
     problems = list(
@@ -200,13 +199,12 @@ def _checked(outputs: ArchiveOutputs | None, archive_stack: str, settings: Setti
     )
     if organization is not None and not settings.filters_have_roles:
         problems.append(
-            f"filterRoles: the archive admits the organization {organization}, and then AWS requires a role for each "
+            f"filterRoles: the archive admits the organization {organization}, so AWS requires a role for each "
             f"subscription filter; set filterRoles: true in {file_name(pulumi.get_stack())}"
         )
     if settings.alarms and not outputs.topics:
         problems.append(
-            f"alarms: the archive has no topics that alarms could notify; set archive.alarms in {file}, or remove "
-            "alarms"
+            f"alarms: the archive has no topics for alarms to notify; set archive.alarms in {file}, or remove alarms"
         )
     if problems:
         raise pulumi.RunError("\n  ".join([f"stack {archive_stack} does not serve this stack:", *problems]))

@@ -11,29 +11,29 @@ from topology.settings import Application, Archive
 
 
 class Providers:
-    """Makes the provider of an account and region when it is first asked for, and never twice.
+    """Creates the provider of an account and region on first use, and only once.
 
-    Each is a process of the aws plugin, so their number is the memory of an update.
+    Each is a process of the aws plugin, so their number determines the memory of an update.
     """
 
     def __init__(self, stack: str) -> None:
         self._stack = stack
-        self._made: dict[tuple[str, str], aws.Provider] = {}
+        self._providers: dict[tuple[str, str], aws.Provider] = {}
 
     def of(self, account: Archive | Application, regions: Iterable[str]) -> dict[str, aws.Provider]:
-        """Return region → provider for ``regions`` of ``account``, through the account's deployer role."""
+        """Return region → provider of ``account``, which assumes the account's deployer role."""
         return {region: self._provider(account, region) for region in regions}
 
     def _provider(self, account: Archive | Application, region: str) -> aws.Provider:
         key = (account.account, region)
-        if key not in self._made:
-            self._made[key] = aws.Provider(
-                # Named by region too: a provider that changed its region would look like a move of its resources.
+        if key not in self._providers:
+            self._providers[key] = aws.Provider(
+                # Named by region too: a changed region of a provider would look like a move of its resources.
                 f"{account.label}-{region}",
                 region=region,
-                # Sessions of the global endpoint do not work in opt-in regions; those of a region's own do everywhere.
+                # Opt-in regions reject session tokens of the global endpoint, but accept those of a regional one.
                 sts_region=region,
-                # The credentials may be right and the account wrong: then nothing is touched.
+                # Fails before anything is changed if the role is in another account.
                 allowed_account_ids=[account.account],
                 # As classes: nested dicts reach the plugin with their snake_case keys, which it ignores (pulumi#18810).
                 assume_roles=[
@@ -46,4 +46,4 @@ class Providers:
                     tags={"central-log-archive:stack": self._stack, "managed-by": "central-log-archive"}
                 ),
             )
-        return self._made[key]
+        return self._providers[key]

@@ -1,4 +1,4 @@
-"""Where the children of a component are created."""
+"""The account and region in which the children of a component are created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Scope:
 
     Attributes:
         parent: the component.
-        name: logical name of the component, which the names of its children begin with.
+        name: logical name of the component, and prefix of its children's names.
         account: ID of the account.
         region: the region.
         providers: region → provider of the account.
@@ -42,7 +42,7 @@ class Scope:
         delete_before_replace: bool | None = None,
         replace_on_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child: parent and provider, and what is given here."""
+        """Return the options of a child: parent, provider, and the given ones."""
         return pulumi.ResourceOptions(
             parent=self.parent,
             provider=self.providers[self.region],
@@ -55,8 +55,5 @@ class Scope:
 
 
 def known_after(value: pulumi.Output[str], *resources: pulumi.CustomResource) -> pulumi.Output[str]:
-    """Return a value that is known once some resources exist.
-
-    Whatever uses it is created after them, and deleted before them.
-    """
+    """Return a value that is known once the resources exist: what uses it is created after and deleted before them."""
     return pulumi.Output.all(value, *(resource.id for resource in resources)).apply(lambda known: str(known[0]))

@@ -1,4 +1,4 @@
-"""The subscription filter of a log group, wherever it leads to."""
+"""Subscription filters, to a destination or directly to a stream."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def make_subscription_filter(
     role_arn: pulumi.Input[str] | None,
     depends_on: Sequence[pulumi.Resource] = (),
 ) -> pulumi.Output[str]:
-    """Create a subscription filter, and return its name.
+    """Create a subscription filter; return its name.
 
     Args:
         logical_name: logical name of the filter.
         scope: the log group's account and region.
         log_group: name of the log group.
-        forwards: what the stack file says about its events.
+        forwards: what to forward.
         destination_arn: ARN of a Logs destination, or of a stream in the same account.
         role_arn: ARN of the role that CloudWatch Logs assumes; None: the destination needs none.
         depends_on: what has to exist before events are forwarded.
@@ -38,7 +38,7 @@ def make_subscription_filter(
         name=filter_name(scope.region),
         log_group=log_group,
         filter_pattern=forwards.filter_pattern,
-        # Always given: AWS would keep the previous fields (API operation PutSubscriptionFilter).
+        # Always set: AWS would keep the previous fields (API operation PutSubscriptionFilter).
         emit_system_fields=sorted(forwards.emit_system_fields or ()),
         destination_arn=destination_arn,
         role_arn=role_arn,

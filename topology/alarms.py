@@ -1,4 +1,4 @@
-"""What is watched: alarms on the metrics of AWS, and a dashboard. Plain values; no resource is made here.
+"""What is monitored: alarms on AWS metrics, and a dashboard. Plain values; no resource is created here.
 
 Metrics: Firehose Developer Guide, "Monitor Amazon Data Firehose Using CloudWatch Metrics"; CloudWatch Logs User Guide,
 "Monitoring with CloudWatch metrics"; CloudWatch User Guide, "Using metric math" and "Query your metrics with CloudWatch
@@ -15,26 +15,26 @@ from typing import Any, Literal
 from topology.names import filter_name
 
 PERIOD_SECONDS = 300
-"""Over how long each value of an alarm is taken. Firehose writes in minutes, so less would only make noise."""
+"""Period of every alarm. Firehose delivers within minutes, so a shorter one would only add noise."""
 
 _LATE_SECONDS = 900
-_NEAR_A_LIMIT = 0.8
+_NEAR_LIMIT = 0.8
 _KEY_METRICS = ("KMSKeyAccessDenied", "KMSKeyDisabled", "KMSKeyInvalidState", "KMSKeyNotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """When someone has to be told. Missing data is no reason: where nothing is sent, nothing is late.
+    """A CloudWatch alarm. Missing data does not breach its threshold: if nothing is sent, nothing is late.
 
     Attributes:
-        name: the end of its name.
+        name: last part of the alarm's name.
         description: what is wrong, and where to look.
-        namespace: of its metrics; empty where the expression is a query.
-        metrics: id → metric and statistic.
-        expression: what is made of the metrics, in CloudWatch's metric math, or a query of Metrics Insights.
-        comparison: of the value with the threshold.
-        threshold: in the metric's own unit.
-        periods: how many periods of the last ``periods`` have to be bad.
+        namespace: namespace of the metrics; empty if the expression is a query.
+        metrics: ID → metric and statistic.
+        expression: metric math over the metrics, or a Metrics Insights query.
+        comparison: compares the value of the expression with the threshold.
+        threshold: in the unit of the metric.
+        periods: number of consecutive periods that have to breach the threshold.
     """
 
     name: str
@@ -53,43 +53,44 @@ def stream_alarms(
     """Return the alarms on a stream.
 
     Args:
-        buffer_seconds: how long it gathers.
-        transformed: whether a function changes events on their way.
-        partitioned: whether it writes partitions.
-        has_key: whether a KMS key of a customer encrypts it.
-        backup: whether it keeps the originals.
+        buffer_seconds: buffer interval of the stream.
+        transformed: whether a function transforms events.
+        partitioned: whether the stream uses dynamic partitioning.
+        has_key: whether a customer managed KMS key encrypts it.
+        backup: whether it backs up the original records.
     """
     alarms = [
-        _of_stream(
+        _stream_alarm(
             "late",
-            "Events are late: the oldest in the stream waits too long. Look at the stream's error log group.",
+            "Delivery is delayed: the oldest record in the stream is too old. Check the stream's error log group.",
             {"age": ("DeliveryToS3.DataFreshness", "Maximum")},
             "age",
             "GreaterThanThreshold",
-            # A partitioned stream holds events half as long again (Firehose Developer Guide, "Dynamic partitioning").
+            # Dynamic partitioning buffers for up to 1.5 intervals (Firehose Developer Guide, "Dynamic partitioning").
             threshold=1.5 * buffer_seconds + _LATE_SECONDS,
             periods=3,
         ),
-        _of_stream(
+        _stream_alarm(
             "not-written",
-            "Objects cannot be written; after 24 hours they are lost. Look at the stream's error log group.",
+            "Objects cannot be delivered to S3; after 24 hours their events are lost. Check the stream's error log "
+            "group.",
             {"success": ("DeliveryToS3.Success", "Average")},
             "success",
             "LessThanThreshold",
             threshold=1,
         ),
-        _of_stream(
+        _stream_alarm(
             "throttled",
-            "The stream refuses records: it gets more than its quota. Ask AWS to raise it.",
+            "The stream rejects records because they exceed its quota. Request a quota increase.",
             {"throttled": ("ThrottledRecords", "Sum")},
             "throttled",
             "GreaterThanThreshold",
             periods=3,
         ),
-        _of_stream(
+        _stream_alarm(
             "near-limit",
-            "The stream gets more than 80 % of what its quota allows, in bytes, records or requests. Ask AWS to raise "
-            "it before records are refused.",
+            "The stream uses more than 80% of its quota for bytes, records or requests. Request a quota increase "
+            "before records are rejected.",
             {
                 "bytes": ("IncomingBytes", "Sum"),
                 "records": ("IncomingRecords", "Sum"),
@@ -100,14 +101,14 @@ def stream_alarms(
             },
             f"MAX([bytes/maxbytes, records/maxrecords, requests/maxrequests])/{PERIOD_SECONDS}",
             "GreaterThanThreshold",
-            threshold=_NEAR_A_LIMIT,
+            threshold=_NEAR_LIMIT,
         ),
     ]
     if transformed:
         alarms.append(
-            _of_stream(
+            _stream_alarm(
                 "not-transformed",
-                "The transform fails; records go to errors/processing-failed/. Look at the function's log group.",
+                "The transform fails; records go to errors/processing-failed/. Check the function's log group.",
                 {"success": ("ExecuteProcessing.Success", "Average")},
                 "success",
                 "LessThanThreshold",
@@ -116,10 +117,10 @@ def stream_alarms(
         )
     else:
         alarms.append(
-            _of_stream(
+            _stream_alarm(
                 "not-unpacked",
-                "Records cannot be unpacked, and go to errors/decompression-failed/. Something other than CloudWatch "
-                "Logs writes into the stream.",
+                "Records cannot be decompressed and go to errors/decompression-failed/. Something other than "
+                "CloudWatch Logs writes to the stream.",
                 {"failed": ("OutputDecompressedRecords.Failed", "Sum")},
                 "failed",
                 "GreaterThanThreshold",
@@ -127,10 +128,10 @@ def stream_alarms(
         )
     if partitioned:
         alarms.append(
-            _of_stream(
+            _stream_alarm(
                 "too-many-partitions",
-                "The stream has more partitions than it writes at a time; the rest goes to errors/. Choose a layout "
-                "with fewer, or ask AWS to raise the quota.",
+                "The stream exceeds its quota of active partitions; the excess goes to errors/. Choose a layout with "
+                "fewer partitions, or request a quota increase.",
                 {"exceeded": ("PartitionCountExceeded", "Maximum")},
                 "exceeded",
                 "GreaterThanThreshold",
@@ -138,20 +139,20 @@ def stream_alarms(
         )
     if has_key:
         alarms.append(
-            _of_stream(
+            _stream_alarm(
                 "key",
-                "The stream cannot use its KMS key. Look at the key's state, policy and grants.",
+                "The stream cannot use its KMS key. Check the key's state, policy and grants.",
                 {f"k{index}": (metric, "Sum") for index, metric in enumerate(_KEY_METRICS)},
-                # Each is there only when it happens, and a sum with a missing part would be missing too.
+                # Each metric exists only once it occurs, and a sum with a missing term would be missing too.
                 "+".join(f"FILL(k{index},0)" for index in range(len(_KEY_METRICS))),
                 "GreaterThanThreshold",
             )
         )
     if backup:
         alarms.append(
-            _of_stream(
+            _stream_alarm(
                 "no-originals",
-                "The originals cannot be written. Look at the stream's error log group.",
+                "The original records cannot be backed up. Check the stream's error log group.",
                 {"success": ("BackupToS3.Success", "Average")},
                 "success",
                 "LessThanThreshold",
@@ -162,10 +163,10 @@ def stream_alarms(
 
 
 def function_alarm() -> Alarm:
-    """Return the alarm on the function of a transform."""
+    """Return the alarm on the transform's function."""
     return Alarm(
         name="function",
-        description="The transform's function ends with errors or is throttled. Look at its log group.",
+        description="The transform's function fails or is throttled. Check its log group.",
         namespace="AWS/Lambda",
         metrics={"errors": ("Errors", "Sum"), "throttles": ("Throttles", "Sum")},
         expression="FILL(errors,0)+FILL(throttles,0)",
@@ -175,11 +176,11 @@ def function_alarm() -> Alarm:
 
 
 def subscriber_alarm() -> Alarm:
-    """Return the alarm on the dead letters of the function that subscribes new log groups."""
+    """Return the alarm on the dead-letter queue of the function that subscribes new log groups."""
     return Alarm(
         name="not-subscribed",
-        description="A log group could not be subscribed. Look at the log group of the function "
-        "central-log-archive-subscriber; purge its dead-letter queue when that is mended.",
+        description="A log group could not be subscribed. Check the log group of the function "
+        "central-log-archive-subscriber; once the cause is fixed, purge its dead-letter queue.",
         namespace="AWS/SQS",
         metrics={"letters": ("ApproximateNumberOfMessagesVisible", "Maximum")},
         expression="letters",
@@ -189,32 +190,35 @@ def subscriber_alarm() -> Alarm:
 
 
 def sender_alarms(filters: str, *, prefix: str = "") -> list[Alarm]:
-    """Return the alarms on what an account sends from a region. They cover its filters of today and of tomorrow.
+    """Return the alarms on what an account sends from a region. They cover existing and future filters.
 
     Args:
-        filters: the one name of the filters.
-        prefix: of the names of the alarms.
+        filters: the name that all of the filters share.
+        prefix: prefix of the alarm names.
     """
-    told = {
-        "DeliveryErrors": (
-            "delivery-errors",
-            "Events of this account do not reach the archive, and are lost. Look at the policy of the destination and "
-            "at the roles on the way.",
-        ),
-        "DeliveryThrottling": (
-            "delivery-throttling",
-            "Events of this account wait because the archive's stream is throttled. After 24 hours they are lost.",
-        ),
-    }
-    return [
-        Alarm(
+
+    def alarm(metric: str, name: str, description: str) -> Alarm:
+        return Alarm(
             name=prefix + name,
             description=description,
-            expression=_of_filters(metric, filters),
+            expression=_filter_query(metric, filters),
             comparison="GreaterThanThreshold",
             threshold=0,
         )
-        for metric, (name, description) in told.items()
+
+    return [
+        alarm(
+            "DeliveryErrors",
+            "delivery-errors",
+            "Events of this account do not reach the archive, and are lost. Check the destination policy and the roles "
+            "that deliver them.",
+        ),
+        alarm(
+            "DeliveryThrottling",
+            "delivery-throttling",
+            "Events of this account are delayed because the archive's stream is throttled. After 24 hours they are "
+            "lost.",
+        ),
     ]
 
 
@@ -229,10 +233,10 @@ def dashboard(
 ) -> str:
     """Return the body of the dashboard: the stream, the transform, and what each sender forwards.
 
-    CloudWatch shows metrics of other accounts only where they share them with the central account.
+    CloudWatch shows metrics of other accounts only if those share them with the central account.
 
     Args:
-        account: id of the central account.
+        account: ID of the central account.
         region: home region.
         stream: name of the stream.
         function: name of the transform's function, if any.
@@ -248,11 +252,11 @@ def dashboard(
         return {"type": "metric", "width": 12, "height": 6, "properties": {**properties, "metrics": metrics}}
 
     widgets = [
-        graph("Into the stream", [of_stream("IncomingRecords", "Sum"), of_stream("IncomingBytes", "Sum")]),
-        graph("Age of the oldest event, seconds", [of_stream("DeliveryToS3.DataFreshness", "Maximum")]),
-        graph("Objects written, share", [of_stream("DeliveryToS3.Success", "Average")]),
+        graph("Incoming records and bytes", [of_stream("IncomingRecords", "Sum"), of_stream("IncomingBytes", "Sum")]),
+        graph("Age of the oldest record (seconds)", [of_stream("DeliveryToS3.DataFreshness", "Maximum")]),
+        graph("Delivery success rate", [of_stream("DeliveryToS3.Success", "Average")]),
         graph(
-            "Refused and failed records",
+            "Throttled and failed records",
             [
                 of_stream("ThrottledRecords", "Sum"),
                 of_stream("OutputDecompressedRecords.Failed", "Sum"),
@@ -261,17 +265,17 @@ def dashboard(
         ),
     ]
     if function is not None:
-        of_function = ["AWS/Lambda", "Duration", "FunctionName", function, {"stat": "p95"}]
+        duration = ["AWS/Lambda", "Duration", "FunctionName", function, {"stat": "p95"}]
         widgets += [
-            graph("Transformed, share", [of_stream("ExecuteProcessing.Success", "Average")]),
-            graph("Transform, ms, 95 of 100", [of_function]),
+            graph("Transform success rate", [of_stream("ExecuteProcessing.Success", "Average")]),
+            graph("Transform duration (ms, p95)", [duration]),
         ]
     for where in sender_regions:
         for metric in ("ForwardedLogEvents", "DeliveryErrors"):
             queries = [
                 [
                     {
-                        "expression": _of_filters(metric, filter_name(where)),
+                        "expression": _filter_query(metric, filter_name(where)),
                         "label": sender,
                         "region": where,
                         "accountId": sender,
@@ -286,7 +290,7 @@ def dashboard(
     return json.dumps({"widgets": [title, *widgets]}, separators=(",", ":"))
 
 
-def _of_stream(
+def _stream_alarm(
     name: str,
     description: str,
     metrics: Mapping[str, tuple[str, str]],
@@ -308,6 +312,6 @@ def _of_stream(
     )
 
 
-def _of_filters(metric: str, name: str) -> str:
-    """Ask for the sum of a metric over all filters of a name in an account and region."""
+def _filter_query(metric: str, name: str) -> str:
+    """Return a query for the sum of a metric over all filters of a name in an account and region."""
     return f"SELECT SUM({metric}) FROM \"AWS/Logs\" WHERE FilterName = '{name}'"  # noqa: S608 - no SQL

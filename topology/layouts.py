@@ -1,4 +1,4 @@
-"""How objects are laid out in the bucket: prefixes, and the jq query that finds the parts of a record they name."""
+"""How objects are laid out in the bucket: prefixes, and the jq queries that extract their partition keys."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from datetime import datetime
 from types import MappingProxyType
 
 ERROR_PREFIX = "errors/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
-"""What could not be processed. It has to be apart from the events, or readers of those would stumble over it."""
+"""Prefix of records that failed processing. It is separate from the events, so that readers of those never see one."""
 
 MAX_PARTITIONS = 500
-"""Partitions that a stream writes at a time; what is beyond them goes to the error prefix ("Amazon Data Firehose
-Quota", active partitions; it can be raised)."""
+"""Quota of a stream's active partitions, which AWS can increase ("Amazon Data Firehose Quota"). Records beyond it go to
+the error prefix."""
 
 ORIGINALS_PREFIX = "originals/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
-"""Records as they came, gzipped, beside what a transform made of them."""
+"""Prefix of the original records, gzipped, if a transform keeps a backup of them."""
 
-# Dates are of a record's arrival: Firehose knows no other (Firehose Developer Guide, "Custom prefixes").
+# Dates are arrival times: Firehose has no others (Firehose Developer Guide, "Custom prefixes").
 _DATE = "date=!{timestamp:yyyy-MM-dd}/"
 
-# A record names its owner and its log group. It does not say which region it comes from, but its filter's name does.
-# Test messages of CloudWatch Logs have neither group nor filter: they get a prefix of their own, beside the events.
+# A record contains its account and log group. It does not contain its region, but the name of its filter does.
+# Test messages of CloudWatch Logs have neither log group nor filter: they get a prefix of their own.
 _QUERIES = {
     "root": 'if .messageType == "DATA_MESSAGE" then "logs" else "control" end',
     "account": ".owner",
@@ -33,13 +33,13 @@ _QUERIES = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where Firehose puts objects.
+    """Where Firehose writes objects.
 
     Attributes:
-        prefix: of the events' objects, with Firehose's expressions.
-        query: jq, from a record to an object of partition keys; None: the prefix knows the time only.
-        prefix_of_transformed: as ``prefix``, where a transform says the partition keys.
-        partitioned_by: the parts of a record that the prefix names.
+        prefix: prefix of objects with events, with Firehose's expressions.
+        prefix_of_transformed: the same, if a transform returns the partition keys.
+        query: jq query that returns the partition keys of a record; None: the prefix contains the time only.
+        partitioned_by: names of the partition keys.
     """
 
     prefix: str
@@ -48,7 +48,7 @@ class Layout:
     partitioned_by: tuple[str, ...] = ()
 
     def prefix_at(self, moment: datetime, *, account: str, region: str, log_group: str) -> str:
-        """Return the prefix of the objects that get what a log group brings at a moment, which is in UTC."""
+        """Return the prefix of objects with events of a log group that arrive at a moment, in UTC."""
         values = {
             "root": "logs", "account": account, "region": region, "group": log_group.replace("/", "_"),
             "yyyy-MM-dd": f"{moment:%Y-%m-%d}", "HH": f"{moment:%H}",
@@ -62,7 +62,7 @@ def _partitioned_by(*parts: str) -> Layout:
 
     return Layout(
         prefix="!{partitionKeyFromQuery:root}/" + segments("partitionKeyFromQuery"),
-        prefix_of_transformed="logs/" + segments("partitionKeyFromLambda"),  # a transform drops test messages
+        prefix_of_transformed="logs/" + segments("partitionKeyFromLambda"),  # transforms drop test messages
         query="{" + ",".join(f"{key}:({_QUERIES[key]})" for key in ("root", *parts)) + "}",
         partitioned_by=parts,
     )
@@ -74,4 +74,4 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType({
     "partitioned": _partitioned_by("account", "region"),
     "partitioned-by-group": _partitioned_by("account", "region", "group"),
 })  # fmt: skip
-"""Layouts by the names that a stack file gives them."""
+"""Layouts by their names in a stack file."""

@@ -1,5 +1,5 @@
-"""Which entry means a log group. The function that subscribes new log groups carries this file too: it imports nothing
-but the standard library.
+"""Which entry of a stack file selects a log group. This file is also part of the function that subscribes new log
+groups, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -8,34 +8,32 @@ import re
 from collections.abc import Iterable
 
 SUBSCRIBER = "central-log-archive-subscriber"
-"""Name of the function that subscribes new log groups, and of all that belongs to it, its log group too."""
+"""Name of the function that subscribes new log groups, and of all its resources, including its log group."""
 
 CANARY = "central-log-archive-canary"
-"""The log group of each account and region whose events prove that all of the way to the bucket works."""
+"""The log group in each account and region whose events verify delivery to the bucket."""
 
 OWN = frozenset({SUBSCRIBER, CANARY})
-"""The program's own log groups in application accounts. No entry of a stack file means them."""
+"""The archive's own log groups in application accounts. No entry of a stack file selects them."""
 
 
 def is_pattern(entry: str) -> bool:
-    """Say whether an entry means all log groups that match, instead of one."""
+    """Return whether an entry selects all log groups that match, instead of one."""
     return "*" in entry
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Say whether a log group's name is meant by a name or pattern, in which ``*`` stands for any characters."""
+    """Return whether a log group's name matches a name or pattern, in which ``*`` stands for any characters."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None
 
 
 def entries_of(name: str, entries: Iterable[str], exclude: Iterable[str]) -> list[str]:
-    """Return the entries that mean a log group: its own name, or else the patterns that match and leave it in.
-
-    Nothing ever means the program's own log groups.
+    """Return the entries that select a log group: its exact name, or else the patterns that match.
 
     Args:
-        name: of the log group.
+        name: name of the log group.
         entries: names and patterns.
-        exclude: names and patterns of log groups that no pattern means.
+        exclude: names and patterns of log groups that no pattern selects.
     """
     entries = list(entries)
     if name in OWN:

@@ -1,4 +1,4 @@
-"""IAM, bucket and destination policy documents, as plain functions of plain values. Each returns compact JSON."""
+"""IAM and resource policy documents, as pure functions of plain values. Each returns compact JSON."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from topology.regions import PARTITIONS
 
 
 def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
-    """Refuse every request that does not come over TLS, and with a key every object that is encrypted otherwise.
+    """Deny requests without TLS and, if there is a key, objects that are not encrypted with it.
 
-    Within the archive's account, access is granted by the policies of roles, so nothing is allowed here. An object that
-    says nothing of its encryption passes, since the bucket encrypts it with the key by default.
+    Within the archive's account, the policies of roles grant access, so nothing is allowed here. A request without
+    encryption headers is not denied, since the bucket encrypts the object with the key by default.
     """
     statements = [
         _deny("DenyInsecureTransport", "s3:*", [bucket_arn, f"{bucket_arn}/*"], "Bool", "aws:SecureTransport", "false")
@@ -33,17 +33,17 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
 def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: Iterable[str]) -> str:
     """Let the archive's account administer its key, and use it through S3, Firehose and CloudWatch Logs only.
 
-    Which role of the account may do so, its own policies say. S3 passes the ARN of the bucket as encryption context, or
-    of an object (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
-    Firehose makes a grant for itself when a stream is encrypted (API operation StartDeliveryStreamEncryption).
-    CloudWatch Logs passes the log group's ARN, and its principal is regional here (CloudWatch Logs User Guide, "Encrypt
+    Which roles of the account may do so is up to their own policies. S3 passes the ARN of the bucket, or of an object,
+    as encryption context (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
+    Firehose creates a grant for itself when a stream is encrypted (API operation StartDeliveryStreamEncryption).
+    CloudWatch Logs passes the log group's ARN, and has a regional principal here (CloudWatch Logs User Guide, "Encrypt
     log data in CloudWatch Logs using AWS KMS").
 
     Args:
         home_region: region of the key.
-        account: id of the archive's account.
+        account: ID of the archive's account.
         bucket_arn: ARN of the bucket.
-        log_groups: names of the log groups that are encrypted with it; a ``*`` stands for what Pulumi adds to a name.
+        log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
     """
     partition = PARTITIONS[home_region]
     root = {"AWS": f"arn:{partition}:iam::{account}:root"}
@@ -65,14 +65,14 @@ def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: I
             "Action": "kms:CreateGrant",
             "Resource": "*",
             "Condition": {
-                "StringEquals": {"kms:ViaService": _service_host("firehose", home_region)},
+                "StringEquals": {"kms:ViaService": _regional_host("firehose", home_region)},
                 "Bool": {"kms:GrantIsForAWSResource": "true"},
             },
         },
         {
             "Sid": "EncryptLogGroups",
             "Effect": "Allow",
-            "Principal": {"Service": _service_host("logs", home_region)},
+            "Principal": {"Service": _regional_host("logs", home_region)},
             "Action": [
                 "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
                 "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
@@ -91,18 +91,20 @@ _ADMINISTER = [
 ]  # fmt: skip
 
 
-def foreign_bucket_policy(*, bucket_arn: str, role_arn: str) -> str:
-    """Let the delivery role write into a bucket of another account: what that bucket's owner has to allow.
+def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str) -> str:
+    """Let the delivery role write to a bucket in another account: what the owner of the bucket has to allow.
 
-    Firehose gives the objects to the owner, which takes the right to set ACLs (Firehose Developer Guide, "Controlling
-    access with Amazon Data Firehose").
+    Firehose grants the owner full access to the objects, which requires ``s3:PutObjectAcl`` (Firehose Developer Guide,
+    "Controlling access with Amazon Data Firehose").
     """
-    find, write = _write_objects(bucket_arn, foreign=True)
-    return _document(*({**each, "Principal": {"AWS": role_arn}} for each in (find, write)))
+    statements = _write_objects(bucket_arn, cross_account=True)
+    return _document(*({**statement, "Principal": {"AWS": role_arn}} for statement in statements))
 
 
-def _write_objects(bucket_arn: str, *, foreign: bool) -> list[dict[str, Any]]:
-    objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", *(["s3:PutObjectAcl"] if foreign else [])]
+def _write_objects(bucket_arn: str, *, cross_account: bool) -> list[dict[str, Any]]:
+    objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    if cross_account:
+        objects.append("s3:PutObjectAcl")
     return [
         {
             "Sid": "FindTheBucket",
@@ -117,8 +119,8 @@ def _write_objects(bucket_arn: str, *, foreign: bool) -> list[dict[str, Any]]:
 def delivery_role_trust(*, account: str) -> str:
     """Let Amazon Data Firehose assume the delivery role, for streams of ``account`` only.
 
-    Firehose passes the account of the stream as external id (Firehose Developer Guide, "Controlling access with Amazon
-    Data Firehose", 2023; later editions of the page show no condition).
+    Firehose passes the stream's account as external ID (Firehose Developer Guide, "Controlling access with Amazon Data
+    Firehose", 2023; later editions of the page show no condition).
     """
     return _document(
         _trust("FirehoseOfThisAccount", "firehose.amazonaws.com", {"StringEquals": {"sts:ExternalId": account}})
@@ -129,26 +131,26 @@ def delivery_role_policy(
     *,
     home_region: str,
     bucket_arn: str,
-    foreign_bucket: bool,
+    cross_account_bucket: bool,
     error_log_stream_arn: str,
     key_arn: str | None,
     function_arn: str | None,
 ) -> str:
-    """Let the delivery role write objects and its own errors, and nothing else.
+    """Let the delivery role write objects, log its own errors and invoke the transform, and nothing else.
 
-    The S3 actions are those that Firehose needs for its multipart uploads (Firehose Developer Guide, "Controlling
-    access with Amazon Data Firehose").
+    The S3 actions are those that Firehose requires for multipart uploads (Firehose Developer Guide, "Controlling access
+    with Amazon Data Firehose").
 
     Args:
         home_region: region of the stream.
         bucket_arn: ARN of the bucket.
-        foreign_bucket: whether it belongs to another account.
+        cross_account_bucket: whether the bucket belongs to another account.
         error_log_stream_arn: ARN of the log stream for errors.
         key_arn: ARN of the KMS key of the objects, if any.
         function_arn: ARN of the transform's function, if any.
     """
     statements: list[dict[str, Any]] = [
-        *_write_objects(bucket_arn, foreign=foreign_bucket),
+        *_write_objects(bucket_arn, cross_account=cross_account_bucket),
         {
             "Sid": "ReportErrors",
             "Effect": "Allow",
@@ -179,12 +181,12 @@ def delivery_role_policy(
 
 
 def transform_role_trust() -> str:
-    """Let Lambda assume the role of the transform. Lambda passes no source in this call that could be asked for."""
+    """Let Lambda assume the transform's role. Lambda passes no source that a condition could check."""
     return _document(_trust("Lambda", "lambda.amazonaws.com", {}))
 
 
 def transform_role_policy(*, stream_arn: str, log_group_arn: str) -> str:
-    """Let the transform put into the stream again what did not fit, and log; nothing else."""
+    """Let the transform resubmit records to the stream, and log; nothing else."""
     return _document(
         {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": stream_arn},
         {
@@ -201,13 +203,13 @@ def sender_role_trust(
 ) -> str:
     """Let CloudWatch Logs assume the sender role, on behalf of the senders and of the archive itself.
 
-    The archive's own account is there because the test message, which CloudWatch Logs sends when a destination is
-    made, is sent on its behalf (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
-    The region is a wildcard: it is the account that must not be confused, and one ARN for each account and region
-    would soon fill the 2,048 characters that a trust policy may have ("IAM and STS quotas"). An organization is told
-    by ``aws:SourceOrgID`` (CloudWatch Logs User Guide, "Confused deputy prevention").
+    The archive's own account is included because CloudWatch Logs sends the test message of a new destination on its
+    behalf (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2). The region is a wildcard:
+    the account prevents a confused deputy, and an ARN for each account and region would soon exceed the 2,048
+    characters of a trust policy ("IAM and STS quotas"). An organization is identified by ``aws:SourceOrgID``
+    (CloudWatch Logs User Guide, "Confused deputy prevention").
     """
-    sources = [_logs_of(home_region, source) for source in sorted({account, *sender_accounts})]
+    sources = [_log_arns(home_region, source) for source in sorted({account, *sender_accounts})]
     logs = logs_principal(home_region)
     statements = [_trust("LogsOfSendersAndArchive", logs, {"StringLike": {"aws:SourceArn": sources}})]
     if sender_organization is not None:
@@ -229,10 +231,10 @@ def sender_role_policy(*, stream_arn: str) -> str:
 
 
 def topic_policy(*, topic_arn: str, region: str, accounts: Iterable[str], organization: str | None) -> str:
-    """Let the alarms of the archive and of its senders tell a topic, over TLS, and nobody else.
+    """Let only alarms of the archive and of its senders publish to a topic, and only over TLS.
 
-    Alarms are named by their ARNs (Amazon SNS Developer Guide, "Example cases for Amazon SNS access control"), accounts
-    of an organization by ``aws:SourceOrgID``.
+    Alarms are identified by their ARNs (Amazon SNS Developer Guide, "Example cases for Amazon SNS access control"),
+    accounts of an organization by ``aws:SourceOrgID``.
     """
     publish = {
         "Effect": "Allow",
@@ -252,10 +254,10 @@ def topic_policy(*, topic_arn: str, region: str, accounts: Iterable[str], organi
 
 
 def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], sender_organization: str | None) -> str:
-    """Let the senders subscribe log groups to the destination, one by one or all of an account.
+    """Let the senders subscribe log groups to the destination, individually or for a whole account.
 
-    Principals are bare account ids: PutDestinationPolicy refuses ARNs. An organization is admitted by a condition on
-    everyone (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
+    Principals are bare account IDs: PutDestinationPolicy rejects ARNs. An organization is admitted by a condition on
+    all principals (CloudWatch Logs User Guide, "Cross-account cross-Region subscriptions", step 2).
     """
     statements = []
     if accounts := sorted(sender_accounts):
@@ -267,17 +269,17 @@ def destination_policy(*, destination_arn: str, sender_accounts: Iterable[str], 
 
 
 def account_policy(*, destination_arn: str, filter_pattern: str, role_arn: str | None) -> str:
-    """Subscribe log groups of an account and region to a destination (API operation PutAccountPolicy)."""
+    """Subscribe the log groups of an account and region to a destination (API operation PutAccountPolicy)."""
     role = {} if role_arn is None else {"RoleArn": role_arn}
     policy = {"DestinationArn": destination_arn, "FilterPattern": filter_pattern, **role}
     return json.dumps(policy, separators=(",", ":"))
 
 
-def log_group_made() -> str:
-    """Match the events of CloudTrail that say that a log group was made.
+def log_group_created() -> str:
+    """Return the event pattern that matches the creation of a log group.
 
-    EventBridge gets them in a region where a trail logs management events (EventBridge User Guide, "Events delivered
-    via AWS CloudTrail").
+    EventBridge receives these events in regions where a trail logs management events (EventBridge User Guide, "Events
+    delivered via AWS CloudTrail").
     """
     detail = {"eventSource": ["logs.amazonaws.com"], "eventName": ["CreateLogGroup"], "errorCode": [{"exists": False}]}
     pattern = {"source": ["aws.logs"], "detail-type": ["AWS API Call via CloudTrail"], "detail": detail}
@@ -286,66 +288,66 @@ def log_group_made() -> str:
 
 def filter_role_trust(*, region: str, account: str) -> str:
     """Let CloudWatch Logs assume the filter role of an application account, on behalf of that account only."""
-    condition = {"StringLike": {"aws:SourceArn": _logs_of(region, account)}}
+    condition = {"StringLike": {"aws:SourceArn": _log_arns(region, account)}}
     return _document(_trust("LogsOfThisAccount", logs_principal(region), condition))
 
 
 def filter_role_policy(*, account: str, regions: Iterable[str]) -> str:
-    """Let the filter role put events, as a destination that admits an organization demands.
+    """Let the filter role put events, which a destination that admits an organization requires.
 
-    AWS names the log group itself as the resource (CloudWatch Logs User Guide, "(Only if using an organization) Create
-    an IAM role"). Here it is every log group of the account's subscribed regions: a name for each of some hundred would
-    not fit into the 10,240 characters of a role's inline policies, and nobody but CloudWatch Logs can use the right.
+    AWS specifies the log group as the resource (CloudWatch Logs User Guide, "(Only if using an organization) Create an
+    IAM role"). Here it is every log group in the account's subscribed regions: hundreds of names would not fit into the
+    10,240 characters of a role's inline policies, and only CloudWatch Logs can use the permission.
     """
     resources = [f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:*" for region in sorted(regions)]
     return _document({"Sid": "PutEvents", "Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": resources})
 
 
 def logs_principal(region: str) -> str:
-    """Name CloudWatch Logs as a principal: in the partition of China it has another name than elsewhere.
+    """Return the service principal of CloudWatch Logs, which has a different name in the China partition.
 
-    Within a partition it is the same in every region, opt-in regions too: trust policies take no regional names (IAM
-    User Guide, "AWS JSON policy elements: Principal").
+    Within a partition it is the same in every region, including opt-in regions: trust policies use no regional
+    principals (IAM User Guide, "AWS JSON policy elements: Principal").
     """
     return "logs.amazonaws.com.cn" if PARTITIONS[region] == "aws-cn" else "logs.amazonaws.com"
 
 
 def statements(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy document; none if there is no document."""
+    """Return the statements of a policy document; none without a document."""
     document = json.loads(policy) if isinstance(policy, str) and policy else policy or {}
     return as_list(document.get("Statement", []))
 
 
 def allowing(policy: str | Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the statements of a policy document that allow something."""
+    """Return the Allow statements of a policy document."""
     return [statement for statement in statements(policy) if statement["Effect"] == "Allow"]
 
 
 def requires_tls(policy: str | Mapping[str, Any] | None) -> bool:
-    """Say whether a bucket policy denies every request that is not made over TLS, to everyone."""
+    """Return whether a bucket policy denies all requests without TLS, to everyone."""
     return any(
         statement["Effect"] == "Deny"
         and statement.get("Principal") in ("*", {"AWS": "*"})
         and {"*", "s3:*"} & set(as_list(statement.get("Action", [])))
-        and _is_false_secure_transport(statement.get("Condition", {}))
+        and _matches_requests_without_tls(statement.get("Condition", {}))
         for statement in statements(policy)
     )
 
 
-def _is_false_secure_transport(condition: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether it is the only condition: any other would let some requests without TLS pass."""
+def _matches_requests_without_tls(condition: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether the condition matches every request without TLS: any further condition would exempt some."""
     compared = {key.lower(): str(value).lower() for key, value in condition.get("Bool", {}).items()}
     return set(condition) == {"Bool"} and compared == {"aws:securetransport": "false"}
 
 
 def principals(statement: Mapping[str, Any]) -> list[str]:
-    """Return the accounts, roles and users of a statement's principal; ``*`` is everyone, in either form of AWS."""
+    """Return the accounts, roles and users in a statement's principal; ``*`` is everyone, in either notation."""
     named = statement.get("Principal") or {}
     return as_list(named if isinstance(named, str) else named.get("AWS", []))
 
 
 def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
-    """Return a part of a policy document, which may be one value or a list of them, as a list."""
+    """Return an element of a policy document, which may be a single value or a list, as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -361,15 +363,15 @@ def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, 
 
 
 def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
-    """Through S3, and for one bucket only: its own ARN is the context with a bucket key, its objects' without one."""
+    """Limit use to S3 and one bucket. The encryption context is its ARN with a bucket key, else an object's ARN."""
     return {
-        "StringEquals": {"kms:ViaService": _service_host("s3", region)},
+        "StringEquals": {"kms:ViaService": _regional_host("s3", region)},
         "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]},
     }
 
 
-def _service_host(service: str, region: str) -> str:
-    """Name a service of one region, as KMS knows it."""
+def _regional_host(service: str, region: str) -> str:
+    """Return the regional host name of a service, as used in KMS policies."""
     return f"{service}.{region}.amazonaws.com" + (".cn" if PARTITIONS[region] == "aws-cn" else "")
 
 
@@ -383,7 +385,7 @@ def _subscribe(sid: str, accounts: list[str] | str, destination_arn: str) -> dic
     }
 
 
-def _logs_of(region: str, account: str) -> str:
+def _log_arns(region: str, account: str) -> str:
     return f"arn:{PARTITIONS[region]}:logs:*:{account}:*"
 
 

@@ -1,9 +1,9 @@
-"""The regions of AWS, and the partition that each belongs to."""
+"""AWS Regions, and the partition of each."""
 
 from __future__ import annotations
 
-# CloudWatch Logs and Amazon Data Firehose are in each of these (botocore endpoint data). A test compares this table
-# with botocore, so that a new region is noticed when the pinned version moves.
+# CloudWatch Logs and Amazon Data Firehose are available in each of these (botocore endpoint data). A test compares the
+# table with botocore, so that an upgrade of botocore reveals new regions.
 _PARTITIONS = {
     "aws": (
         "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
@@ -22,5 +22,5 @@ PARTITIONS = {region: partition for partition, regions in _PARTITIONS.items() fo
 
 
 def role_arn(region: str, account: str, name: str) -> str:
-    """Return the ARN of a role, in the partition of AWS that ``region`` is in."""
+    """Return the ARN of a role, in the partition of ``region``."""
     return f"arn:{PARTITIONS[region]}:iam::{account}:role/{name}"

@@ -1,4 +1,4 @@
-"""How the deployer role of an account is assumed: by the provider of Pulumi, and by what reads an account beside it."""
+"""How the deployer role of an account is assumed, by Pulumi's provider and by code that calls AWS directly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from topology.settings import Application, Archive
 
 
 def role_arn(account: Archive | Application, region: str) -> str:
-    """Return the ARN of an account's deployer role, in the partition of AWS that ``region`` is in."""
+    """Return the ARN of an account's deployer role, in the partition of ``region``."""
     return regions.role_arn(region, account.account, account.deployer_role)
 
 
 def session_name(stack: str) -> str:
-    """Name the stack in CloudTrail, within the 64 characters that AssumeRole allows."""
+    """Return the session name that identifies a stack in CloudTrail, within AssumeRole's limit of 64 characters."""
     return re.sub(r"[^\w+=,.@-]", "-", f"central-log-archive-{stack}", flags=re.ASCII)[:64]

@@ -1,4 +1,4 @@
-"""Which log groups of a region the stack file means. Plain values; nothing is asked of AWS here."""
+"""Which log groups of a region a stack file selects. Pure: nothing is read from AWS here."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from topology.patterns import CANARY, SUBSCRIBER, entries_of, is_pattern, matche
 from topology.settings import Filter, LogGroup, RegionLogGroups
 
 MAX_CRITERIA_BYTES = 25 * 1024
-"""What AWS takes as the selection criteria of an account policy (API operation PutAccountPolicy)."""
+"""Maximum size of the selection criteria of an account policy (API operation PutAccountPolicy)."""
 
 SUBSCRIBABLE = "STANDARD"
-"""The class of log groups that AWS lets subscribe ("Log classes"). A log group never changes its class."""
+"""The only log class that supports subscription filters ("Log classes"). The class of a log group never changes."""
 
 Existing = Mapping[str, str]
-"""The log groups that are there: name → class."""
+"""The existing log groups: name → class."""
 
 
 def select(wanted: RegionLogGroups, existing: Existing) -> list[LogGroup]:
-    """Return the log groups that Pulumi gives a filter of their own, an entry each, in the order of their names.
+    """Return the log groups that get a subscription filter from Pulumi, sorted by name.
 
-    A name goes before a pattern that matches it too, so that a pattern's settings can be overridden for one group. With
-    ``autoSubscribe`` patterns are the business of the function.
+    A name takes precedence over a pattern that matches it too, so that a pattern's settings can be overridden for one
+    log group. With ``autoSubscribe``, patterns are left to the function.
     """
     entries = {entry.name: entry for entry in wanted.log_groups}
     chosen = {name: entry for name, entry in entries.items() if not entry.is_pattern}
@@ -34,40 +34,44 @@ def select(wanted: RegionLogGroups, existing: Existing) -> list[LogGroup]:
     return [chosen[name] for name in sorted(chosen)]
 
 
-def unselectable(wanted: RegionLogGroups, existing: Existing) -> Iterator[str]:
-    """Yield what is wrong with the entries, given the log groups that are there: what, and how to mend it."""
+def selection_problems(wanted: RegionLogGroups, existing: Existing) -> Iterator[str]:
+    """Yield the problems of a region's entries, given the existing log groups: what is wrong, and how to fix it."""
     exclude = wanted.exclude or ()
-    meant = {name: entries_of(name, [e.name for e in wanted.log_groups], exclude) for name in _subscribable(existing)}
+    names = [entry.name for entry in wanted.log_groups]
+    selected_by = {name: entries_of(name, names, exclude) for name in _subscribable(existing)}
     for entry in wanted.log_groups:
         if entry.is_pattern:
-            if not wanted.auto_subscribe and not any(entries_of(name, [entry.name], exclude) for name in meant):
+            if not wanted.auto_subscribe and not any(entries_of(name, [entry.name], exclude) for name in selected_by):
                 yield f"the pattern {entry.name} matches no log group; correct or remove it"
         elif entry.name not in existing:
             if not entry.create:
                 near = difflib.get_close_matches(entry.name, existing, n=1)
-                meant_instead = f"did you mean {near[0]}? " if near else ""
+                suggestion = f"did you mean {near[0]}? " if near else ""
                 yield (
-                    f"there is no log group {entry.name}; {meant_instead}make it, let the archive make it with "
-                    "create: true and retentionDays, or remove it"
+                    f"the log group {entry.name} does not exist; {suggestion}create it, let the archive create it with "
+                    "create: true and retentionDays, or remove the entry"
                 )
-        elif entry.name not in meant:
+        elif entry.name not in selected_by:
             yield (
-                f"the log group {entry.name} is of the class {existing[entry.name]}, and AWS subscribes {SUBSCRIBABLE} "
-                "only; a class never changes, so remove it"
+                f"the log group {entry.name} is of class {existing[entry.name]}, and only {SUBSCRIBABLE} supports "
+                "subscription filters; a class cannot be changed, so remove the entry"
             )
-    everything = select_all(wanted, existing)
-    if everything is not None and (size := len(everything.criteria.encode())) > MAX_CRITERIA_BYTES:
+    account_wide = select_all(wanted, existing)
+    if account_wide is not None and (size := len(account_wide.criteria.encode())) > MAX_CRITERIA_BYTES:
         yield (
-            f"all leaves out {len(everything.without)} log groups by their names, which takes {size} bytes, and AWS "
-            f"takes {MAX_CRITERIA_BYTES}; exclude fewer, or name what is to be archived"
+            f"all: the names of the {len(account_wide.excluded)} excluded log groups take {size} bytes, and AWS "
+            f"accepts {MAX_CRITERIA_BYTES}; exclude fewer, or list the log groups to archive in logGroups"
         )
-    for name in sorted(meant):
-        if len(meant[name]) > 1:
-            yield f"the log group {name} is matched by {' and by '.join(meant[name])}; name it, or narrow the patterns"
+    for name, entries in sorted(selected_by.items()):
+        if len(entries) > 1:
+            yield (
+                f"the log group {name} matches more than one pattern, {' and '.join(entries)}; add an entry with its "
+                "name, or narrow the patterns"
+            )
 
 
 def unsubscribable(wanted: RegionLogGroups, existing: Existing) -> list[str]:
-    """Return the log groups that a pattern or ``all`` means and AWS does not let subscribe, by their class."""
+    """Return the log groups that a pattern or ``all`` selects, but that do not support subscription filters."""
     exclude = wanted.exclude or ()
     entries = [entry.name for entry in wanted.log_groups if entry.is_pattern] + (["*"] if wanted.all else [])
     return sorted(name for name in existing.keys() - _subscribable(existing) if entries_of(name, entries, exclude))
@@ -75,27 +79,26 @@ def unsubscribable(wanted: RegionLogGroups, existing: Existing) -> list[str]:
 
 @dataclass(frozen=True)
 class AccountWide:
-    """All log groups of an account and region, but some.
+    """All log groups of an account and region, except some.
 
     Attributes:
-        filter: how events are passed on.
-        without: names of the log groups that are left out, since they are excluded or have a filter of their own.
+        filter: what is forwarded.
+        excluded: names of the log groups that ``exclude`` names, or that have a filter of their own.
     """
 
     filter: Filter
-    without: tuple[str, ...]
+    excluded: tuple[str, ...]
 
     @property
     def criteria(self) -> str:
-        """What is left out, in the words of AWS (API operation PutAccountPolicy)."""
-        return f"LogGroupName NOT IN {json.dumps(self.without)}"
+        """The selection criteria of the account policy (API operation PutAccountPolicy)."""
+        return f"LogGroupName NOT IN {json.dumps(self.excluded)}"
 
 
 def select_all(wanted: RegionLogGroups, existing: Existing) -> AccountWide | None:
-    """Return what a policy of the account and region subscribes, or None where the stack file wants none.
+    """Return what a policy of the account and region subscribes, or None without ``all``.
 
-    AWS takes names only. So patterns leave out what is there, and a log group to come that they match is left out with
-    the next update.
+    AWS accepts names only. So a pattern excludes the log groups that exist, and a future one with the next update.
     """
     if wanted.all is None:
         return None

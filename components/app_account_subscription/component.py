@@ -30,10 +30,10 @@ class AppAccountSubscriptionArgs:
     """Arguments of AppAccountSubscription.
 
     Attributes:
-        application: what the stack file says about the account.
+        application: settings of the account.
         plan: the log groups to subscribe, with every pattern resolved.
         archive: destinations and topics, for each region of the account.
-        filter_role: give the filters a role in this account, which an archive that admits an organization requires.
+        filter_role: create a role for the filters in this account, as an archive that admits an organization requires.
         retain: retain a log group created here when it leaves the stack.
         providers: region → provider of the account, for each of its regions.
     """
@@ -49,7 +49,7 @@ class AppAccountSubscriptionArgs:
 class AppAccountSubscription(pulumi.ComponentResource):
     """The application side of the topology, for one account.
 
-    Beside what the stack file names, each region has a canary: a log group with a filter, for ``ops verify``.
+    In addition to the log groups in the stack file, each region has a canary: a log group for ``ops verify``.
 
     Attributes:
         filters: region → log group → name of its subscription filter.
@@ -60,7 +60,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
     def __init__(self, name: str, args: AppAccountSubscriptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:AppAccountSubscription", name, None, opts)
         self._name, self._args = name, args
-        self._announce_gaps()
+        self._warn_of_gaps()
         self._filter_role = self._make_filter_role() if args.filter_role else None
         self.filters = {
             region: {group.name: self._subscribe(region, group.name, self._log_group(region, group), group)
@@ -68,11 +68,11 @@ class AppAccountSubscription(pulumi.ComponentResource):
             for region, groups in args.plan.log_groups.items()
         }  # fmt: skip
         for region in args.application.regions:
-            # It holds nothing worth keeping, and if retained it would be in the way when its account comes back.
+            # Nothing in it is worth keeping, and a retained one would be in the way if the account were added again.
             canary = self._make_log_group(region, CANARY, _CANARY_RETENTION_DAYS, retain=False)
             self._subscribe(region, CANARY, canary, LogGroupFilter())
-        for region, everything in args.plan.account_wide.items():
-            self._subscribe_all(region, everything)
+        for region, account_wide in args.plan.account_wide.items():
+            self._subscribe_all(region, account_wide)
         queues = {
             region: make_subscriber(
                 self._scope(region),
@@ -101,30 +101,31 @@ class AppAccountSubscription(pulumi.ComponentResource):
             retain=self._args.retain,
         )
 
-    def _announce_gaps(self) -> None:
-        """Warn, in a preview, of events that are not archived while filters turn to another destination.
+    def _warn_of_gaps(self) -> None:
+        """Warn, in a preview, of events that are not archived while filters change to another destination.
 
-        Neither a filter nor a policy can be pointed at another destination in place: Pulumi deletes and recreates it.
+        The provider cannot change the destination of a filter or policy in place: it deletes and recreates both.
         """
 
-        def announce(region: str, targets: set[str], destination: str) -> None:
+        def warn(region: str, targets: set[str], destination: str) -> None:
             for target in sorted(targets - {destination}):
                 pulumi.warn(
-                    f"account {self._args.application.account}, region {region}: filters turn from {target} to "
-                    f"{destination}. Each is deleted and recreated at once; what is written in between is not archived."
+                    f"account {self._args.application.account}, region {region}: filters change from {target} to "
+                    f"{destination}. Each is deleted and immediately recreated; events written in between are not "
+                    "archived."
                 )
 
         for region, targets in self._args.plan.targets.items():
             destination = pulumi.Output.from_input(self._args.archive.destinations[region])
-            destination.apply(partial(announce, region, targets))
+            destination.apply(partial(warn, region, targets))
 
     def _make_filter_role(self) -> pulumi.Output[str]:
-        """Return the ARN of the role that CloudWatch Logs assumes for the filters, known once it has its policy."""
+        """Create the role that CloudWatch Logs assumes for filters; return its ARN, known once it has its policy."""
         regions = sorted(self._args.application.regions)
         scope = self._scope(regions[0])  # IAM is global
         role = aws.iam.Role(
             f"{self._name}-filter-role",
-            # Fixed, so that the deployer role's permissions can name it.
+            # Fixed, so that the deployer role's policy can name it.
             name=f"archive-filters-{self._name}",
             description="CloudWatch Logs sends events of this account to the central log archive",
             assume_role_policy=policies.filter_role_trust(region=scope.region, account=scope.account),
@@ -139,7 +140,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
         return known_after(role.arn, policy)
 
     def _log_group(self, region: str, group: LogGroup) -> pulumi.Input[str]:
-        """Return the name of a log group, known once it exists."""
+        """Return the name of a log group, which is created first if its entry asks for it."""
         if group.create:
             return self._make_log_group(region, group.name, group.retention_days, retain=self._args.retain)
         return group.name
@@ -164,13 +165,13 @@ class AppAccountSubscription(pulumi.ComponentResource):
             role_arn=self._filter_role,
         )
 
-    def _subscribe_all(self, region: str, everything: AccountWide) -> None:
-        """Subscribe the log groups of the region, including future ones, by the one policy that AWS allows for it."""
+    def _subscribe_all(self, region: str, account_wide: AccountWide) -> None:
+        """Subscribe the log groups of a region, including future ones, by the only account policy that AWS allows."""
         destination = self._args.archive.destinations[region]
         document = pulumi.Output.all(destination=destination, role=self._filter_role).apply(
             lambda arns: policies.account_policy(
                 destination_arn=arns["destination"],
-                filter_pattern=everything.filter.filter_pattern,
+                filter_pattern=account_wide.filter.filter_pattern,
                 role_arn=arns["role"],
             )
         )
@@ -179,7 +180,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
             policy_name=filter_name(region),
             policy_type="SUBSCRIPTION_FILTER_POLICY",
             policy_document=document,
-            selection_criteria=everything.criteria,
+            selection_criteria=account_wide.criteria,
             opts=self._scope(region).child(delete_before_replace=True),
         )
 
@@ -187,7 +188,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
         make_alarm(
             f"{self._name}-alarm-{alarm.name}-{region}",
             alarm,
-            name=f"central-log-archive-{alarm.name}",  # fixed, so that the deployer role's permissions can name it
+            name=f"central-log-archive-{alarm.name}",  # fixed, so that the deployer role's policy can name it
             dimensions=dimensions or {},
             topic=(self._args.archive.topics or {})[region],
             opts=self._scope(region).child(delete_before_replace=True),

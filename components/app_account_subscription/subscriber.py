@@ -20,7 +20,7 @@ _FOLDER = Path("functions") / "subscriber"
 _FILES = (_FOLDER / "handler.py", Path("topology") / "patterns.py")
 _LOG_RETENTION_DAYS = 90
 _DEAD_LETTER_SECONDS = 14 * 24 * 3600
-_TIMEOUT_SECONDS = 900  # the maximum of Lambda: some 3,000 log groups at the rate that AWS allows
+_TIMEOUT_SECONDS = 900  # Lambda's maximum, enough for about 3,000 log groups at the rate that AWS allows
 
 
 def make_subscriber(
@@ -30,14 +30,14 @@ def make_subscriber(
     destination: pulumi.Input[str],
     filter_role: pulumi.Input[str] | None,
 ) -> pulumi.Output[str]:
-    """Create the function with its rule, its queue and its first run; return the name of the queue.
+    """Create the function with its rule and dead-letter queue, and invoke it; return the name of the queue.
 
-    All names are fixed, so that the deployer role's permissions can name them. The function's role comes from
-    ``bootstrap/``: whoever could create both a role and a function could gain any permission in the account.
+    All names are fixed, so that the deployer role's policy can name them. The function's role comes from
+    ``bootstrap/``: whoever can create both a role and a function can gain any permission in the account.
 
     Args:
         scope: the account and region.
-        wanted: what the stack file says about them.
+        wanted: what to archive from them.
         destination: ARN of the archive's destination.
         filter_role: ARN of the role of the filters; None: they have none.
     """
@@ -78,8 +78,8 @@ def make_subscriber(
     rule = aws.cloudwatch.EventRule(
         f"{name}-subscriber-rule-{region}",
         name=SUBSCRIBER,
-        description="New log groups, and an hourly look for those that were missed",
-        event_pattern=policies.log_group_made(),
+        description="Invokes the function for new log groups, and every hour for those that were missed",
+        event_pattern=policies.log_group_created(),
         schedule_expression="rate(1 hour)",
         opts=opts,
     )
@@ -95,7 +95,7 @@ def make_subscriber(
     target = aws.cloudwatch.EventTarget(
         f"{name}-subscriber-target-{region}", rule=rule.name, target_id=SUBSCRIBER, arn=function.arn, opts=opts
     )
-    # Runs when it is created, when its input changes, and when it is deleted, which removes the function's filters.
+    # Invokes the function when created, when its input changes, and when deleted, which deletes the function's filters.
     aws.lambda_.Invocation(
         f"{name}-subscriber-run-{region}",
         function_name=function.name,
@@ -107,7 +107,7 @@ def make_subscriber(
 
 
 def configuration(wanted: RegionLogGroups, region: str) -> str:
-    """Return what the function reads as ``config.json``."""
+    """Return the function's ``config.json``."""
     entries = [
         {
             "name": entry.name,
@@ -125,5 +125,5 @@ def configuration(wanted: RegionLogGroups, region: str) -> str:
     return json.dumps(config, indent=1)
 
 
-def _digest(of: list[str | None]) -> str:
-    return json.dumps({"config": hashlib.sha256(json.dumps(of).encode()).hexdigest()})
+def _digest(values: list[str | None]) -> str:
+    return json.dumps({"config": hashlib.sha256(json.dumps(values).encode()).hexdigest()})

@@ -1,4 +1,4 @@
-"""The bucket that events are written to, with its settings."""
+"""The bucket that events are delivered to, with its settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topology.settings import Bucket, Lifecycle
 
 
 def make_bucket(scope: Scope) -> aws.s3.Bucket:
-    """Create the bucket itself. Its settings follow in ``secure_bucket``: a key that they use needs the bucket first.
+    """Create the bucket itself. ``secure_bucket`` adds its settings: the key that they use requires the bucket first.
 
     Args:
         scope: the home region.
@@ -24,12 +24,12 @@ def make_bucket(scope: Scope) -> aws.s3.Bucket:
 
 
 def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_arn: pulumi.Input[str] | None) -> None:
-    """Make the bucket private, encrypted, versioned and TLS only. A bucket that is retained retains these settings.
+    """Make the bucket private, encrypted, versioned and TLS only. A retained bucket retains these settings.
 
     Args:
         scope: the home region.
         bucket: the bucket.
-        settings: what the stack file says about it.
+        settings: its settings.
         key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
     """
     name = f"{scope.name}-bucket"
@@ -50,7 +50,7 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        # One after the other: S3 answers "conflicting operation" to concurrent changes of access settings.
+        # In sequence: S3 rejects concurrent changes of access settings as conflicting operations.
         opts=part(ownership),
     )
     aws.s3.BucketPolicy(
@@ -77,7 +77,7 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
                         sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
                     )
                 ),
-                bucket_key_enabled=key_arn is not None,  # or S3 would call KMS for every object
+                bucket_key_enabled=key_arn is not None,  # without it, S3 calls KMS for every object
             )
         ],
         opts=part(),
@@ -86,7 +86,7 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
         f"{name}-lifecycle",
         bucket=bucket.bucket,
         rules=[_rule(settings.lifecycle)],
-        opts=part(versioning),  # only a versioned bucket has noncurrent versions
+        opts=part(versioning),  # only versioned buckets have noncurrent versions
     )
     if settings.object_lock is not None:
         aws.s3.BucketObjectLockConfiguration(
@@ -97,7 +97,7 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
                     mode=settings.object_lock.mode.upper(), days=settings.object_lock.days
                 )
             ),
-            opts=part(versioning),  # S3 locks versions
+            opts=part(versioning),  # Object Lock requires versioning
         )
     if settings.access_logs is not None:
         aws.s3.BucketLogging(

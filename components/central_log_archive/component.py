@@ -1,4 +1,4 @@
-"""CentralLogArchive: destinations in many regions, one stream and one bucket, in the central account."""
+"""CentralLogArchive: the destinations in all regions, the stream and the bucket, in the central account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
 from components.central_log_archive.existing_bucket import report_existing_bucket
 from components.central_log_archive.key import make_key
-from components.central_log_archive.monitoring import find_topics, monitor_archive
+from components.central_log_archive.monitoring import make_topics, monitor_archive
 from components.central_log_archive.stream import ERROR_LOG_GROUP, make_stream
 from components.scope import Scope
 from topology import policies
@@ -26,8 +26,8 @@ class CentralLogArchiveArgs:
     """Arguments of CentralLogArchive.
 
     Attributes:
-        archive: what the stack file says about the archive.
-        retain: protect bucket and key, and retain what holds events when it leaves the stack.
+        archive: settings of the archive.
+        retain: protect bucket and key, and retain everything that holds events when it leaves the stack.
         providers: region → provider of the central account, for each of ``archive.regions``.
     """
 
@@ -40,10 +40,10 @@ class CentralLogArchive(pulumi.ComponentResource):
     """The central side of the topology.
 
     Attributes:
-        bucket: name of the bucket that events are written to.
-        required_bucket_policy: what the owner of a bucket in another account has to allow; None for an own bucket.
+        bucket: name of the bucket that events are delivered to.
+        required_bucket_policy: policy that a bucket in another account requires; None for a bucket in this one.
         stream: name of the Firehose stream.
-        destinations: region → ARN of the destination; known once its policy admits the senders.
+        destinations: region → ARN of the destination, known once its policy admits the senders.
         topics: region → ARN of the topic that alarms of the region notify; empty without alarms.
     """
 
@@ -88,13 +88,13 @@ class CentralLogArchive(pulumi.ComponentResource):
         self.required_bucket_policy = None
         if archive.bucket_owner != archive.account:
             self.required_bucket_policy = pulumi.Output.all(bucket=bucket_arn, role=delivery_role.arn).apply(
-                lambda arns: policies.foreign_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
+                lambda arns: policies.cross_account_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
             )
         self.stream = stream.name
         self.destinations = {
             region: make_destination(home.in_region(region), archive, sender) for region in archive.destination_regions
         }
-        self.topics = find_topics(home, archive)
+        self.topics = make_topics(home, archive)
         if self.topics:
             monitor_archive(home, archive, stream, function, topic=self.topics[archive.region])
         self.register_outputs(

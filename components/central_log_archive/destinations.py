@@ -1,4 +1,4 @@
-"""What leads events into the stream: a Logs destination in each region, and the role that CloudWatch Logs assumes."""
+"""The Logs destination in each region, and the role that CloudWatch Logs assumes to put events into the stream."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Sender:
 
 
 def make_sender(
-    scope: Scope, archive: Archive, stream: aws.kinesis.FirehoseDeliveryStream, before: Sequence[pulumi.Resource]
+    scope: Scope, archive: Archive, stream: aws.kinesis.FirehoseDeliveryStream, depends_on: Sequence[pulumi.Resource]
 ) -> Sender:
     """Create the sender role, for every region: IAM is global.
 
     Args:
         scope: the home region.
-        archive: what the stack file says about the archive.
+        archive: settings of the archive.
         stream: the stream.
-        before: what has to exist before the role may do anything.
+        depends_on: what has to exist before the role is allowed to put records.
     """
     role = aws.iam.Role(
         f"{scope.name}-sender-role",
@@ -50,7 +50,7 @@ def make_sender(
         f"{scope.name}-sender-policy",
         role=role.name,
         policy=stream.arn.apply(lambda arn: policies.sender_role_policy(stream_arn=arn)),
-        opts=scope.child(depends_on=before),
+        opts=scope.child(depends_on=depends_on),
     )
     return Sender(role, policy, stream)
 
@@ -75,7 +75,7 @@ def make_destination(scope: Scope, archive: Archive, sender: Sender) -> pulumi.O
         name=archive.destination_names.get(scope.region),
         role_arn=sender.role.arn,
         target_arn=sender.stream.arn,
-        # CloudWatch Logs sends a test message through the role at once.
+        # CloudWatch Logs immediately sends a test message through the role.
         opts=scope.child(depends_on=[sender.policy]),
     )
     policy = aws.cloudwatch.LogDestinationPolicy(
@@ -88,8 +88,7 @@ def make_destination(scope: Scope, archive: Archive, sender: Sender) -> pulumi.O
                 sender_organization=archive.sender_organization,
             )
         ),
-        # AWS converts a policy from accounts to an organization only if told that the filters have their roles
-        # (API operation PutDestinationPolicy).
+        # Required to change a policy from accounts to an organization (API operation PutDestinationPolicy).
         force_update=archive.sender_organization is not None,
         opts=scope.child(),
     )

@@ -12,11 +12,11 @@ from topology import policies
 
 
 def make_key(scope: Scope, *, bucket_arn: pulumi.Input[str], log_groups: Sequence[str]) -> aws.kms.Key:
-    """Create the key of bucket, stream and log groups. Without it, nothing that it encrypted can be read again.
+    """Create the key of bucket, stream and log groups. If it is deleted, nothing that it encrypted can be read again.
 
     Args:
         scope: the home region.
-        bucket_arn: ARN of the bucket, the only one that it encrypts.
+        bucket_arn: ARN of the only bucket that it encrypts.
         log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
     """
     return aws.kms.Key(
@@ -30,6 +30,6 @@ def make_key(scope: Scope, *, bucket_arn: pulumi.Input[str], log_groups: Sequenc
                 log_groups=log_groups,
             )
         ),
-        enable_key_rotation=True,  # every year; AWS keeps what older objects need
+        enable_key_rotation=True,  # every year; AWS keeps the previous key material for older objects
         opts=scope.child(protect=scope.retain, retain_on_delete=scope.retain),
     )

@@ -16,12 +16,12 @@ from topology.names import filter_name
 from topology.settings import Archive
 
 
-def find_topics(scope: Scope, archive: Archive) -> dict[str, pulumi.Output[str]]:
-    """Return region → ARN of the topic that alarms notify, created here or given; empty without alarms.
+def make_topics(scope: Scope, archive: Archive) -> dict[str, pulumi.Output[str]]:
+    """Return region → ARN of the topic that alarms notify, created unless the archive has topics; empty without alarms.
 
     Args:
         scope: any region of the central account.
-        archive: what the stack file says about the archive.
+        archive: settings of the archive.
     """
     if archive.alarms is None:
         return {}
@@ -31,7 +31,7 @@ def find_topics(scope: Scope, archive: Archive) -> dict[str, pulumi.Output[str]]
 
 
 def _make_topic(scope: Scope, archive: Archive) -> pulumi.Output[str]:
-    """Create the topic for alarms of a region, those of the senders too; return its ARN, known once it has a policy."""
+    """Create the topic for a region's alarms, senders' included; return its ARN, known once it has its policy."""
     topic = aws.sns.Topic(f"{scope.name}-alarms-{scope.region}", opts=scope.child())
     policy = aws.sns.TopicPolicy(
         f"{scope.name}-alarms-policy-{scope.region}",
@@ -61,10 +61,10 @@ def monitor_archive(
 
     Args:
         scope: the home region.
-        archive: what the stack file says about the archive.
+        archive: settings of the archive.
         stream: the stream.
-        transform: the function that changes events on their way, if any.
-        topic: ARN of the topic of the home region.
+        transform: the function that transforms events, if any.
+        topic: ARN of the topic in the home region.
     """
     alarms = stream_alarms(
         buffer_seconds=archive.delivery.buffer_seconds,

@@ -1,4 +1,4 @@
-"""The Firehose stream that carries every event to the bucket, with its role and its error log."""
+"""The Firehose stream that delivers every event to the bucket, with its role and its error log."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from topology.settings import Archive
 ERROR_LOG_GROUP = "delivery-errors"
 """End of the logical name of the stream's error log group."""
 
-# The whole record is kept, so that owner, log group and stream of each event are known. Records arrive gzipped:
-# Firehose decompresses them, ends each with a newline and compresses the object once. Without decompression, the object
-# would hold gzip inside gzip.
+# Records are kept whole, so that the account, log group and log stream of each event are known. They arrive gzipped:
+# Firehose decompresses them, appends a newline to each and compresses the object. Without decompression, the object
+# would contain gzip in gzip.
 _DECOMPRESSION = ("Decompression", {"CompressionFormat": "GZIP"})
 _DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters: the service reads the escape
 _COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
 _ERROR_RETENTION_DAYS = 90
 
-# Half a MiB of gzipped records, so that they fit into a response of 6 MB once they are decompressed. Values that are
-# defaults of AWS (1 MiB, 60 seconds, 3 retries) are left out: the official plugin would show them as a diff forever.
+# Half a MiB of gzipped records, so that they fit into a response of 6 MB when decompressed. Values that are AWS's
+# defaults (1 MiB, 60 seconds, 3 retries) are omitted: the official plugin would show a permanent diff.
 _TRANSFORM_BUFFER = {"BufferSizeInMBs": "0.5", "BufferIntervalInSeconds": "30"}
 _DEFAULT_RETRIES = 3
 
@@ -38,22 +38,22 @@ def make_stream(
     key_arn: pulumi.Input[str] | None,
     transform: ArchiveTransform | None,
 ) -> tuple[aws.kinesis.FirehoseDeliveryStream, aws.iam.Role]:
-    """Create a stream that writes what is put into it to the bucket, and its role, which may do just that.
+    """Create the stream, and the role with which it writes to the bucket.
 
     A stream that leaves the stack is retained: deleting it deletes what it has buffered (API operation
     DeleteDeliveryStream).
 
     Args:
         scope: the home region.
-        archive: what the stack file says about the archive.
+        archive: settings of the archive.
         bucket_arn: ARN of the bucket.
         key_arn: ARN of the KMS key of stream, objects and error log; None: keys that AWS owns or manages.
-        transform: the function that changes events on their way, if any.
+        transform: the function that transforms events, if any.
     """
     name, delivery = scope.name, archive.delivery
     layout = LAYOUTS[delivery.layout]
     backup = archive.keeps_originals
-    # Firehose logs errors only to an existing group and stream.
+    # Firehose logs errors only if the log group and log stream exist.
     error_group = aws.cloudwatch.LogGroup(
         f"{name}-{ERROR_LOG_GROUP}", retention_in_days=_ERROR_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
     )
@@ -78,7 +78,7 @@ def make_stream(
             lambda arns: policies.delivery_role_policy(
                 home_region=scope.region,
                 bucket_arn=arns["bucket"],
-                foreign_bucket=archive.bucket_owner != archive.account,
+                cross_account_bucket=archive.bucket_owner != archive.account,
                 error_log_stream_arn=arns["errors"],
                 key_arn=arns["key"],
                 function_arn=arns["function"],
@@ -140,7 +140,7 @@ def make_stream(
         opts=scope.child(
             retain_on_delete=scope.retain,
             depends_on=[policy],
-            # AWS never disables the backup of a stream (API operation UpdateDestination).
+            # The backup of a stream cannot be disabled (API operation UpdateDestination).
             replace_on_changes=[] if backup else ["extendedS3Configuration.s3BackupMode"],
         ),
     )
@@ -153,7 +153,7 @@ def _processors(
     if transform is not None:
         number = transform.settings.retries
         retries = {} if number == _DEFAULT_RETRIES else {"NumberOfRetries": str(number)}
-        # It gets records as they arrived: decompressed, they could not be resubmitted to the stream.
+        # It gets the original records: decompressed ones could not be resubmitted to the stream.
         return [_processor("Lambda", {"LambdaArn": transform.function_arn, **_TRANSFORM_BUFFER, **retries})]
     if layout.query is None:
         return [_processor(*_DECOMPRESSION), _processor(*_DELIMITER)]
@@ -162,10 +162,10 @@ def _processors(
 
 
 def _processor(
-    kind: str, parameters: Mapping[str, pulumi.Input[str]]
+    processor_type: str, parameters: Mapping[str, pulumi.Input[str]]
 ) -> aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs:
     return aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs(
-        type=kind,
+        type=processor_type,
         parameters=[
             aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs(
                 parameter_name=name, parameter_value=value

@@ -1,4 +1,4 @@
-"""The Lambda function that changes events on their way to the bucket."""
+"""The Lambda function that transforms events before delivery."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ArchiveTransform:
     """A function created here, or an existing one.
 
     Attributes:
-        settings: what the stack file says about it.
+        settings: settings of the transform.
         function_arn: ARN of the version or alias that Firehose invokes.
         function_name: name of the function.
     """
@@ -41,8 +41,8 @@ class ArchiveTransform:
 
         Args:
             scope: the home region.
-            settings: what the stack file says about it.
-            delivery: how events are written: the function returns the partition keys of the layout.
+            settings: settings of the transform.
+            delivery: how events are delivered: the function returns the partition keys of the layout.
             key_arn: ARN of the KMS key of the log group; None: a key that AWS owns.
         """
         self.settings, self._scope = settings, scope
@@ -82,7 +82,7 @@ class ArchiveTransform:
         self.function_name = function.name
 
     def allow(self, stream: aws.kinesis.FirehoseDeliveryStream) -> list[pulumi.Resource]:
-        """Let a function created here resubmit records to the stream; return what has to exist before events come."""
+        """Let a function created here resubmit records to the stream; return what has to exist before events arrive."""
         if self._logs is None:
             return []
         policy = aws.iam.RolePolicy(
@@ -97,8 +97,8 @@ class ArchiveTransform:
 
 
 def _code(settings: Transform) -> pulumi.Archive:
-    """What is uploaded, with paths relative to the project's root, where Pulumi runs the program."""
+    """Return the code to upload. Paths are relative to the project's root, where Pulumi runs the program."""
     if settings.code == BUNDLED:
-        # Only this file: anything else that comes to lie beside it would change the function.
+        # Only this file: any other file in the folder would change the function.
         return pulumi.AssetArchive({_BUNDLED_FILE.name: pulumi.FileAsset(str(_BUNDLED_FILE))})
     return pulumi.FileArchive(settings.code)

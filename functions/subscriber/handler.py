@@ -1,8 +1,8 @@
-"""Subscribes log groups that are made after ``pulumi up``: when they are made, and in an hourly look at all of them.
+"""Subscribes log groups that are created after ``pulumi up``: upon their creation, and in an hourly check of all.
 
-It touches the subscription filters of its own name only, and nothing else of a log group. ``config.json`` beside it
-says what is wanted: ``filterName``, ``handOver`` (the name of Pulumi's filters), ``entries`` and ``exclude``. What an
-entry means is decided by the program's own ``topology/patterns.py``, which is uploaded too.
+It changes only subscription filters with its own name. ``config.json`` in its folder contains ``filterName``,
+``handOver`` (the name of Pulumi's filters), ``entries`` and ``exclude``. The program's own ``topology/patterns.py``,
+which is uploaded too, decides which entries select a log group.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from botocore.exceptions import ClientError
 
 from topology.patterns import entries_of, is_pattern
 
-# AWS takes five puts and deletes a second in an account and region, and the rate is fixed ("CloudWatch Logs quotas").
+# AWS allows five puts and deletes per second in an account and region; this quota cannot be increased ("CloudWatch Logs
+# quotas").
 _PAUSE_SECONDS = 0.25
 _SUBSCRIBABLE = "STANDARD"
 _log = logging.getLogger()
@@ -30,43 +31,43 @@ _log.setLevel(logging.INFO)
 
 
 class SubscriberError(Exception):
-    """Some log groups could not be brought to what is wanted. The text names them."""
+    """The filters of some log groups could not be reconciled. The message names the log groups."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
-    """Bring the filters of one new log group, or of all, to what is wanted.
+    """Reconcile the filter of a new log group, or of all log groups, with the configuration.
 
     Args:
-        event: of CloudTrail, that a log group was made; of Pulumi, with the action of its update under ``tf``; anything
-            else, like that of a schedule, is a look at all log groups that entries mean.
+        event: from CloudTrail, for a new log group; from Pulumi, with the action of its update under ``tf``; any other,
+            like that of a schedule, checks all log groups that entries select.
 
     Returns:
         How many filters were put and deleted.
 
     Raises:
-        SubscriberError: AWS refused some of it. Lambda tries again, and then the event goes to the dead-letter queue.
+        SubscriberError: AWS rejected a call. Lambda retries, and then sends the event to the dead-letter queue.
     """
-    wanted = json.loads(Path(__file__).with_name("config.json").read_text(encoding="utf-8"))
+    config = json.loads(Path(__file__).with_name("config.json").read_text(encoding="utf-8"))
     detail = event.get("detail") or {}
     if detail.get("eventName") == "CreateLogGroup":
         request = detail["requestParameters"]
-        return _reconcile([(request["logGroupName"], request.get("logGroupClass", _SUBSCRIBABLE))], wanted)
+        return _reconcile([(request["logGroupName"], request.get("logGroupClass", _SUBSCRIBABLE))], config)
     action = (event.get("tf") or {}).get("action")
     if action == "delete":
-        wanted = {**wanted, "entries": []}
+        config = {**config, "entries": []}
     groups = _log_groups()
     if action is None:
-        # Without a change of what is wanted there is nothing to take away, and far less to ask.
-        groups = [group for group in groups if _entry(group[0], wanted)]
-    return _reconcile(groups, wanted)
+        # Unless the configuration changes, there is no filter to delete, and far fewer calls are needed.
+        groups = [group for group in groups if _entry(group[0], config)]
+    return _reconcile(groups, config)
 
 
-def _reconcile(groups: Iterable[tuple[str, str]], wanted: Mapping[str, Any]) -> dict[str, int]:
+def _reconcile(groups: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> dict[str, int]:
     counts = {"put": 0, "deleted": 0}
     failed = []
     for name, log_class in groups:
         try:
-            done = _bring(name, _entry(name, wanted) if log_class == _SUBSCRIBABLE else None, wanted)
+            done = _reconcile_group(name, _entry(name, config) if log_class == _SUBSCRIBABLE else None, config)
         except ClientError as error:
             _log.error("failed", extra={"logGroup": name, "reason": str(error)})
             failed.append(name)
@@ -76,20 +77,20 @@ def _reconcile(groups: Iterable[tuple[str, str]], wanted: Mapping[str, Any]) -> 
             counts[done] += 1
             time.sleep(_PAUSE_SECONDS)
     if failed:
-        raise SubscriberError(f"{len(failed)} log groups failed: {', '.join(failed)}; the log of the function says why")
+        raise SubscriberError(f"{len(failed)} of the log groups failed: {', '.join(failed)}; see the function's log")
     return counts
 
 
-def _entry(name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the pattern that means a log group. What is named is Pulumi's own."""
-    entries = {entry["name"]: entry for entry in wanted["entries"]}
-    meant = entries_of(name, entries, wanted["exclude"])
-    return entries[meant[0]] if meant and is_pattern(meant[0]) else None
+def _entry(name: str, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the pattern that selects a log group. One with an entry of its own is left to Pulumi."""
+    entries = {entry["name"]: entry for entry in config["entries"]}
+    selecting = entries_of(name, entries, config["exclude"])
+    return entries[selecting[0]] if selecting and is_pattern(selecting[0]) else None
 
 
-def _bring(name: str, entry: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str | None:
-    """Put or delete the filter of a log group; return which, or None where nothing was to be done."""
-    logs, filter_name = _logs(), wanted["filterName"]
+def _reconcile_group(name: str, entry: Mapping[str, Any] | None, config: Mapping[str, Any]) -> str | None:
+    """Put or delete the filter of a log group; return which, or None if it is up to date."""
+    logs, filter_name = _logs(), config["filterName"]
     try:
         found = logs.describe_subscription_filters(logGroupName=name)["subscriptionFilters"]
         filters = {each["filterName"]: each for each in found}
@@ -99,32 +100,32 @@ def _bring(name: str, entry: Mapping[str, Any] | None, wanted: Mapping[str, Any]
             logs.delete_subscription_filter(logGroupName=name, filterName=filter_name)
             return "deleted"
         role = os.environ.get("ROLE_ARN")
-        put = {
+        desired = {
             "destinationArn": os.environ["DESTINATION_ARN"],
             "filterPattern": entry["filterPattern"],
             "emitSystemFields": entry["emitSystemFields"],
             **({"roleArn": role} if role else {}),
         }
-        before = {"emitSystemFields": [], **filters.get(filter_name, {})}
-        if all(before.get(key) == value for key, value in put.items()):
+        current = {"emitSystemFields": [], **filters.get(filter_name, {})}
+        if all(current.get(key) == value for key, value in desired.items()):
             return None
-        logs.put_subscription_filter(logGroupName=name, filterName=filter_name, **put)
+        logs.put_subscription_filter(logGroupName=name, filterName=filter_name, **desired)
     except logs.exceptions.ResourceNotFoundException:
         return None  # deleted in the meantime
     except logs.exceptions.LimitExceededException:
-        if wanted["handOver"] in filters:
-            return None  # Pulumi is about to take its own filter away, and the next look comes
+        if config["handOver"] in filters:
+            return None  # Pulumi is about to delete its own filter; the next check puts this one
         raise
     return "put"
 
 
 def _log_groups() -> list[tuple[str, str]]:
-    """Name and class of every log group."""
+    """Return name and class of every log group."""
     pages = _logs().get_paginator("describe_log_groups").paginate()
     return [(g["logGroupName"], g.get("logGroupClass", _SUBSCRIBABLE)) for page in pages for g in page["logGroups"]]
 
 
 @functools.cache
-def _logs() -> Any:  # noqa: ANN401 - boto3
-    # Not more: a log group without room for another filter looks like a rate that is too high.
+def _logs() -> Any:  # noqa: ANN401 - boto3 has no types
+    # No more attempts: a log group at its quota of filters looks like throttling.
     return boto3.client("logs", config=Config(retries={"mode": "adaptive", "max_attempts": 5}))

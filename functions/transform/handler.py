@@ -1,11 +1,12 @@
-"""The Lambda function that Firehose runs on the records of CloudWatch Logs: one event a line, nothing lost.
+"""The Lambda function that Firehose invokes with records from CloudWatch Logs: a line for each event, nothing is lost.
 
-A record is a gzipped JSON document with the events of one log stream. Out comes a line for each event, with account,
-region, log group, log stream, id, timestamp (ms since 1970) and message. A message that is a JSON object, as AWS WAF's
-are, is set in as it is, character by character, instead of as a text. Test messages of CloudWatch Logs are dropped.
+A record is a gzipped JSON document with events of one log stream. The output is a line for each event, with account,
+region, log group, log stream, ID, timestamp (ms since 1970) and message. A message that is a JSON object, like those of
+AWS WAF, is embedded unchanged, character by character, instead of as a string. Test messages of CloudWatch Logs are
+dropped.
 
-What would not fit into Firehose's 6 MB is put into the stream again, in parts if need be. What cannot be read, or not
-put again, is returned as ProcessingFailed: then Firehose keeps the record under its error prefix.
+Records that would not fit into the 6 MB of a response are resubmitted to the stream, split if necessary. Records that
+cannot be read or resubmitted are returned as ProcessingFailed: Firehose then writes them to its error prefix.
 
 Sources: Firehose Developer Guide, "Transform source data in Amazon Data Firehose" and "Dynamic partitioning"; API
 operation PutRecordBatch.
@@ -24,8 +25,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_MAX_RESPONSE_BYTES = 5_900_000  # of 6 MB, with room for what stands around the records
-_RECORD_OVERHEAD_BYTES = 120  # recordId's and result's names, quotes and commas
+_MAX_RESPONSE_BYTES = 5_900_000  # of 6 MB, with space for the JSON around the records
+_RECORD_OVERHEAD_BYTES = 120  # names of recordId and result, quotes and commas
 _MAX_BATCH_RECORDS = 500
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 _ATTEMPTS = 5
@@ -35,103 +36,105 @@ _log = logging.getLogger(__name__)
 _log.setLevel(logging.INFO)
 
 Document = Mapping[str, Any]
-Answer = dict[str, Any]
+Transformed = dict[str, Any]
+"""A record of the response to Firehose."""
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Answer]]:
-    """Answer Firehose: for each of its records the same id, a result, and base64 data where there are any.
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Transformed]]:
+    """Return a transformed record for each record of Firehose: its ID, a result and, unless it is dropped, base64 data.
 
-    The variable PARTITION_KEYS says which partition keys the stream's prefix names (of account, region and group,
-    separated by commas).
+    The variable PARTITION_KEYS contains the partition keys in the stream's prefix (of account, region and group),
+    separated by commas.
     """
     names = [name for name in os.environ.get("PARTITION_KEYS", "").split(",") if name]
-    answers: list[Answer] = []
-    again: dict[int, list[bytes]] = {}  # index of the answer → records to put instead of it
-    # Room is kept for each record to come back as it was, should it fail in the end.
-    left = _MAX_RESPONSE_BYTES - sum(map(_size, event["records"]))
+    transformed: list[Transformed] = []
+    resubmissions: dict[int, list[bytes]] = {}  # index of a record → what to resubmit in its place
+    # Space is reserved for each record to be returned as it is, in case it fails.
+    space = _MAX_RESPONSE_BYTES - sum(map(_size, event["records"]))
     for index, record in enumerate(event["records"]):
-        answer, document = _answer(record, names)
-        left += _size(record)
-        if document is not None and _size(answer) > left:
+        result, document = _transform(record, names)
+        space += _size(record)
+        if document is not None and _size(result) > space:
             try:
-                again[index] = _parts(document)
-                answer = _dropped(record)
+                resubmissions[index] = _split(document)
+                result = _dropped(record)
             except ValueError as error:
-                answer = _failed(record, str(error))
-        left -= _size(record) if index in again else _size(answer)
-        answers.append(answer)
-    lost = _put_again(event["deliveryStreamArn"].rpartition("/")[2], again)
-    for index in lost:
-        answers[index] = _failed(event["records"][index], "could not be put into the stream again")
-    results = [answer["result"] for answer in answers]
+                result = _failed(record, str(error))
+        space -= _size(record) if index in resubmissions else _size(result)
+        transformed.append(result)
+    rejected = _resubmit(event["deliveryStreamArn"].rpartition("/")[2], resubmissions)
+    for index in rejected:
+        transformed[index] = _failed(event["records"][index], "could not be resubmitted to the stream")
+    results = [record["result"] for record in transformed]
     counts = {result: results.count(result) for result in ("Ok", "Dropped", "ProcessingFailed")}
-    _log.info("transformed", extra={"records": counts, "putAgain": sum(map(len, again.values())), "notPut": len(lost)})
-    return {"records": answers}
+    resubmitted = sum(map(len, resubmissions.values()))
+    _log.info("transformed", extra={"records": counts, "resubmitted": resubmitted, "notResubmitted": len(rejected)})
+    return {"records": transformed}
 
 
-def _answer(record: Mapping[str, str], names: Sequence[str]) -> tuple[Answer, Document | None]:
-    """Return the answer to a record, and its document if it has events."""
+def _transform(record: Mapping[str, str], names: Sequence[str]) -> tuple[Transformed, Document | None]:
+    """Return the transformed record, and its document if it has events."""
     try:
         document = json.loads(gzip.decompress(base64.b64decode(record["data"], validate=True)))
-        kind = document["messageType"]
-        if kind == "CONTROL_MESSAGE":
+        message_type = document["messageType"]
+        if message_type == "CONTROL_MESSAGE":
             return _dropped(record), None
-        if kind != "DATA_MESSAGE":
-            return _failed(record, f"is of the unknown type {kind!r}"), None
+        if message_type != "DATA_MESSAGE":
+            return _failed(record, f"unknown message type {message_type!r}"), None
         data = lines(document)
         keys = _partition_keys(document, names)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return _failed(record, f"{type(error).__name__}: {error}"), None
-    answer = {"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(data).decode()}
-    return answer | ({"metadata": {"partitionKeys": keys}} if keys else {}), document
+    result = {"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(data).decode()}
+    return result | ({"metadata": {"partitionKeys": keys}} if keys else {}), document
 
 
 def lines(document: Document) -> bytes:
-    """Return the events of a document as lines of JSON, in UTF-8."""
-    place = {
+    """Return the events of a document as JSON lines, in UTF-8."""
+    source = {
         "account": document["owner"],
         "region": _region(document),
         "logGroup": document["logGroup"],
         "logStream": document["logStream"],
     }
-    head = _as_json(place).removesuffix("}")
+    head = _as_json(source).removesuffix("}")
     text = "".join(
         f'{head}, "id": {_as_json(event["id"])}, "timestamp": {_as_json(event["timestamp"])}, '
         f'{_extracted(event)}"message": {_embedded(event["message"])}}}\n'
         for event in document["logEvents"]
     )
-    # A surrogate without its other half stands inside a string: there the escape means the same.
+    # An unpaired surrogate can only be within a string, where its escape means the same.
     return text.encode("utf-8", "backslashreplace")
 
 
 def _extracted(event: Mapping[str, Any]) -> str:
-    """Return what a filter with emitSystemFields adds to an event."""
+    """Return the fields that a filter with emitSystemFields adds to an event."""
     return f'"extractedFields": {_as_json(event["extractedFields"])}, ' if "extractedFields" in event else ""
 
 
 def _embedded(message: str) -> str:
-    """Return a message as JSON: a JSON object as it is, on one line; everything else as a text."""
+    """Return a message as JSON: a JSON object unchanged, on one line; anything else as a string."""
     if message.lstrip(" \t\r\n").startswith("{"):
         try:
             _parse(message)
         except (ValueError, RecursionError):
             pass
         else:
-            return re.sub(r"[\r\n]+", " ", message)  # between tokens: in a string they would be escaped
+            return re.sub(r"[\r\n]+", " ", message)  # between tokens: within a string they would be escaped
     return _as_json(message)
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Made once: json.dumps and json.loads make new ones for each call that is not a plain one.
+# Created once: json.dumps and json.loads create a new one for each call with options.
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
-_parse = json.JSONDecoder(parse_constant=_refuse).decode
+_parse = json.JSONDecoder(parse_constant=_reject).decode
 
 
 def _region(document: Document) -> str:
-    """A document does not say where it comes from. Its filter's name ends with the region."""
+    """Return the region of a document, which contains none; but the name of its filter ends with it."""
     filters = document["subscriptionFilters"]
     return str(filters[0]).rpartition(".")[2] if filters else "none"
 
@@ -145,77 +148,77 @@ def _partition_keys(document: Document, names: Sequence[str]) -> dict[str, str]:
     return {name: keys[name] for name in names}
 
 
-def _dropped(record: Mapping[str, str]) -> Answer:
+def _dropped(record: Mapping[str, str]) -> Transformed:
     return {"recordId": record["recordId"], "result": "Dropped"}
 
 
-def _failed(record: Mapping[str, str], reason: str) -> Answer:
-    _log.warning("a record goes to the error prefix", extra={"recordId": record["recordId"], "reason": reason})
+def _failed(record: Mapping[str, str], reason: str) -> Transformed:
+    _log.warning("a record failed", extra={"recordId": record["recordId"], "reason": reason})
     return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
 
 
-def _size(answer: Mapping[str, Any]) -> int:
-    """What a record, or the answer to it, takes of a response, in bytes."""
-    metadata = answer.get("metadata")
+def _size(record: Mapping[str, Any]) -> int:
+    """Return the size of a record, original or transformed, in a response, in bytes."""
+    metadata = record.get("metadata")
     return (
-        len(answer["recordId"])
-        + len(answer.get("data", ""))
+        len(record["recordId"])
+        + len(record.get("data", ""))
         + (len(json.dumps(metadata)) if metadata else 0)
         + _RECORD_OVERHEAD_BYTES
     )
 
 
-def _parts(document: Document) -> list[bytes]:
-    """Return a document as gzipped records, the answer to each of which takes half a response at most.
+def _split(document: Document) -> list[bytes]:
+    """Return a document as gzipped records, each of which takes at most half a response when transformed.
 
     Raises:
-        ValueError: an event takes more by itself.
+        ValueError: a single event takes more.
     """
     events = document["logEvents"]
     if len(lines(document)) * 4 // 3 <= _MAX_RESPONSE_BYTES // 2:
         return [gzip.compress(json.dumps(document).encode(), compresslevel=6)]
     if len(events) == 1:
-        raise ValueError("has an event that is too large for the answer to Firehose")
+        raise ValueError("an event is too large for a response to Firehose")
     half = len(events) // 2
     return [
         part
         for some in (events[:half], events[half:])
-        for part in _parts({**document, "logEvents": some})
+        for part in _split({**document, "logEvents": some})
     ]  # fmt: skip
 
 
-def _put_again(stream: str, again: Mapping[int, Sequence[bytes]]) -> set[int]:
-    """Put records into the stream; return the indexes of those that could not be put, in part or at all."""
-    waiting = [(index, part) for index, parts in again.items() for part in parts]
+def _resubmit(stream: str, resubmissions: Mapping[int, Sequence[bytes]]) -> set[int]:
+    """Put records into the stream; return the indexes of those that it rejected, partly or completely."""
+    pending = [(index, data) for index, parts in resubmissions.items() for data in parts]
     pause = _FIRST_PAUSE_SECONDS
     for attempt in range(_ATTEMPTS):
-        if not waiting:
+        if not pending:
             break
         if attempt:
             time.sleep(pause)
             pause *= 2
-        waiting = [refused for batch in _batches(waiting) for refused in _refused(stream, batch)]
-    return {index for index, _ in waiting}
+        pending = [rejected for batch in _batches(pending) for rejected in _put(stream, batch)]
+    return {index for index, _ in pending}
 
 
-def _refused(stream: str, batch: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Put a batch; return the part of it that the stream did not take."""
+def _put(stream: str, batch: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Put a batch; return the records that the stream rejected."""
     try:
         response = _firehose().put_record_batch(
             DeliveryStreamName=stream, Records=[{"Data": data} for _, data in batch]
         )
-    except Exception:  # noqa: BLE001 - whatever it is, the records must not be lost with it
-        _log.exception("records could not be put again")
+    except Exception:  # noqa: BLE001 - whatever the error is, no record may be lost
+        _log.exception("records could not be resubmitted")
         return list(batch)
     return [
         item for item, result in zip(batch, response["RequestResponses"], strict=True) if "ErrorCode" in result
     ]  # fmt: skip
 
 
-def _batches(parts: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+def _batches(records: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
     batch: list[tuple[int, bytes]] = []
     size = 0
-    for index, data in parts:
+    for index, data in records:
         if batch and (len(batch) == _MAX_BATCH_RECORDS or size + len(data) > _MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -227,6 +230,6 @@ def _batches(parts: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, byt
 
 @functools.cache
 def _firehose() -> Any:  # noqa: ANN401 - boto3 has no types
-    import boto3  # noqa: PLC0415 - takes longer to import than everything else here, and is seldom needed
+    import boto3  # noqa: PLC0415 - slow to import, and rarely needed
 
     return boto3.client("firehose")

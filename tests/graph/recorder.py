@@ -1,7 +1,7 @@
 """Runs the program against a monitor that records every registration as the engine would see it.
 
-It sees parent, provider and options of each resource, which plain mocks do not. It decides nothing that AWS or the
-engine decides: values that AWS computes are made up in AWS's form, and dependencies are recorded, not obeyed.
+Unlike plain mocks, it sees the parent, provider and options of each resource. It does not emulate AWS or the engine:
+values that AWS computes are invented in AWS's format, and dependencies are recorded but not followed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from topology.settings import Application
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "central-log-archive"
 
-# How AWS writes the ARN of what it makes; {account} and {region} are those of the resource's provider.
+# Formats of ARNs; {account} and {region} are those of the resource's provider.
 _ARNS = {
     "aws:s3/bucket:Bucket": "arn:{partition}:s3:::{name}",
     "aws:lambda/function:Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
@@ -51,12 +51,12 @@ _ARNS = {
 
 @dataclass(frozen=True)
 class Region:
-    """What there is in an account and region.
+    """The existing log groups and subscriptions of an account and region.
 
     Attributes:
         log_groups: log group → class.
         filters: log group → its subscription filters.
-        policies: what subscribes all of the account and region.
+        policies: account policies that subscribe log groups.
     """
 
     log_groups: Mapping[str, str]
@@ -65,28 +65,28 @@ class Region:
 
 
 def standard(*names: str) -> Region:
-    """Log groups of the class that AWS lets subscribe."""
+    """Return log groups of the class that supports subscription filters."""
     return Region(dict.fromkeys(names, "STANDARD"))
 
 
 Regions = Mapping[tuple[str, str], Region]
-"""Account and region → what there is."""
+"""Account and region → what exists there."""
 
 
 class _Inventory:
-    """Reads accounts as the program's inventory does, which asks AWS."""
+    """Stands in for the program's inventory, which reads AWS."""
 
-    def __init__(self, there: Callable[[], Regions], application: Application) -> None:
-        self._there = {region: there()[application.account, region] for region in application.regions}
+    def __init__(self, existing: Callable[[], Regions], application: Application) -> None:
+        self._existing = {region: existing()[application.account, region] for region in application.regions}
 
     def log_groups(self, region: str) -> Mapping[str, str]:
-        return self._there[region].log_groups
+        return self._existing[region].log_groups
 
     def filters(self, region: str, log_group: str) -> list[Subscription]:
-        return self._there[region].filters.get(log_group, [])
+        return self._existing[region].filters.get(log_group, [])
 
     def policies(self, region: str) -> list[Subscription]:
-        return self._there[region].policies
+        return self._existing[region].policies
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Resource:
 
 @dataclass
 class Graph:
-    """All that a program registered, and the outputs of its stack."""
+    """Everything that a program registered, and the outputs of its stack."""
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -169,7 +169,7 @@ class _Computed(Mocks):
 
 
 class _EngineError(grpc.RpcError):  # type: ignore[misc] # grpc has no types
-    """What the engine answers where a function fails."""
+    """The engine's response if a function fails."""
 
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.UNKNOWN
@@ -178,8 +178,8 @@ class _EngineError(grpc.RpcError):  # type: ignore[misc] # grpc has no types
         return str(self)
 
 
-BARE_BUCKET: Mapping[str, Any] = {"BucketName": "there-already"}
-"""What AWS says of an existing bucket that lacks everything."""
+BARE_BUCKET: Mapping[str, Any] = {"BucketName": "existing-bucket"}
+"""Properties of an existing bucket that lacks everything."""
 
 
 class _Recorder(MockMonitor):
@@ -224,7 +224,7 @@ class _Recorder(MockMonitor):
 
 @contextmanager
 def _event_loop() -> Iterator[None]:
-    """Give a worker thread the loop that the SDK would otherwise make there, and never close."""
+    """Give a worker thread the event loop that the SDK would otherwise create there and never close."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -239,7 +239,7 @@ def record(
     *,
     stack: str = "test",
     referenced: Mapping[str, Any] | None = None,
-    there: Regions | None = None,
+    existing: Regions | None = None,
     environment: Mapping[str, str] | None = None,
     into: Graph | None = None,
 ) -> Graph:
@@ -248,13 +248,13 @@ def record(
     Args:
         config: values by the keys of the project's namespace, as plain data.
         stack: name of the stack.
-        referenced: outputs of whatever stack the program refers to, be it another or its own.
-        there: what there is; None: the log groups that the config names.
-        environment: variables that the program sees beside its config.
-        into: where to record, for who wants to see what a refused program had registered.
+        referenced: outputs of the stack that the program references, another one or its own.
+        existing: what exists in the accounts; None: the log groups in the config.
+        environment: further environment variables.
+        into: where to record; shows what a program has registered that is rejected.
 
     Raises:
-        pulumi.RunError: the program refused the config.
+        pulumi.RunError: the program rejects the config.
     """
     graph = into or Graph()
     texts = {
@@ -276,7 +276,7 @@ def record(
         asyncio.run(run_in_stack(_program))
 
     def inventory(application: Application, _: str) -> _Inventory:
-        return _Inventory(lambda: there or named(config), application)
+        return _Inventory(lambda: existing or named(config), application)
 
     with (
         mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}),
@@ -287,7 +287,7 @@ def record(
 
 
 def named(config: Mapping[str, Any]) -> Regions:
-    """Return the log groups that a config names, and one for each pattern, as if they existed."""
+    """Return the log groups in a config, and one for each pattern, as if they existed."""
 
     def name(entry: Any) -> str:  # noqa: ANN401 - a name, or an object with a name
         return str(entry["name"] if isinstance(entry, dict) else entry).replace("*", "1")

@@ -1,4 +1,4 @@
-"""The program on its example stacks: recorded graphs, options of stateful resources, refusals."""
+"""The program on its example stacks: recorded graphs, options of stateful resources, rejected configs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from topology.patterns import CANARY
 from topology.settings import PIPELINE_LOG_GROUPS
 
 STATEFUL = {"archive-bucket"}
-KEPT_WITH_WHAT_IT_HAS_GATHERED = {"archive-stream"}
-KEPT_WITH_THE_BUCKET = {
+RETAINED_WITH_ITS_BUFFER = {"archive-stream"}
+RETAINED_WITH_THE_BUCKET = {
     "archive-bucket-encryption",
     "archive-bucket-lifecycle",
     "archive-bucket-ownership",
@@ -31,7 +31,7 @@ def archive() -> Graph:
     return record(config_of("archive"), stack="archive")
 
 
-def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: Graph) -> None:
+def test_the_outputs_are_the_contract_with_application_stacks(archive: Graph) -> None:
     assert archive.outputs == {
         "account": "111111111111",
         "region": "eu-west-1",
@@ -48,10 +48,10 @@ def test_the_outputs_are_the_contract_that_application_stacks_rely_on(archive: G
     }
 
 
-def test_the_bucket_is_protected_and_kept_with_its_settings(archive: Graph) -> None:
+def test_the_bucket_is_protected_and_retained_with_its_settings(archive: Graph) -> None:
     assert {r.name for r in archive.resources if r.protect} == STATEFUL
     assert {r.name for r in archive.resources if r.retain_on_delete} == (
-        STATEFUL | KEPT_WITH_THE_BUCKET | KEPT_WITH_WHAT_IT_HAS_GATHERED
+        STATEFUL | RETAINED_WITH_THE_BUCKET | RETAINED_WITH_ITS_BUFFER
     )
     assert archive.one("Bucket").inputs["forceDestroy"] is False
 
@@ -59,20 +59,20 @@ def test_the_bucket_is_protected_and_kept_with_its_settings(archive: Graph) -> N
 @pytest.mark.parametrize(
     ("config", "environment"),
     [({"retain": False}, {}), ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})],
-    ids=["the stack says so", "on the sandbox"],
+    ids=["the stack disables it", "on the sandbox"],
 )
-def test_nothing_is_kept_when(config: dict[str, Any], environment: dict[str, str]) -> None:
+def test_nothing_is_retained_if(config: dict[str, Any], environment: dict[str, str]) -> None:
     graph = record({**config_of("archive"), **config}, environment=environment)
     assert not [r.name for r in graph.resources if r.protect or r.retain_on_delete]
     assert graph.one("Bucket").inputs["forceDestroy"] is True
 
 
-def test_the_log_groups_that_are_refused_as_sources_are_those_that_the_archive_reports_into() -> None:
+def test_the_log_groups_rejected_as_sources_are_those_that_the_archive_logs_to() -> None:
     graph = record({"archive": {**config_of("archive")["archive"], "transform": "bundled"}})
     assert {group.name for group in graph.of_type("LogGroup")} == set(PIPELINE_LOG_GROUPS)
 
 
-def test_an_archive_that_says_nothing_of_its_bucket_only_gives_up_unfinished_uploads(archive: Graph) -> None:
+def test_a_bucket_without_settings_only_aborts_incomplete_uploads(archive: Graph) -> None:
     (rule,) = archive.one("BucketLifecycleConfiguration").inputs["rules"]
     assert rule == {
         "id": "archive",
@@ -97,7 +97,7 @@ BUCKET = {
 }
 
 
-def test_the_bucket_is_what_the_stack_file_says() -> None:
+def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     graph = record({"archive": {**config_of("archive")["archive"], "bucket": BUCKET}})
     (rule,) = graph.one("BucketLifecycleConfiguration").inputs["rules"]
     assert rule["transitions"] == [{"storageClass": "STANDARD_IA", "days": 30}, {"storageClass": "GLACIER", "days": 90}]
@@ -112,21 +112,21 @@ def test_the_bucket_is_what_the_stack_file_says() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
-def test_what_an_existing_bucket_lacks_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    record({"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}})
+def test_what_an_existing_bucket_lacks_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    record({"archive": {**config_of("archive")["archive"], "existingBucket": "existing-bucket"}})
     warnings = [each.getMessage() for each in caplog.records]
     assert len(warnings) == 4
-    assert "The bucket there-already has no versioning, and its settings are not changed: enable it" in caplog.text
+    assert "The bucket existing-bucket has no versioning, and its settings are not changed: enable it" in caplog.text
 
 
-def test_the_owner_of_a_foreign_bucket_is_told_what_to_allow(caplog: pytest.LogCaptureFixture) -> None:
-    existing = {"name": "there-already", "account": "999999999999"}
+def test_the_policy_that_a_bucket_in_another_account_requires_is_an_output(caplog: pytest.LogCaptureFixture) -> None:
+    existing = {"name": "existing-bucket", "account": "999999999999"}
     graph = record({"archive": {**config_of("archive")["archive"], "existingBucket": existing}})
     assert "belongs to account 999999999999, so none of its settings are read" in caplog.text
     assert "archive-delivery-role-1234567" in graph.outputs["requiredBucketPolicy"]
 
 
-def test_the_key_is_protected_and_kept_with_the_bucket() -> None:
+def test_the_key_is_protected_and_retained_like_the_bucket() -> None:
     archive = {**config_of("archive")["archive"], "key": "create"}
     key = record({"archive": archive}).one("Key")
     assert (key.protect, key.retain_on_delete) == (True, True)
@@ -134,22 +134,22 @@ def test_the_key_is_protected_and_kept_with_the_bucket() -> None:
     assert (key.protect, key.retain_on_delete) == (False, False)
 
 
-def test_a_log_group_made_here_is_kept_when_it_leaves_the_stack(archive: Graph) -> None:
+def test_a_log_group_created_here_is_retained_when_it_leaves_the_stack(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
-    kept = {group.inputs["name"] for group in graph.of_type("LogGroup") if group.retain_on_delete}
-    assert kept == {"/shop/dev/audit"}
+    retained = {group.inputs["name"] for group in graph.of_type("LogGroup") if group.retain_on_delete}
+    assert retained == {"/shop/dev/audit"}
 
 
 def test_a_pattern_becomes_a_filter_for_each_log_group_that_matches(archive: Graph) -> None:
     app = config_of("app-dev")
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/lambda/*"], "exclude": ["*noisy*"]}}
-    there = {("222222222222", "eu-west-1"): standard("/aws/lambda/cart", "/aws/lambda/noisy", "other")}
-    graph = record(app, referenced=archive.outputs, there=there)
+    existing = {("222222222222", "eu-west-1"): standard("/aws/lambda/cart", "/aws/lambda/noisy", "other")}
+    graph = record(app, referenced=archive.outputs, existing=existing)
     assert [f.name for f in graph.filters()] == ["shop-dev-filter-/aws/lambda/cart-eu-west-1"]
 
 
-def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> None:
+def test_filters_have_the_settings_of_defaults_account_and_entry(archive: Graph) -> None:
     app = {
         "archiveStack": "archive",
         "defaults": {"emitSystemFields": ["@source.log", "@aws.region"]},
@@ -165,20 +165,20 @@ def test_filters_carry_what_defaults_account_and_entry_say(archive: Graph) -> No
     }
     filters = record(app, referenced=archive.outputs).filters()
     a, b = sorted(filters, key=lambda each: each.name)
-    said = ("filterPattern", "emitSystemFields")
-    assert [a.inputs[key] for key in said] == ["ERROR", ["@aws.region", "@source.log"]]
-    assert [b.inputs[key] for key in said] == ["", []]
+    keys = ("filterPattern", "emitSystemFields")
+    assert [a.inputs[key] for key in keys] == ["ERROR", ["@aws.region", "@source.log"]]
+    assert [b.inputs[key] for key in keys] == ["", []]
 
 
 @pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
-def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_is_named(
+def test_all_is_one_policy_of_the_account_and_region_in_addition_to_the_filters_of_entries(
     archive: Graph, organization: str | None
 ) -> None:
     app = {**config_of("app-dev"), "filterRoles": organization is not None}
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"all": True, "logGroups": ["named"], "exclude": ["*noisy*"]}}
-    there = {("222222222222", "eu-west-1"): standard("named", "noisy", "other")}
-    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, there=there)
+    existing = {("222222222222", "eu-west-1"): standard("named", "noisy", "other")}
+    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, existing=existing)
     policy = graph.one("LogAccountPolicy")
     assert graph.place_of(policy) == ("222222222222", "eu-west-1")
     assert policy.inputs["policyName"] == "central-log-archive.eu-west-1"
@@ -190,25 +190,25 @@ def test_all_is_one_policy_of_the_account_and_region_beside_the_filters_of_what_
     assert [f.inputs["logGroup"] for f in graph.filters()] == ["named"]
 
 
-def test_entries_that_mean_nothing_are_told_before_anything_is_registered(archive: Graph) -> None:
+def test_entries_that_select_nothing_are_rejected_before_anything_is_registered(archive: Graph) -> None:
     one_graph = {"archive": config_of("archive")["archive"], "applications": config_of("app-dev")["applications"]}
     empty = {("222222222222", region): standard() for region in ("eu-west-1", "us-east-1")}
     graph = Graph()
-    with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has 3 problems:") as refused:
-        record(one_graph, referenced=archive.outputs, there=empty, into=graph)
-    assert "account 222222222222, region us-east-1: there is no log group aws-waf-logs-cdn;" in str(refused.value)
+    with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has 3 problems:") as error:
+        record(one_graph, referenced=archive.outputs, existing=empty, into=graph)
+    assert "account 222222222222, region us-east-1: the log group aws-waf-logs-cdn does not exist;" in str(error.value)
     assert graph.resources == []
 
 
 @pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
-def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_may_run_it(
+def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_may_invoke_it(
     archive: Graph, organization: str | None
 ) -> None:
     app = {**config_of("app-dev"), "filterRoles": organization is not None}
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/*", "named"], "autoSubscribe": True}}
-    there = {("222222222222", "eu-west-1"): standard("named", "/aws/cart")}
-    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, there=there)
+    existing = {("222222222222", "eu-west-1"): standard("named", "/aws/cart")}
+    graph = record(app, referenced={**archive.outputs, "admittedOrganization": organization}, existing=existing)
     function, rule, permission = graph.one("Function"), graph.one("EventRule"), graph.one("Permission")
     name = "central-log-archive-subscriber"
     assert function.inputs["name"] == rule.inputs["name"] == graph.one("Queue").inputs["name"] == name
@@ -229,13 +229,13 @@ def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_
     assert {graph.place_of(r) for r in graph.resources if r.type.startswith("aws:")} == {("222222222222", "eu-west-1")}
 
 
-def test_a_function_is_watched_where_the_stack_has_alarms(archive: Graph) -> None:
+def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
     app = {**config_of("app-dev"), "alarms": True}
     (shop,) = app["applications"]
     shop["regions"] = {"eu-west-1": {"logGroups": ["/aws/*"], "autoSubscribe": True}, "us-east-1": {"logGroups": ["a"]}}
-    there = {("222222222222", "eu-west-1"): standard(), ("222222222222", "us-east-1"): standard("a")}
+    existing = {("222222222222", "eu-west-1"): standard(), ("222222222222", "us-east-1"): standard("a")}
     topics = {region: f"arn:aws:sns:{region}:111111111111:oncall" for region in ("eu-west-1", "us-east-1")}
-    alarms = record(app, referenced={**archive.outputs, "topics": topics}, there=there).of_type("MetricAlarm")
+    alarms = record(app, referenced={**archive.outputs, "topics": topics}, existing=existing).of_type("MetricAlarm")
     names = [
         "auto-delivery-errors",
         "auto-delivery-throttling",
@@ -257,10 +257,10 @@ PLACE = "applications, account 222222222222, region eu-west-1"
 HERE = "arn:aws:logs:eu-west-1:111111111111:destination:archive-destination-eu-west-1-1234567"
 
 
-def of_shop(archive: Graph, wanted: dict[str, Any], there: Region) -> Graph:
+def of_shop(archive: Graph, wanted: dict[str, Any], existing: Region) -> Graph:
     """The graph of an application account with one region."""
     app = {"archiveStack": "archive", "applications": [{"account": "222222222222", "regions": {"eu-west-1": wanted}}]}
-    return record(app, referenced=archive.outputs, there={("222222222222", "eu-west-1"): there})
+    return record(app, referenced=archive.outputs, existing={("222222222222", "eu-west-1"): existing})
 
 
 def filters(*names: str, destination: str = HERE) -> list[Subscription]:
@@ -268,43 +268,44 @@ def filters(*names: str, destination: str = HERE) -> list[Subscription]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "problem"),
+    ("wanted", "existing", "problem"),
     [
         (
             {"logGroups": ["a"]},
             Region({"a": "DELIVERY"}),
-            "the log group a is of the class DELIVERY, and AWS subscribes STANDARD only; a class never changes, so "
-            "remove it",
+            "the log group a is of class DELIVERY, and only STANDARD supports subscription filters; a class cannot be "
+            "changed, so remove the entry",
         ),
         (
             {"logGroups": ["a"]},
             Region({"a": "STANDARD"}, {"a": filters("b", "c", "d", "e", "f")}),
-            "the log group a has 5 subscription filters of others, and AWS takes 5: b, c, d, e, f; delete one of them, "
-            "or remove the log group",
+            "the log group a has 5 other subscription filters, and AWS allows 5 in total: b, c, d, e, f; delete one of "
+            "them, or remove the entry",
         ),
         (
             {"all": True},
             Region({"a": "STANDARD"}, policies=filters("siem", destination="arn:siem")),
-            "all: the account has the policy siem already, to arn:siem, and AWS takes one in an account and region; "
-            "name what is to be archived, or delete that policy",
+            "all: the account already has the policy siem, to arn:siem, and AWS allows one for each account and "
+            "region; list the log groups to archive, or delete that policy",
         ),
     ],
 )
-def test_what_is_there_already_can_forbid_a_subscription(
-    archive: Graph, wanted: dict[str, Any], there: Region, problem: str
+def test_existing_log_groups_filters_and_policies_can_prevent_a_subscription(
+    archive: Graph, wanted: dict[str, Any], existing: Region, problem: str
 ) -> None:
-    with pytest.raises(pulumi.RunError) as refused:
-        of_shop(archive, wanted, there)
-    assert str(refused.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
+    with pytest.raises(pulumi.RunError) as error:
+        of_shop(archive, wanted, existing)
+    assert str(error.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
 
 
 MANY = (
-    "has 2 subscription filters of others; AWS's pages say both 2 and 5 for a log group, so another one may be refused"
+    "has 2 other subscription filters; AWS documents both 2 and 5 as the quota of a log group, so AWS may reject "
+    "another one"
 )
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "warnings"),
+    ("wanted", "existing", "warnings"),
     [
         ({"logGroups": ["a"]}, Region({"a": "STANDARD"}, {"a": filters(OURS, "b")}), []),
         (
@@ -315,7 +316,7 @@ MANY = (
         (
             {"all": True},
             Region({"a": "STANDARD", "b": "DELIVERY", "c": "INFREQUENT_ACCESS"}),
-            [f"{PLACE}: not archived, since AWS subscribes log groups of the class STANDARD only: b, c"],
+            [f"{PLACE}: not archived, because only log groups of class STANDARD support subscription filters: b, c"],
         ),
         (
             {"all": True},
@@ -326,24 +327,24 @@ MANY = (
             {"all": True, "exclude": ["a"]},
             Region({"a": "STANDARD"}, policies=filters(OURS)),
             [
-                f"{PLACE}: all leaves out other log groups than before, which the provider does by deleting the "
-                "policy and making it again at once; what is written in between is not archived"
+                f"{PLACE}: all: the excluded log groups change, so the provider deletes and immediately recreates the "
+                "policy; events written in between are not archived"
             ],
         ),
         (
             {"logGroups": ["a"]},
             Region({"a": "STANDARD"}, {"a": filters(OURS, destination="arn:old")}),
             [
-                f"account 222222222222, region eu-west-1: filters turn from arn:old to {HERE}. Each is deleted and "
-                "recreated at once; what is written in between is not archived."
+                f"account 222222222222, region eu-west-1: filters change from arn:old to {HERE}. Each is deleted and "
+                "immediately recreated; events written in between are not archived."
             ],
         ),
     ],
 )
-def test_what_is_there_already_can_be_worth_a_word(
-    archive: Graph, wanted: dict[str, Any], there: Region, warnings: list[str], caplog: pytest.LogCaptureFixture
+def test_existing_log_groups_filters_and_policies_can_cause_warnings(
+    archive: Graph, wanted: dict[str, Any], existing: Region, warnings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    of_shop(archive, wanted, there)
+    of_shop(archive, wanted, existing)
     assert [each.getMessage() for each in caplog.records] == warnings
 
 
@@ -352,7 +353,7 @@ def test_a_filter_is_replaced_by_deleting_it_first(archive: Graph) -> None:
     assert all(f.delete_before_replace for f in graph.of_type("LogSubscriptionFilter"))
 
 
-def test_the_stream_unpacks_records_keeps_them_whole_and_compresses_once(archive: Graph) -> None:
+def test_the_stream_decompresses_records_keeps_them_whole_and_compresses_once(archive: Graph) -> None:
     stream = archive.one("FirehoseDeliveryStream").inputs
     s3 = stream["extendedS3Configuration"]
     assert s3["processingConfiguration"] == {
@@ -376,7 +377,7 @@ def test_the_stream_unpacks_records_keeps_them_whole_and_compresses_once(archive
     assert s3["cloudwatchLoggingOptions"]["enabled"] is True
 
 
-def test_a_provider_asks_for_its_session_in_its_own_region_as_opt_in_regions_demand(archive: Graph) -> None:
+def test_a_provider_uses_the_sts_endpoint_of_its_own_region_as_opt_in_regions_require(archive: Graph) -> None:
     for provider in archive.of_type("aws"):
         assert provider.inputs["stsRegion"] == provider.inputs["region"]
 
@@ -394,7 +395,7 @@ def test_a_provider_names_the_stack_in_its_session_and_tags(archive: Graph) -> N
     [{}, {"archive": {"account": "1"}}, {**config_of("archive"), "archiveStack": "archive"}],
     ids=["nothing", "a bad account", "two archives"],
 )
-def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> None:
+def test_a_rejected_config_registers_nothing(config: dict[str, Any]) -> None:
     graph = Graph()
     with pytest.raises(pulumi.RunError, match=r"Pulumi\.test\.yaml has .*problem"):
         record(config, into=graph)
@@ -402,7 +403,7 @@ def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "warned"),
     [
         ("dated", "partitioned", True),
         ("partitioned-by-group", "dated", True),
@@ -410,28 +411,30 @@ def test_a_config_that_is_refused_registers_nothing(config: dict[str, Any]) -> N
         ("dated", "dated", False),
     ],
 )
-def test_a_change_of_layout_that_replaces_the_stream_is_warned_of(
-    archive: Graph, before: str, after: str, *, told: bool, caplog: pytest.LogCaptureFixture
+def test_a_change_of_layout_that_replaces_the_stream_causes_a_warning(
+    archive: Graph, before: str, after: str, *, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = {**config_of("archive")["archive"], "delivery": {"layout": after}}
     graph = record({"archive": config}, referenced={**archive.outputs, "layout": before})
     assert graph.outputs["layout"] == after
-    assert (f"The layout changes from {before} to {after}" in caplog.text) is told
-    assert ("leaves the old one in the account" in caplog.text) is told
+    assert (f"The layout changes from {before} to {after}" in caplog.text) is warned
+    assert ("leaves the old stream in the account" in caplog.text) is warned
 
 
-@pytest.mark.parametrize(("before", "after", "told"), [(True, False, True), (True, True, False), (False, False, False)])
-def test_the_end_of_a_backup_replaces_the_stream_and_is_warned_of(
-    archive: Graph, *, before: bool, after: bool, told: bool, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("before", "after", "warned"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_disabling_the_backup_replaces_the_stream_and_causes_a_warning(
+    archive: Graph, *, before: bool, after: bool, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     transform = {"code": "bundled", "backup": after}
     config = {**config_of("archive")["archive"], "transform": transform}
     graph = record({"archive": config}, referenced={**archive.outputs, "layout": "dated", "originals": before})
     assert graph.outputs["originals"] is after
-    assert ("The backup of the originals ends" in caplog.text) is told
+    assert ("The backup of the original records is disabled" in caplog.text) is warned
 
 
-def test_names_of_what_was_there_before_are_kept_and_the_others_are_found() -> None:
+def test_names_of_adopted_resources_are_kept_and_others_are_auto_named() -> None:
     names = {"streamName": "waf-logs", "destinationNames": {"us-east-1": "waf"}}
     graph = record({"archive": {**config_of("archive")["archive"], **names}})
     assert graph.one("FirehoseDeliveryStream").inputs["name"] == "waf-logs"
@@ -449,13 +452,13 @@ def test_a_new_stream_with_the_name_of_the_old_one_is_rejected(archive: Graph) -
     assert graph.outputs["layout"] == "partitioned"
 
 
-def test_a_replaced_stream_that_is_not_retained_is_said_to_lose_what_it_has_buffered(
+def test_the_warning_of_a_replaced_stream_that_is_not_retained_mentions_the_loss_of_buffered_events(
     archive: Graph,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
     record({"archive": config, "retain": False}, referenced={**archive.outputs, "layout": "dated"})
-    assert "deletes the old one with what it has buffered and not written" in caplog.text
+    assert "deletes the old stream with all that it has buffered but not delivered" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -467,6 +470,6 @@ def test_a_replaced_stream_that_is_not_retained_is_said_to_lose_what_it_has_buff
         ("archive-bucket-policy", "archive-bucket-public-access-block"),
     ],
 )
-def test_an_order_that_no_arn_says_is_explicit(archive: Graph, later: str, earlier: str) -> None:
+def test_an_order_that_no_reference_implies_is_explicit(archive: Graph, later: str, earlier: str) -> None:
     by_name = {resource.name: resource for resource in archive.resources}
     assert by_name[earlier].urn in by_name[later].dependencies

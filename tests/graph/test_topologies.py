@@ -1,7 +1,7 @@
 """What holds for the graph of every topology.
 
-Mocks can decide what is registered, with which parent, provider and inputs. What AWS makes of it is decided on the
-sandbox, and in the end by AWS.
+Mocks can prove what is registered, with which parent, provider and inputs. How it behaves is tested on the sandbox, and
+in the end on AWS.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def region_of_arn(arn: str) -> str:
 
 
 def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
-    """Account, region and log group, for all that a config wants archived."""
+    """Account, region and log group, for every log group in a config."""
     return {
         (application["account"], region, group if isinstance(group, str) else group["name"])
         for application in config["applications"]
@@ -60,7 +60,7 @@ def subscribed(config: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def filters_of(graph: Graph, component: str) -> list[Resource]:
-    """The subscription filters that components of a type made, without those of canaries."""
+    """The subscription filters in components of a type, without those of canaries."""
     return [f for f in graph.filters() if f.parent.split("::")[2].endswith(f":{component}")]
 
 
@@ -100,7 +100,7 @@ def test_a_filter_has_the_pattern_of_its_entry(config: dict[str, Any]) -> None:
 
 
 @topologies
-def test_every_account_and_region_has_a_canary_whose_events_go_the_way_of_all_others(config: dict[str, Any]) -> None:
+def test_every_account_and_region_has_a_canary_whose_events_take_the_path_of_all_others(config: dict[str, Any]) -> None:
     graph = record(config)
     wanted = Counter((account, region) for account, region, _ in set(subscribed(config)))
     canaries = [f for f in graph.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] == CANARY]
@@ -118,7 +118,7 @@ def test_every_account_and_region_has_a_canary_whose_events_go_the_way_of_all_ot
 
 
 @topologies
-def test_all_is_one_policy_that_leaves_out_what_has_a_filter_of_its_own(config: dict[str, Any]) -> None:
+def test_all_is_one_policy_that_excludes_log_groups_with_a_filter_of_their_own(config: dict[str, Any]) -> None:
     graph = record(config)
     policies = {graph.place_of(policy): policy.inputs for policy in graph.of_type("LogAccountPolicy")}
     assert len(policies) == len(graph.of_type("LogAccountPolicy"))
@@ -160,7 +160,7 @@ def test_there_is_one_provider_for_each_account_and_region_in_use(config: dict[s
 
 
 @topologies
-def test_names_are_unique_and_every_part_belongs_to_a_component(config: dict[str, Any]) -> None:
+def test_names_are_unique_and_every_resource_belongs_to_a_component(config: dict[str, Any]) -> None:
     graph = record(config)
     assert max(Counter((r.type, r.name) for r in graph.resources).values()) == 1
     components = {r.urn for r in graph.resources if r.type.startswith("central-log-archive:")}
@@ -168,7 +168,7 @@ def test_names_are_unique_and_every_part_belongs_to_a_component(config: dict[str
 
 
 @topologies
-def test_who_may_subscribe_is_who_may_send_and_who_is_told_to_application_stacks(config: dict[str, Any]) -> None:
+def test_those_who_may_subscribe_may_send_and_are_in_the_outputs(config: dict[str, Any]) -> None:
     graph = record(config)
     organization = organization_of(config)
     accounts = set() if organization else {application["account"] for application in config["applications"]}
@@ -205,7 +205,7 @@ def test_filters_have_a_role_of_their_account_exactly_when_an_organization_is_ad
 
 
 @given(one_graph_stacks().filter(organization_of))
-def test_an_application_stack_without_filter_roles_is_told_to_have_them(config: dict[str, Any]) -> None:
+def test_an_application_stack_without_required_filter_roles_is_rejected(config: dict[str, Any]) -> None:
     archive_config, applications_config = split(config)
     served = record(archive_config, stack="archive").outputs
     del applications_config["filterRoles"]
@@ -231,7 +231,7 @@ def test_all_destinations_are_in_the_archive_account_and_target_the_one_stream(c
 
 
 @topologies
-def test_a_filter_waits_for_the_policy_of_its_destination(config: dict[str, Any]) -> None:
+def test_a_filter_depends_on_the_policy_of_its_destination(config: dict[str, Any]) -> None:
     graph = record(config)
     policies = {graph.place_of(p)[1]: p.urn for p in graph.of_type("LogDestinationPolicy")}
     for subscription in filters_of(graph, "AppAccountSubscription"):
@@ -239,7 +239,7 @@ def test_a_filter_waits_for_the_policy_of_its_destination(config: dict[str, Any]
 
 
 @topologies
-def test_two_stacks_subscribe_what_one_graph_subscribes(config: dict[str, Any]) -> None:
+def test_two_stacks_subscribe_the_same_as_one_graph(config: dict[str, Any]) -> None:
     archive_config, applications_config = split(config)
     archive = record(archive_config, stack="archive")
     applications = record(applications_config, referenced=archive.outputs)
@@ -267,7 +267,7 @@ def test_an_archive_that_serves_less_fails_the_preview_of_its_applications(confi
 
 
 @topologies
-def test_only_log_groups_that_are_to_be_created_are_created(config: dict[str, Any]) -> None:
+def test_only_log_groups_with_create_are_created(config: dict[str, Any]) -> None:
     graph = record(config)
     created = {
         (application["account"], region, group["name"], group["retentionDays"])
@@ -286,7 +286,7 @@ def test_only_log_groups_that_are_to_be_created_are_created(config: dict[str, An
 
 
 @topologies
-def test_the_stream_writes_as_the_stack_file_says(config: dict[str, Any]) -> None:
+def test_the_stream_delivers_as_configured(config: dict[str, Any]) -> None:
     delivery = config["archive"].get("delivery", {})
     s3 = record(config).one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]
     assert s3["bufferingSize"] == delivery.get("bufferMiB", 64)
@@ -307,7 +307,7 @@ def test_the_stream_writes_as_the_stack_file_says(config: dict[str, Any]) -> Non
 
 
 @topologies
-def test_a_transform_gets_records_as_they_came_and_what_the_stack_file_says(config: dict[str, Any]) -> None:
+def test_a_transform_gets_the_original_records_and_its_settings(config: dict[str, Any]) -> None:
     graph, given = record(config), config["archive"].get("transform")
     wanted = {"code": given} if isinstance(given, str) else given
     stream = graph.one("FirehoseDeliveryStream")
@@ -363,7 +363,7 @@ def test_the_archives_own_log_groups_go_straight_to_the_stream_with_the_sender_r
 
 
 @topologies
-def test_every_account_and_region_that_sends_has_alarms_that_tell_the_topic_of_its_region(
+def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of_its_region(
     config: dict[str, Any],
 ) -> None:
     graph, archive = record(config), config["archive"]
@@ -399,18 +399,20 @@ def test_every_account_and_region_that_sends_has_alarms_that_tell_the_topic_of_i
 
 
 @topologies
-def test_an_existing_bucket_gets_events_and_no_settings(config: dict[str, Any]) -> None:
+def test_an_existing_bucket_receives_events_but_no_settings(config: dict[str, Any]) -> None:
     graph, existing = record(config), config["archive"].get("existingBucket")
     made = [r for r in graph.resources if r.type.startswith("aws:s3/")]
     assert bool(made) is (existing is None)
     arn = graph.one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]["bucketArn"]
-    assert arn == "arn:aws:s3:::" + ("archive-bucket-1234567" if existing is None else "there-already")
-    foreign = isinstance(existing, dict) and existing["account"] != config["archive"]["account"]
-    assert ("requiredBucketPolicy" in graph.outputs) is foreign
+    assert arn == "arn:aws:s3:::" + ("archive-bucket-1234567" if existing is None else "existing-bucket")
+    cross_account = isinstance(existing, dict) and existing["account"] != config["archive"]["account"]
+    assert ("requiredBucketPolicy" in graph.outputs) is cross_account
 
 
 @topologies
-def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no_other(config: dict[str, Any]) -> None:
+def test_one_key_encrypts_everything_that_contains_events_and_the_delivery_role_may_use_no_other(
+    config: dict[str, Any],
+) -> None:
     graph, wanted = record(config), config["archive"].get("key")
     made = {"create": [key.inputs for key in graph.of_type("Key")]}.get(wanted, [])
     key = f"arn:aws:kms:{config['archive']['region']}:{config['archive']['account']}:key/" + (
@@ -435,12 +437,14 @@ def test_one_key_encrypts_all_that_holds_events_and_the_delivery_role_may_use_no
 
 @settings(max_examples=200)  # nothing is registered, so one is cheap
 @given(broken=broken_stacks())
-def test_a_mistake_anywhere_is_told_with_its_path_and_nothing_is_registered(broken: tuple[dict[str, Any], str]) -> None:
+def test_a_mistake_anywhere_is_reported_with_its_path_and_nothing_is_registered(
+    broken: tuple[dict[str, Any], str],
+) -> None:
     config, path = broken
     graph = Graph()
-    with pytest.raises(pulumi.RunError) as refused:
+    with pytest.raises(pulumi.RunError) as error:
         recorder.record(config, into=graph)
-    first, *lines = str(refused.value).splitlines()
+    first, *lines = str(error.value).splitlines()
     assert first.startswith("Pulumi.test.yaml has ")
     assert any(line.startswith(f"  {path}") for line in lines)
     assert not [line for line in lines if "function-" in line or "literal[" in line or "pydantic" in line]

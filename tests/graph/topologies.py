@@ -86,12 +86,12 @@ _deliveries = st.fixed_dictionaries(
 
 def _transforms(region: str, account: str) -> st.SearchStrategy[Any]:
     any_function = {"retries": st.integers(0, 300), "backup": st.booleans()}
-    made_here = {"memoryMiB": st.integers(128, 10240), "timeoutSeconds": st.integers(1, 300), **any_function}
+    created = {"memoryMiB": st.integers(128, 10240), "timeoutSeconds": st.integers(1, 300), **any_function}
     given = f"arn:aws:lambda:{region}:{account}:function:given:7"
     return st.one_of(
         st.sampled_from([None, "bundled", given]),
-        st.fixed_dictionaries({"code": st.just("bundled")}, optional=made_here),
-        st.fixed_dictionaries({"code": st.just("sandbox"), "handler": st.just("command.main")}, optional=made_here),
+        st.fixed_dictionaries({"code": st.just("bundled")}, optional=created),
+        st.fixed_dictionaries({"code": st.just("sandbox"), "handler": st.just("command.main")}, optional=created),
         st.fixed_dictionaries({"code": st.just(given)}, optional=any_function),
     )
 
@@ -115,7 +115,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
         st.one_of(
             st.just({}),
             _buckets.map(lambda bucket: {"bucket": bucket}),
-            st.sampled_from(["there-already", {"name": "there-already", "account": "999999999999"}]).map(
+            st.sampled_from(["existing-bucket", {"name": "existing-bucket", "account": "999999999999"}]).map(
                 lambda existing: {"existingBucket": existing}
             ),
         )
@@ -177,11 +177,11 @@ def _places(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any] | 
 
 @st.composite
 def broken_stacks(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
-    """Config of a stack with one mistake at a random place, and the path that its error has to name."""
+    """Config of a stack with one mistake at a random place, and the path that its error has to contain."""
     config = copy.deepcopy(draw(one_graph_stacks()))
     places = list(_places(config))
     kinds: dict[str, list[tuple[str, Any, Any]]] = {
-        "a value of no use": [place for place in places if not isinstance(place[1][place[2]], dict | list)],
+        "an invalid value": [place for place in places if not isinstance(place[1][place[2]], dict | list)],
         "an unknown key": [place for place in places if isinstance(place[1][place[2]], dict)],
         "a missing key": [
             place
@@ -194,14 +194,14 @@ def broken_stacks(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     }
     kind = draw(st.sampled_from(sorted(kinds)))
     path, container, key = draw(st.sampled_from(kinds[kind]))
-    if kind == "a value of no use":
+    if kind == "an invalid value":
         container[key] = NONSENSE
     elif kind == "an unknown key":
         container[key]["nonsense"] = 1
         path += ".nonsense"
     elif kind == "a missing key":
         del container[key]
-        path = path.removesuffix(".logGroups")  # all would do too: then the region itself lacks something
+        path = path.removesuffix(".logGroups")  # all would be enough: the error is one of the region
     else:
         container[key] = 111111111111
     return config, path

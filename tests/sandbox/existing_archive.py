@@ -62,7 +62,7 @@ class Archive:
                 bucket_arn=f"arn:aws:s3:::{self.bucket}",
                 error_log_stream_arn=f"arn:aws:logs:{HOME}:{self.account}:log-group:errors:log-stream:S3Delivery",
                 key_arn=None,
-                foreign_bucket=False,
+                cross_account_bucket=False,
                 function_arn=None,
             ),
         )

@@ -66,19 +66,19 @@ def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stac
 
 def test_events_arrive_in_an_existing_bucket_which_is_left_as_it_is(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="111111111111")
-    s3.create_bucket(Bucket="there-already", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "there-already"}}
+    s3.create_bucket(Bucket="existing-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "existing-bucket"}}
     prepare([stacks.write(config)], stacks.instance.environment())
     printed = stacks.pulumi("preview", "-s", "archive", config=config)
-    assert "The bucket there-already has no versioning, and its settings are not changed: enable it" in printed
-    assert "The bucket there-already accepts requests without TLS" in printed
+    assert "The bucket existing-bucket has no versioning, and its settings are not changed: enable it" in printed
+    assert "The bucket existing-bucket accepts requests without TLS" in printed
     stacks.up("archive", config)
-    assert eventually(lambda: archived(stacks, "there-already") != [])
+    assert eventually(lambda: archived(stacks, "existing-bucket") != [])
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
-    assert "Status" not in s3.get_bucket_versioning(Bucket="there-already")
+    assert "Status" not in s3.get_bucket_versioning(Bucket="existing-bucket")
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
-    assert archived(stacks, "there-already") != []
-    empty(s3, "there-already")
+    assert archived(stacks, "existing-bucket") != []
+    empty(s3, "existing-bucket")
     assert left_behind(stacks) == []
 
 
@@ -234,7 +234,8 @@ def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: St
     stacks.up("archive")
     printed = stacks.pulumi("preview", "-s", "app-dev", config=watched, ok=False)
     assert (
-        "alarms: the archive has no topics that alarms could notify; set archive.alarms in Pulumi.archive.yaml" in printed
+        "alarms: the archive has no topics that alarms could notify; set archive.alarms in Pulumi.archive.yaml"
+        in printed
     )
     stacks.up("archive", {"archive": archive})
     stacks.up("app-dev", watched)

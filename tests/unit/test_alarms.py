@@ -1,4 +1,4 @@
-"""What is watched: the metrics, the thresholds and the dashboard."""
+"""What is monitored: the metrics, the thresholds and the dashboard."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_stream_is_late_when_events_wait_longer_than_its_buffer_explains() -> 
         ("backup", {"no-originals"}, set()),
     ],
 )
-def test_what_a_stream_does_decides_what_is_watched(option: str, added: set[str], gone: set[str]) -> None:
+def test_the_options_of_a_stream_decide_which_alarms_it_has(option: str, added: set[str], gone: set[str]) -> None:
     plain, with_option = by_name().keys(), by_name(**{option: True}).keys()
     assert with_option - plain == added
     assert plain - with_option == gone
@@ -44,7 +44,7 @@ def test_every_expression_uses_all_its_metrics_and_no_other() -> None:
         assert {word for word in words if word.islower() and not word.isdigit()} == alarm.metrics.keys()
 
 
-def test_names_are_unique_and_every_alarm_says_what_to_do() -> None:
+def test_names_are_unique_and_every_description_has_a_remedy() -> None:
     alarms = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
     assert len({alarm.name for alarm in alarms}) == len(alarms)
     assert all(len(alarm.description) <= 1024 and ". " in alarm.description for alarm in alarms)

@@ -14,7 +14,7 @@ from accounts.inventory import Subscription
 from ops.coverage import Line, Requirement, judge, subscribed, totals
 from ops.errors import OperatorError
 from tests.graph.recorder import standard
-from topology.selection import select, select_all, unselectable
+from topology.selection import select, select_all, selection_problems
 from topology.settings import RegionLogGroups
 
 OURS = "central-log-archive.eu-west-1"
@@ -103,7 +103,7 @@ def test_after_an_update_no_log_group_that_matches_is_missed(
         return
     keys = {**({"all": {}} if everything else {}), **({"exclude": exclude} if exclude else {})}
     given_region = region(logGroups=wanted, **keys)
-    if list(unselectable(given_region, there)):
+    if list(selection_problems(given_region, there)):
         return
     own = {group.name for group in select(given_region, there)}
     wide = select_all(given_region, there)

@@ -15,7 +15,7 @@ from sandbox.demo import Archived, filter_pattern_of
 from sandbox.prepare import presumed_log_groups
 from topology.compression import decompressed
 from topology.patterns import entries_of
-from topology.selection import unselectable
+from topology.selection import selection_problems
 from topology.settings import RegionLogGroups
 
 PLACE = ("222222222222", "eu-west-1", "/app")
@@ -46,7 +46,7 @@ def test_the_entries_of_a_region_can_be_deployed_with_the_log_groups_that_are_ma
 ) -> None:
     entries = region(**wanted)
     assert presumed_log_groups(entries) == made
-    assert list(unselectable(entries, dict.fromkeys(made, "STANDARD"))) == []
+    assert list(selection_problems(entries, dict.fromkeys(made, "STANDARD"))) == []
     if entries.all is not None:
         assert any(entries_of(name, ["*"], entries.exclude or ()) for name in made)
 

@@ -1,4 +1,4 @@
-"""What an existing bucket lacks beside one that is made here."""
+"""What an existing bucket lacks compared with one that is created here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.central_log_archive.existing_bucket import lacks
+from components.central_log_archive.existing_bucket import findings
 from topology import policies
 
 BLOCK = dict.fromkeys(["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True)
@@ -20,16 +20,16 @@ POLICY = json.loads(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_a
 WITHOUT_TLS = "accepts requests without TLS"
 
 
-def lacking(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:
-    return [lack for lack, _ in lacks(properties, policy)]
+def lacks(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:
+    return [finding for finding, _ in findings(properties, policy)]
 
 
-def test_a_bucket_like_one_that_is_made_here_lacks_nothing() -> None:
-    assert lacking(SOUND, POLICY) == []
+def test_a_bucket_like_one_that_is_created_here_lacks_nothing() -> None:
+    assert lacks(SOUND, POLICY) == []
 
 
 def test_a_bare_bucket_lacks_everything() -> None:
-    assert len(lacking({}, {})) == 4
+    assert len(lacks({}, {})) == 4
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_bare_bucket_lacks_everything() -> None:
     ],
 )
 def test_what_is_missing_is_named(difference: dict[str, Any], lack: str) -> None:
-    assert lacking({**SOUND, **difference}, POLICY) == [lack]
+    assert lacks({**SOUND, **difference}, POLICY) == [lack]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_what_is_missing_is_named(difference: dict[str, Any], lack: str) -> None
         {"Condition": {}},
     ],
 )
-def test_a_statement_that_does_not_demand_tls_of_everyone_is_not_taken_for_one(difference: dict[str, Any]) -> None:
+def test_a_statement_that_does_not_require_tls_from_everyone_is_not_accepted(difference: dict[str, Any]) -> None:
     (statement,) = POLICY["Statement"]
-    assert lacking(SOUND, {"Statement": [{**statement, **difference}]}) == [WITHOUT_TLS]
+    assert lacks(SOUND, {"Statement": [{**statement, **difference}]}) == [WITHOUT_TLS]
 
 
-def test_tls_may_be_demanded_in_other_words() -> None:
+def test_tls_may_be_required_in_other_notations() -> None:
     (statement,) = POLICY["Statement"]
     words = {"Principal": {"AWS": "*"}, "Action": ["s3:*"], "Condition": {"Bool": {"aws:SecureTransport": False}}}
-    assert lacking(SOUND, {"Statement": {**statement, **words}}) == []
+    assert lacks(SOUND, {"Statement": {**statement, **words}}) == []

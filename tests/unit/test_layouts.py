@@ -24,11 +24,11 @@ TEST_MESSAGE: dict[str, object] = {
 
 
 def prefix_of(layout: str, record: dict[str, object]) -> str:
-    """The prefix, with its partition keys put in, as Firehose does."""
+    """The prefix with its partition keys replaced, as by Firehose."""
     prefix, query = LAYOUTS[layout].prefix, LAYOUTS[layout].query
     keys = jq.compile(query).input_text(json.dumps(record)).first() if query else {}
     for key, value in keys.items():
-        assert f"!{{partitionKeyFromQuery:{key}}}" in prefix, "a key that is not in the prefix is refused"
+        assert f"!{{partitionKeyFromQuery:{key}}}" in prefix, "Firehose rejects a key that is not in the prefix"
         prefix = prefix.replace(f"!{{partitionKeyFromQuery:{key}}}", value)
     assert "partitionKey" not in prefix
     return prefix

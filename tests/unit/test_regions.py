@@ -1,4 +1,4 @@
-"""The table of regions is compared with botocore's, so that a region which AWS opens is noticed."""
+"""The table of regions is the one of botocore, so that an upgrade reveals new regions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from accounts.session import is_loopback
 from topology.regions import PARTITIONS
 
-# Partitions whose endpoints are not open to the public: no stack file can name them.
+# Partitions that are not public: no stack file can use them.
 CLOSED = {"aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
 
 

@@ -1,4 +1,4 @@
-"""Which log groups the entries of a stack file mean, and what is wrong with them."""
+"""Which log groups the entries of a stack file select, and which entries are rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.graph.recorder import standard
 from topology.patterns import CANARY, SUBSCRIBER, entries_of, matches
-from topology.selection import AccountWide, select, select_all, unselectable, unsubscribable
+from topology.selection import AccountWide, select, select_all, selection_problems, unsubscribable
 from topology.settings import AllLogGroups, RegionLogGroups
 
 LAMBDAS = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy"]
@@ -30,35 +30,35 @@ def names(*entries: Any, exclude: list[str] | None = None) -> list[str]:  # noqa
 
 
 def problems(*entries: Any, exclude: list[str] | None = None) -> list[str]:  # noqa: ANN401 - as above
-    return list(unselectable(wanted(*entries, exclude=exclude), EXISTING))
+    return list(selection_problems(wanted(*entries, exclude=exclude), EXISTING))
 
 
-def test_a_pattern_means_every_log_group_that_matches() -> None:
+def test_a_pattern_selects_every_log_group_that_matches() -> None:
     assert names("/aws/lambda/*") == LAMBDAS
     assert names("*-shop", "/aws/*/c*t") == ["/aws/lambda/cart", "/aws/lambda/checkout", "aws-waf-logs-shop"]
 
 
-def test_what_is_excluded_is_meant_by_no_pattern_but_by_its_name() -> None:
+def test_an_excluded_log_group_is_selected_by_its_name_but_by_no_pattern() -> None:
     assert names("/aws/lambda/*", exclude=["*noisy*"]) == LAMBDAS[:2]
     assert names("/aws/lambda/noisy", "/aws/lambda/c*", exclude=["*noisy*"]) == LAMBDAS
 
 
-def test_a_pattern_may_mean_only_what_is_named_beside_it() -> None:
+def test_a_pattern_may_match_only_log_groups_that_have_entries_of_their_own() -> None:
     assert problems("*-shop", "aws-waf-logs-shop") == []
     assert names("*-shop", "aws-waf-logs-shop") == ["aws-waf-logs-shop"]
 
 
-def test_a_name_goes_before_a_pattern() -> None:
+def test_a_name_takes_precedence_over_a_pattern() -> None:
     chosen = select(wanted({"name": "/aws/lambda/cart", "filterPattern": "ERROR"}, "/aws/lambda/*"), EXISTING)
     assert {group.name: group.filter_pattern for group in chosen} == {
         "/aws/lambda/cart": "ERROR", "/aws/lambda/checkout": "", "/aws/lambda/noisy": "",
     }  # fmt: skip
 
 
-def test_a_log_group_that_is_made_here_need_not_be_there() -> None:
-    made = {"name": "/made/here", "create": True, "retentionDays": 7}
-    assert names(made) == ["/made/here"]
-    assert problems(made) == []
+def test_a_log_group_to_create_need_not_exist() -> None:
+    created = {"name": "/created/here", "create": True, "retentionDays": 7}
+    assert names(created) == ["/created/here"]
+    assert problems(created) == []
 
 
 @pytest.mark.parametrize(
@@ -67,55 +67,56 @@ def test_a_log_group_that_is_made_here_need_not_be_there() -> None:
         (
             ["/aws/lambda/chekout"],
             None,
-            "there is no log group /aws/lambda/chekout; did you mean /aws/lambda/checkout? make it, let the archive "
-            "make it with create: true and retentionDays, or remove it",
+            "the log group /aws/lambda/chekout does not exist; did you mean /aws/lambda/checkout? create it, let the "
+            "archive create it with create: true and retentionDays, or remove the entry",
         ),
         (
             ["zzz"],
             None,
-            "there is no log group zzz; make it, let the archive make it with create: true and retentionDays, or "
-            "remove it",
+            "the log group zzz does not exist; create it, let the archive create it with create: true and "
+            "retentionDays, or remove the entry",
         ),
         (["zzz*"], None, "the pattern zzz* matches no log group; correct or remove it"),
         (["*noisy"], ["*noisy"], "the pattern *noisy matches no log group; correct or remove it"),
         (
             ["*-shop", "aws-*"],
             None,
-            "the log group aws-waf-logs-shop is matched by *-shop and by aws-*; name it, or narrow the patterns",
+            "the log group aws-waf-logs-shop matches more than one pattern, *-shop and aws-*; add an entry with its "
+            "name, or narrow the patterns",
         ),
     ],
 )
-def test_an_entry_that_means_nothing_or_the_same_as_another_is_told(
+def test_an_entry_that_selects_nothing_or_the_same_as_another_is_reported(
     entries: list[str], exclude: list[str] | None, problem: str
 ) -> None:
     assert problems(*entries, exclude=exclude) == [problem]
 
 
-def test_a_log_group_of_another_class_is_refused_by_name_and_left_out_of_patterns() -> None:
+def test_a_log_group_of_another_class_is_rejected_by_name_and_ignored_by_patterns() -> None:
     named = wanted("/aws/lambda/rare")
-    assert list(unselectable(named, RARE)) == [
-        "the log group /aws/lambda/rare is of the class INFREQUENT_ACCESS, and AWS subscribes STANDARD only; a class "
-        "never changes, so remove it"
+    assert list(selection_problems(named, RARE)) == [
+        "the log group /aws/lambda/rare is of class INFREQUENT_ACCESS, and only STANDARD supports subscription "
+        "filters; a class cannot be changed, so remove the entry"
     ]
     pattern = wanted("/aws/*")
-    assert list(unselectable(pattern, RARE)) == []
+    assert list(selection_problems(pattern, RARE)) == []
     assert [group.name for group in select(pattern, RARE)] == LAMBDAS
     assert unsubscribable(pattern, RARE) == ["/aws/lambda/rare"]
     assert unsubscribable(wanted("aws-*"), RARE) == []
 
 
-def test_with_a_function_patterns_are_its_business_and_may_mean_what_is_to_come() -> None:
+def test_with_a_function_patterns_are_left_to_it_and_may_select_only_future_log_groups() -> None:
     region = wanted("/aws/*", "zzz*", "aws-waf-logs-shop").model_copy(update={"auto_subscribe": True})
     assert [group.name for group in select(region, EXISTING)] == ["aws-waf-logs-shop"]
-    assert list(unselectable(region, EXISTING)) == []
+    assert list(selection_problems(region, EXISTING)) == []
 
 
-def test_nothing_means_the_log_groups_of_the_program() -> None:
+def test_no_entry_selects_the_log_groups_of_the_archive_itself() -> None:
     existing = {**EXISTING, SUBSCRIBER: "STANDARD", CANARY: "STANDARD"}
     assert [group.name for group in select(wanted("*"), existing)] == sorted(EXISTING)
     found = everything(existing)
     assert found is not None
-    assert found.without == (CANARY, SUBSCRIBER)
+    assert found.excluded == (CANARY, SUBSCRIBER)
     assert {tuple(entries_of(own, [own, "*"], ())) for own in (SUBSCRIBER, CANARY)} == {()}
 
 
@@ -123,28 +124,30 @@ def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> Account
     return select_all(RegionLogGroups.model_validate({"all": True, **region}, strict=False), existing)
 
 
-def test_all_leaves_out_what_is_excluded_and_what_has_a_filter_of_its_own() -> None:
+def test_all_excludes_what_is_excluded_and_what_has_a_filter_of_its_own() -> None:
     found = everything(logGroups=["aws-*"], exclude=["*noisy", "/not/yet/there"])
     assert found is not None
-    assert found.without == ("/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop", CANARY)
+    assert found.excluded == ("/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop", CANARY)
     assert found.criteria == (
         f'LogGroupName NOT IN ["/aws/lambda/noisy", "/not/yet/there", "aws-waf-logs-shop", "{CANARY}"]'
     )
 
 
-def test_all_of_everything_leaves_out_the_canary_and_may_have_a_pattern() -> None:
+def test_all_excludes_the_canary_and_may_have_a_filter_pattern() -> None:
     assert everything() == AccountWide(AllLogGroups(), (CANARY,))
     errors = AllLogGroups.model_validate({"filterPattern": "ERROR"})
     assert everything(all={"filterPattern": "ERROR"}) == AccountWide(errors, (CANARY,))
     assert select_all(wanted("aws-waf-logs-shop"), EXISTING) is None
 
 
-def test_more_exclusions_than_aws_takes_are_told() -> None:
+def test_more_exclusions_than_aws_accepts_are_rejected() -> None:
     existing = standard(*(f"/aws/lambda/{index:04d}-{'x' * 40}" for index in range(500))).log_groups
     given_region = RegionLogGroups.model_validate({"all": True, "exclude": ["/aws/*"]}, strict=False)
-    (problem,) = unselectable(given_region, existing)
-    assert problem.startswith("all leaves out 501 log groups by their names, which takes ")
-    assert problem.endswith(" bytes, and AWS takes 25600; exclude fewer, or name what is to be archived")
+    (problem,) = selection_problems(given_region, existing)
+    assert problem.startswith("all: the names of the 501 excluded log groups take ")
+    assert problem.endswith(
+        " bytes, and AWS accepts 25600; exclude fewer, or list the log groups to archive in logGroups"
+    )
 
 
 group_names = st.text("ab/.-", min_size=1, max_size=5)
@@ -152,7 +155,7 @@ patterns = st.text("ab/.-*", min_size=1, max_size=5)
 
 
 @given(pattern=patterns, name=group_names)
-def test_patterns_match_as_those_of_a_shell_do(pattern: str, name: str) -> None:
+def test_patterns_match_like_those_of_a_shell(pattern: str, name: str) -> None:
     assert matches(pattern, name) is fnmatch.fnmatchcase(name, pattern)
 
 
@@ -162,11 +165,11 @@ def test_patterns_match_as_those_of_a_shell_do(pattern: str, name: str) -> None:
     existing=st.dictionaries(group_names, st.sampled_from(["STANDARD", "INFREQUENT_ACCESS"]), max_size=8),
     everything=st.booleans(),
 )
-def test_sound_entries_mean_what_a_naive_model_says(
+def test_valid_entries_select_what_a_naive_model_selects(
     entries: list[str], exclude: list[str], existing: dict[str, str], *, everything: bool
 ) -> None:
     region = wanted(*entries, exclude=exclude).model_copy(update={"all": AllLogGroups() if everything else None})
-    if list(unselectable(region, existing)):
+    if list(selection_problems(region, existing)):
         return
     excluded = {name for name in existing if any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)}
     matched = {name for name in existing if any(fnmatch.fnmatchcase(name, e) for e in entries if "*" in e)}
@@ -177,6 +180,6 @@ def test_sound_entries_mean_what_a_naive_model_says(
     assert (wide is not None) is everything
     if wide is not None:
         # Nothing is archived twice, and what is neither excluded nor has its own filter is archived by the policy.
-        assert possible - set(wide.without) == possible - excluded - own
+        assert possible - set(wide.excluded) == possible - excluded - own
     meant = {name for name in existing if everything or name in matched} - excluded - set(entries)
     assert set(unsubscribable(region, existing)) == meant - possible

@@ -1,4 +1,4 @@
-"""Every mistake of a stack file gets a line that says where, what was given and how to mend it."""
+"""Every mistake in a stack file is reported with where it is, what was given and how to fix it."""
 
 from __future__ import annotations
 
@@ -62,47 +62,42 @@ def with_transform(transform: object, **archive: object) -> dict[str, object]:
 
 TOPIC = "arn:aws:sns:us-east-1:111111111111:oncall"
 CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
-UNQUOTED = "is an unquoted number, and YAML may change such a number; an account id is a text of 12 digits: put it in "
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "a function without its version": (
         with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine"),
-        'archive.transform: code: "arn:aws:lambda:eu-west-1:111111111111:function:mine" is not the ARN of a version or '
-        "alias of a function; it ends with :function:NAME:VERSION, or :$LATEST",
+        'archive.transform: code: "arn:aws:lambda:eu-west-1:111111111111:function:mine" is not the ARN of a version or'
+        " alias of a function; such an ARN ends with :function:NAME:VERSION, or :$LATEST",
     ),
     "a function of another region": (
         with_transform("arn:aws:lambda:us-east-1:111111111111:function:mine:1"),
-        "archive.transform.code: is in us-east-1, and the stream in eu-west-1; give a function in eu-west-1",
+        "archive.transform.code: is in us-east-1, but the stream is in eu-west-1; use a function in eu-west-1",
     ),
-    "settings of a function that is there already": (
+    "settings of an existing function": (
         with_transform({"code": "arn:aws:lambda:eu-west-1:111111111111:function:mine:1", "memoryMiB": 256}),
         "archive.transform: an existing function is not changed; remove memoryMiB",
     ),
     "a folder without a handler": (
         with_transform("transform"),
-        "archive.transform: a function from a folder needs a handler, like handler: main.handler",
+        "archive.transform: a function from a folder requires a handler, like handler: main.handler",
     ),
-    "a folder that is not there": (
+    "a missing folder": (
         with_transform({"code": "bundeld", "handler": "main.handler"}),
-        "archive.transform: code: there is no file bundeld/main.py in the project; give the folder that contains it",
+        "archive.transform: code: the project has no file bundeld/main.py; specify the folder that contains it",
     ),
     "a handler of the bundled function": (
         with_transform({"code": "bundled", "handler": "main.handler"}),
-        "archive.transform: the bundled function has its own handler; remove handler, or give a folder as code",
+        "archive.transform: the bundled function has its own handler; remove handler, or set code to a folder",
     ),
     "the log group of the transform": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-transform-logs-1234567"]}},
-        (
-            "archive: ownLogGroups: archive-transform-logs-1234567 is where the archive itself logs; "
-            "archived, each event would cause another; remove it"
-        ),
+        "archive: ownLogGroups: the archive itself logs to archive-transform-logs-1234567, so archiving it would cause"
+        " an endless loop; remove it",
     ),
-    "the log group of the function that is there already": (
+    "the log group of an existing function": (
         with_transform("arn:aws:lambda:eu-west-1:111111111111:function:mine:1", ownLogGroups=["/aws/lambda/mine"]),
-        (
-            "archive: ownLogGroups: /aws/lambda/mine is where the archive itself logs; archived, each event "
-            "would cause another; remove it"
-        ),
+        "archive: ownLogGroups: the archive itself logs to /aws/lambda/mine, so archiving it would cause an endless "
+        "loop; remove it",
     ),
     "a region without a topic": (
         {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "alarms": {"us-east-1": TOPIC}}},
@@ -110,17 +105,15 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a topic of another region": (
         {"archive": {**ARCHIVE, "alarms": {"eu-west-1": TOPIC}}},
-        (
-            "archive.alarms.eu-west-1: arn:aws:sns:us-east-1:111111111111:oncall is in another region, and "
-            "an alarm notifies topics of its own only"
-        ),
+        "archive.alarms.eu-west-1: arn:aws:sns:us-east-1:111111111111:oncall is in another region, but alarms only "
+        "notify topics in their own; use a topic in eu-west-1",
     ),
-    "alarms of applications beside an archive without": (
+    "alarms of applications, but not of their archive": (
         {"archive": ARCHIVE, "alarms": True},
         "alarms: the archive of this stack has none; set archive.alarms, or remove alarms",
     ),
-    "settings of a bucket that is there already": (
-        {"archive": {**ARCHIVE, "existingBucket": "there-already", "bucket": {"accessLogs": {"bucket": "logs"}}}},
+    "settings of an existing bucket": (
+        {"archive": {**ARCHIVE, "existingBucket": "existing-bucket", "bucket": {"accessLogs": {"bucket": "logs"}}}},
         "archive: existingBucket: the settings of an existing bucket are not changed; remove bucket",
     ),
     "the ARN of a bucket": (
@@ -140,7 +133,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         'archive.destinationNames.us-east-1: "a:b" is not the name of a Logs destination; allowed: up to 512 '
         "characters, without : and *, no ARN",
     ),
-    "a name of no destination": (
+    "a name without a destination": (
         {"archive": {**ARCHIVE, "destinationRegions": ["us-east-1"], "destinationNames": {"eu-west-1": "waf"}}},
         (
             "archive.destinationNames: eu-west-1 has no destination; the archive has destinations in "
@@ -149,14 +142,12 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a region that archives nothing": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"all": False}}}]},
-        "applications[0].regions.eu-west-1: archives nothing; give logGroups, all: true, or both",
+        "applications[0].regions.eu-west-1: archives nothing; specify logGroups, all: true, or both",
     ),
-    "a pattern to be made": (
+    "a pattern to create": (
         with_group({"name": "/made/*", "create": True, "retentionDays": 7}),
-        (
-            "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; give the name of "
-            "the log group to create"
-        ),
+        "applications[0].regions.eu-west-1.logGroups[0]: create: /made/* is a pattern; specify the name of the log "
+        "group to create",
     ),
     "the alias of a key": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:eu-west-1:111111111111:alias/logs"}},
@@ -165,14 +156,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a key of another region": (
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:us-east-1:111111111111:key/k"}},
-        "archive.key: is in us-east-1, and the stream in eu-west-1; give a key in eu-west-1",
+        "archive.key: is in us-east-1, but the stream is in eu-west-1; use a key in eu-west-1",
     ),
     "an unknown storage class": (
         with_bucket({"lifecycle": {"transitions": {"GLACIAL": 90}}}),
         "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" is not valid; input should be 'STANDARD_IA', "
         "'INTELLIGENT_TIERING', 'ONEZONE_IA', 'GLACIER_IR', 'GLACIER' or 'DEEP_ARCHIVE'",
     ),
-    "a transition before S3 takes it": (
+    "a transition earlier than S3 allows": (
         with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 29}}}),
         "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 requires 30 or more",
     ),
@@ -186,20 +177,18 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an expiry under lock": (
         with_bucket({"lifecycle": {"expireDays": 364}, "objectLock": {"mode": "compliance", "days": 365}}),
-        "archive.bucket: lifecycle.expireDays 364 is shorter than objectLock.days 365, so S3 could not delete then; "
-        "give at least 365",
+        "archive.bucket: lifecycle.expireDays 364 is shorter than objectLock.days 365, so objects would still be "
+        "locked; use at least 365",
     ),
-    "versions that go under lock": (
+    "an expiry of versions under lock": (
         with_bucket({"lifecycle": {"noncurrentDays": 1}, "objectLock": {"mode": "governance", "days": 2}}),
-        "archive.bucket: lifecycle.noncurrentDays 1 is shorter than objectLock.days 2, so S3 could not delete then; "
-        "give at least 2",
+        "archive.bucket: lifecycle.noncurrentDays 1 is shorter than objectLock.days 2, so objects would still be "
+        "locked; use at least 2",
     ),
-    "a lock on a bucket that is not kept": (
+    "a lock on a bucket that is not retained": (
         {**with_bucket({"objectLock": {"mode": "governance", "days": 2}}), "retain": False},
-        (
-            "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which"
-            " its lock would prevent; remove one of the two"
-        ),
+        "archive.bucket.objectLock: with retain: false the bucket is emptied and deleted, which Object Lock prevents; "
+        "remove one of the two",
     ),
     "access logs to an ARN": (
         with_bucket({"accessLogs": {"bucket": "arn:aws:s3:::logs"}}),
@@ -208,23 +197,18 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
             "to 63 lowercase letters, digits, dots and hyphens, no ARN"
         ),
     ),
-    "the stream's own errors among what it archives": (
+    "the log group of the stream's errors": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
-        (
-            "archive: ownLogGroups: archive-delivery-errors-0123456 is where the archive itself logs; "
-            "archived, each event would cause another; remove it"
-        ),
+        "archive: ownLogGroups: the archive itself logs to archive-delivery-errors-0123456, so archiving it would "
+        "cause an endless loop; remove it",
     ),
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
-        "archive.ownLogGroups: a is listed more than once; keep one of them",
+        "archive.ownLogGroups: a is listed more than once; keep one entry",
     ),
-    "a function beside all": (
+    "a function in addition to all": (
         with_region({"all": True, "autoSubscribe": True}),
-        (
-            "applications[0].regions.eu-west-1: autoSubscribe: all covers future log groups already; remove "
-            "one of the two"
-        ),
+        "applications[0].regions.eu-west-1: autoSubscribe: all already covers future log groups; remove one of the two",
     ),
     "a function without a pattern": (
         with_region({"logGroups": ["a"], "autoSubscribe": True}),
@@ -233,10 +217,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group of the program": (
         with_group("central-log-archive-canary"),
-        (
-            "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-canary is a log group of "
-            "the archive itself, and cannot be an entry; remove it"
-        ),
+        "applications[0].regions.eu-west-1.logGroups[0]: central-log-archive-canary belongs to the archive itself and "
+        "cannot be an entry; remove it",
     ),
     "an account without regions, where defaults has none": (
         {
@@ -246,27 +228,27 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         },
         "applications[1].regions: is required, since defaults has none",
     ),
-    "a mistake in defaults, told once": (
+    "a mistake in defaults, reported once": (
         {
             "archiveStack": "archive",
             "defaults": {"regions": {"eu-west-1": {"logGroups": []}}},
             "applications": [{"account": "222222222222"}, {"account": "333333333333"}],
         },
-        "defaults.regions.eu-west-1.logGroups: is empty; give at least one",
+        "defaults.regions.eu-west-1.logGroups: is empty; specify at least one",
     ),
     "a distribution, which AWS honors for Kinesis data streams only": (
         with_group({"name": "a", "distribution": "ByLogStream"}),
         "applications[0].regions.eu-west-1.logGroups[0].distribution: unknown key; allowed: filterPattern, "
         "emitSystemFields, name, create, retentionDays",
     ),
-    "system fields of a policy of the account": (
+    "system fields of an account policy": (
         {
             "archiveStack": "archive",
             "applications": [{**SHOP, "regions": {"eu-west-1": {"all": {"emitSystemFields": ["@aws.region"]}}}}],
         },
         "applications[0].regions.eu-west-1.all.emitSystemFields: unknown key; allowed: filterPattern",
     ),
-    "an own log group to be made": (
+    "an own log group to create": (
         {"archive": {**ARCHIVE, "ownLogGroups": [{"name": "a", "create": True}]}},
         "archive.ownLogGroups[0].create: unknown key; allowed: filterPattern, emitSystemFields, name",
     ),
@@ -284,11 +266,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "partitions with a small buffer": (
         {"archive": {**ARCHIVE, "delivery": {"layout": "partitioned", "bufferMiB": 63}}},
-        "archive.delivery: bufferMiB 63 is too small for layout partitioned; give 64 to 128, or layout: dated",
+        "archive.delivery: bufferMiB 63 is too small for layout partitioned; use 64 to 128, or layout: dated",
     ),
     "partitions with a short buffer time": (
         {"archive": {**ARCHIVE, "delivery": {"layout": "partitioned-by-group", "bufferSeconds": 59}}},
-        "archive.delivery: bufferSeconds 59 is too short for layout partitioned-by-group; give 60 to 900, or layout: "
+        "archive.delivery: bufferSeconds 59 is too short for layout partitioned-by-group; use 60 to 900, or layout: "
         "dated",
     ),
     "more partitions than a stream writes": (
@@ -296,14 +278,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
             "archive": {**ARCHIVE, "delivery": {"layout": "partitioned-by-group"}},
             "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": [f"g{n}" for n in range(501)]}}}],
         },
-        "archive.delivery.layout: partitioned-by-group makes 501 partitions of this stack, and a stream writes 500 at "
-        "a time; choose one with fewer, like dated",
+        "archive.delivery.layout: partitioned-by-group creates 501 partitions for this stack, but a stream supports "
+        "500; choose a layout with fewer, like dated",
     ),
-    "senders that are nobody": (
+    "no senders": (
         {"archive": {**ARCHIVE, "senders": {}}},
-        "archive.senders: admits nobody; give accounts, an organization, or both",
+        "archive.senders: admits nobody; specify accounts, an organization, or both",
     ),
-    "an organization that is none": (
+    "an invalid organization ID": (
         {"archive": {**ARCHIVE, "senders": {"organization": "ou-1234-12345678"}}},
         (
             'archive.senders.organization: "ou-1234-12345678" is not the ID of an organization; allowed: o- '
@@ -326,7 +308,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": ARCHIVE, "aplications": [SHOP]},
         "aplications: unknown key; did you mean applications?",
     ),
-    "an unknown key with no near one": (
+    "an unknown key unlike any other": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
         "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, delivery, transform, "
@@ -334,28 +316,22 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},
-        (
-            "archive.account: is an unquoted number, and YAML may change such a number; an account ID is a "
-            'string of 12 digits: put it in quotes, like "111111111111"'
-        ),
+        "archive.account: is an unquoted number, which YAML may change; an account ID is a string of 12 digits: put it"
+        ' in quotes, like "111111111111"',
     ),
     "an unquoted account that lost its zero": (
         {"archive": ARCHIVE, "applications": [SHOP, {**SHOP, "account": 33333333333, "alias": "b"}]},
-        (
-            "applications[1].account: is an unquoted number, and YAML may change such a number; an account "
-            'ID is a string of 12 digits: put it in quotes, like "033333333333"'
-        ),
+        "applications[1].account: is an unquoted number, which YAML may change; an account ID is a string of 12 "
+        'digits: put it in quotes, like "033333333333"',
     ),
     "an account of 11 digits": (
         {"archive": {**ARCHIVE, "senders": {"accounts": ["22222222222"]}}},
-        (
-            'archive.senders.accounts[0]: "22222222222" is not an account ID; write 12 digits in quotes, '
-            'like "111111111111"'
-        ),
+        'archive.senders.accounts[0]: "22222222222" is not an account ID; allowed: 12 digits in quotes, like '
+        '"111111111111"',
     ),
-    "an account that is no text": (
+    "an account that is not a string": (
         {"archive": {**ARCHIVE, "account": True}},
-        'archive.account: true is not an account ID; write 12 digits in quotes, like "111111111111"',
+        'archive.account: true is not an account ID; allowed: 12 digits in quotes, like "111111111111"',
     ),
     "a missing account": (
         {"archive": {key: value for key, value in ARCHIVE.items() if key != "account"}},
@@ -374,15 +350,15 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a destination region twice": (
         {"archive": {**ARCHIVE, "destinationRegions": ["eu-west-1", "us-east-1", "eu-west-1"]}},
-        "archive.destinationRegions: eu-west-1 is listed more than once; keep one of them",
+        "archive.destinationRegions: eu-west-1 is listed more than once; keep one entry",
     ),
     "no destination region": (
         {"archive": {**ARCHIVE, "destinationRegions": []}},
-        "archive.destinationRegions: is empty; give at least one",
+        "archive.destinationRegions: is empty; specify at least one",
     ),
     "a sender twice": (
         {"archive": {**ARCHIVE, "senders": {"accounts": ["222222222222", "222222222222"]}}},
-        "archive.senders.accounts: 222222222222 is listed more than once; keep one of them",
+        "archive.senders.accounts: 222222222222 is listed more than once; keep one entry",
     ),
     "an alias with a space": (
         {"archive": {**ARCHIVE, "alias": "the archive"}},
@@ -396,11 +372,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         'archive.deployerRole: "arn:aws:iam::111111111111:role/deployer" is not the name of an IAM role; allowed: up '
         "to 64 letters, digits and _+=,.@-, no path, no ARN",
     ),
-    "a text for a section": (
+    "a string for a section": (
         {"archive": "archive"},
         'archive: "archive" is not valid; input should be an object',
     ),
-    "a text for a truth": (
+    "a string for a boolean": (
         {"archive": ARCHIVE, "retain": "never"},
         'retain: "never" is not valid; input should be a valid boolean',
     ),
@@ -415,12 +391,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a log group without a name": (
         with_group({"create": True, "retentionDays": 30}),
-        (
-            "applications[0].regions.eu-west-1.logGroups[0].name: is required: the log group, or a pattern "
-            "like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
-        ),
+        "applications[0].regions.eu-west-1.logGroups[0].name: is required: a log group, or a pattern like "
+        "`/aws/lambda/prod-*`; a name takes precedence over a pattern",
     ),
-    "a misspelt key of a log group": (
+    "a misspelled key of a log group": (
         with_group({"name": "a", "retentionInDays": 30}),
         "applications[0].regions.eu-west-1.logGroups[0].retentionInDays: unknown key; did you mean retentionDays?",
     ),
@@ -429,27 +403,25 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
             "archiveStack": "archive",
             "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": ["a", {"name": "a"}]}}}],
         },
-        "applications[0].regions.eu-west-1.logGroups: a is listed more than once; keep one of them",
+        "applications[0].regions.eu-west-1.logGroups: a is listed more than once; keep one entry",
     ),
     "no log group": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": []}}}]},
-        "applications[0].regions.eu-west-1.logGroups: is empty; give at least one",
+        "applications[0].regions.eu-west-1.logGroups: is empty; specify at least one",
     ),
     "no region": (
         {"archiveStack": "archive", "applications": [{**SHOP, "regions": {}}]},
-        "applications[0].regions: is empty; give at least one",
+        "applications[0].regions: is empty; specify at least one",
     ),
     "a group to create without retention": (
         with_group({"name": "a", "create": True}),
-        "applications[0].regions.eu-west-1.logGroups[0]: create: true needs retentionDays; say how many days the log "
-        "group itself keeps its events",
+        "applications[0].regions.eu-west-1.logGroups[0]: create: true requires retentionDays, the days that the log "
+        "group itself keeps its events; add it",
     ),
     "a retention for an existing group": (
         with_group({"name": "a", "retentionDays": 30}),
-        (
-            "applications[0].regions.eu-west-1.logGroups[0]: the retention of an existing log group is not "
-            "changed; remove retentionDays, or set create"
-        ),
+        "applications[0].regions.eu-west-1.logGroups[0]: the retention of an existing log group is not changed; remove"
+        " retentionDays, or set create: true",
     ),
     "a retention that AWS does not know": (
         with_group({"name": "a", "create": True, "retentionDays": 31}),
@@ -496,11 +468,11 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an archive that serves nothing": (
         {"archive": {"account": "111111111111", "region": "eu-west-1", "senders": ARCHIVE["senders"]}},
-        "archive.destinationRegions: is required in a stack without applications, which it could be taken from",
+        "archive.destinationRegions: is required in a stack without applications to derive it from",
     ),
     "an archive that admits nobody": (
         {"archive": {"account": "111111111111", "region": "eu-west-1", "destinationRegions": ["eu-west-1"]}},
-        "archive.senders: is required in a stack without applications, which it could be taken from",
+        "archive.senders: is required in a stack without applications to derive it from",
     ),
     "a region of another partition": (
         {"archiveStack": "archive", "applications": [SHOP, CHINA]},
@@ -554,7 +526,7 @@ def test_all_mistakes_of_a_file_come_in_one_message() -> None:
     ]
 
 
-def test_a_bare_name_stands_for_an_existing_log_group_of_which_everything_is_taken() -> None:
+def test_a_bare_name_stands_for_an_existing_log_group_whose_events_are_all_archived() -> None:
     bare, full = (loaded(**with_group(group)) for group in ("a", {"name": "a", "create": False, "filterPattern": ""}))
     assert bare == full
 
@@ -576,7 +548,7 @@ def test_an_archive_with_applications_serves_and_admits_what_they_use() -> None:
     assert archive_of(settings).sender_accounts == ("222222222222", "333333333333")
 
 
-def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -> None:
+def test_regions_and_senders_of_an_archive_take_precedence_over_those_of_its_applications() -> None:
     archive = {
         **ARCHIVE,
         "destinationRegions": ["us-east-1", "eu-west-1"],
@@ -596,7 +568,7 @@ def test_an_archive_that_is_told_more_than_its_applications_use_does_as_told() -
         ({"eu-west-1": "waf-eu", "us-east-1": "waf-us"}, {"DestinationName": "waf-*"}),
     ],
 )
-def test_the_rights_on_destinations_are_held_to_the_names_that_they_have(
+def test_permissions_on_destinations_are_limited_to_their_names(
     names: dict[str, str], parameters: dict[str, str]
 ) -> None:
     config = {**ARCHIVE, "destinationRegions": ["eu-west-1", "us-east-1"], "destinationNames": names}
@@ -607,7 +579,7 @@ def test_the_rights_on_destinations_are_held_to_the_names_that_they_have(
     assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 
-def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:
+def test_the_preview_role_replaces_every_deployer_role() -> None:
     given = {
         "archive": {**ARCHIVE, "deployerRole": "mine"},
         "defaults": {"deployerRole": "theirs"},
@@ -620,12 +592,12 @@ def test_a_role_for_previews_takes_the_place_of_every_deployer_role() -> None:
     assert loaded(**{**given, "previewRole": ""}).applications[0].deployer_role == "theirs"
 
 
-def test_stateful_resources_are_retained_unless_the_stack_says_otherwise() -> None:
+def test_stateful_resources_are_retained_unless_the_stack_disables_it() -> None:
     assert loaded(archive=ARCHIVE).retain
     assert not loaded(archive=ARCHIVE, retain=False).retain
 
 
-def test_what_an_archive_stack_does_not_serve_is_told_for_each_account_and_region() -> None:
+def test_what_an_archive_does_not_serve_is_reported_for_each_account_and_region() -> None:
     settings = loaded(archiveStack="archive", applications=[SHOP, {**SHOP, "account": "333333333333", "alias": "b"}])
     problems = unserved(
         settings.applications,
@@ -651,7 +623,7 @@ def test_an_organization_admits_accounts_that_nobody_lists() -> None:
     assert settings.filters_have_roles
 
 
-def test_filters_have_roles_where_the_stack_says_so_before_the_archive_does() -> None:
+def test_a_stack_can_enable_filter_roles_before_its_archive_requires_them() -> None:
     assert not loaded(archiveStack="archive", applications=[SHOP]).filters_have_roles
     assert loaded(archiveStack="archive", applications=[SHOP], filterRoles=True).filters_have_roles
 
@@ -674,11 +646,11 @@ def test_the_partitions_of_an_archive_stack_are_its_senders_in_its_regions() -> 
                "us-west-1", "us-west-2", "ap-south-1"]  # fmt: skip
     archive = {**ARCHIVE, "senders": senders, "destinationRegions": regions, "delivery": {"layout": "partitioned"}}
     (problem,) = problems(archive=archive)
-    assert "makes 510 partitions" in problem
+    assert "creates 510 partitions" in problem
     loaded(archive={**archive, "destinationRegions": regions[:9]})
 
 
-def test_what_an_entry_does_not_say_its_account_says_and_then_the_defaults() -> None:
+def test_an_entry_inherits_from_its_account_and_then_from_the_defaults() -> None:
     settings = loaded(
         archiveStack="archive",
         defaults={

@@ -1,4 +1,4 @@
-"""What the function does to the filters of log groups, on an account that is a dictionary."""
+"""How the function changes the filters of log groups, in an account that is a dictionary."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Logs:
 
     Attributes:
         groups: name → class.
-        filters: name → filter's name → what was put.
-        room: filters that a log group takes.
-        asked: log groups whose filters were asked for.
+        filters: log group → filter name → what was put.
+        quota: filters that a log group may have.
+        described: log groups whose filters were described.
     """
 
     exceptions = SimpleNamespace(ResourceNotFoundException=NotFoundError, LimitExceededException=LimitError)
@@ -49,8 +49,8 @@ class Logs:
     def __init__(self, **classes: str) -> None:
         self.groups = dict(classes)
         self.filters: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in classes}
-        self.room = 2
-        self.asked: list[str] = []
+        self.quota = 2
+        self.described: list[str] = []
 
     def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - boto3
         assert operation == "describe_log_groups"
@@ -58,7 +58,7 @@ class Logs:
         return SimpleNamespace(paginate=lambda: [{"logGroups": groups[:1]}, {"logGroups": groups[1:]}])
 
     def describe_subscription_filters(self, *, logGroupName: str) -> dict[str, Any]:  # noqa: N803 - boto3
-        self.asked.append(logGroupName)
+        self.described.append(logGroupName)
         if logGroupName not in self.filters:
             raise NotFoundError
         filters = self.filters[logGroupName]
@@ -66,7 +66,7 @@ class Logs:
 
     def put_subscription_filter(self, *, logGroupName: str, filterName: str, **put: Any) -> None:  # noqa: ANN401, N803
         filters = self.filters[logGroupName]
-        if len(filters.keys() | {filterName}) > self.room:
+        if len(filters.keys() | {filterName}) > self.quota:
             raise LimitError
         filters[filterName] = put
 
@@ -79,7 +79,7 @@ Subscriber = Callable[..., dict[str, int]]
 
 @contextmanager
 def running(logs: Logs, folder: Path, **environment: str) -> Iterator[Subscriber]:
-    """The function on an account: called with an event, entries and exclusions as in a stack file."""
+    """The function in an account: called with an event, and with entries and exclusions as in a stack file."""
 
     def run(event: dict[str, Any], *entries: Any, exclude: Sequence[str] = ()) -> dict[str, int]:  # noqa: ANN401
         groups = [{"name": each} if isinstance(each, str) else each for each in entries]
@@ -104,12 +104,12 @@ def logs() -> Logs:
 
 @pytest.fixture
 def run(logs: Logs, tmp_path: Path) -> Iterator[Subscriber]:
-    with running(logs, tmp_path) as made:
-        yield made
+    with running(logs, tmp_path) as function:
+        yield function
 
 
-def made(name: str, **more: str) -> dict[str, Any]:
-    """What EventBridge passes on when a log group was made."""
+def created(name: str, **more: str) -> dict[str, Any]:
+    """The event that EventBridge sends when a log group is created."""
     request = {"logGroupName": name, **more}
     return {"source": "aws.logs", "detail": {"eventName": "CreateLogGroup", "requestParameters": request}}
 
@@ -120,9 +120,9 @@ DELETE = {"config": "digest", "tf": {"action": "delete"}}
 PUT = {"destinationArn": DESTINATION, "filterPattern": "", "emitSystemFields": []}
 
 
-def test_a_new_log_group_that_a_pattern_means_gets_a_filter_as_the_stack_file_says(logs: Logs, run: Subscriber) -> None:
+def test_a_new_log_group_that_matches_a_pattern_gets_a_filter_as_in_the_stack_file(logs: Logs, run: Subscriber) -> None:
     pattern = {"name": "c*", "filterPattern": "ERROR", "emitSystemFields": ["@aws.region"]}
-    assert run(made("cart"), pattern) == {"put": 1, "deleted": 0}
+    assert run(created("cart"), pattern) == {"put": 1, "deleted": 0}
     assert logs.filters["cart"] == {
         OWN: {
             "destinationArn": DESTINATION,
@@ -130,26 +130,33 @@ def test_a_new_log_group_that_a_pattern_means_gets_a_filter_as_the_stack_file_sa
             "emitSystemFields": ["@aws.region"],
         }
     }
-    assert logs.asked == ["cart"]
+    assert logs.described == ["cart"]
 
 
 def test_an_archive_that_admits_an_organization_gets_filters_with_a_role(logs: Logs, tmp_path: Path) -> None:
     with running(logs, tmp_path, ROLE_ARN="arn:role") as run:
-        run(made("cart"), "c*")
+        run(created("cart"), "c*")
     assert logs.filters["cart"][OWN] == {**PUT, "roleArn": "arn:role"}
 
 
 @pytest.mark.parametrize(
-    "event", [made("other"), made("noisy"), made("cart"), made("rare", logGroupClass="INFREQUENT_ACCESS"), made("gone")]
+    "event",
+    [
+        created("other"),
+        created("noisy"),
+        created("cart"),
+        created("rare", logGroupClass="INFREQUENT_ACCESS"),
+        created("gone"),
+    ],
 )
-def test_a_new_log_group_that_no_pattern_means_is_left_alone(
+def test_a_new_log_group_that_matches_no_pattern_is_not_changed(
     logs: Logs, run: Subscriber, event: dict[str, Any]
 ) -> None:
     assert run(event, "cart", "ca*", "no*", "ra*", "go*", exclude=["noisy"]) == {"put": 0, "deleted": 0}
     assert not any(logs.filters.values())
 
 
-def test_the_hourly_look_puts_what_is_missing_or_changed_and_asks_only_about_what_is_meant(
+def test_the_hourly_check_puts_missing_and_changed_filters_and_only_reads_selected_log_groups(
     logs: Logs, run: Subscriber
 ) -> None:
     logs.filters["cart"] = {OWN: {**PUT, "destinationArn": "arn:old"}}
@@ -157,11 +164,11 @@ def test_the_hourly_look_puts_what_is_missing_or_changed_and_asks_only_about_wha
     assert run(SCHEDULE, "*a*", "n*") == {"put": 2, "deleted": 0}
     assert logs.filters["cart"] == logs.filters["noisy"] == {OWN: PUT}
     assert logs.filters["other"] == {OWN: PUT}
-    assert "other" not in logs.asked
+    assert "other" not in logs.described
     assert run(SCHEDULE, "*a*", "n*") == {"put": 0, "deleted": 0}
 
 
-def test_an_update_takes_its_own_filters_from_what_no_pattern_means_any_more(logs: Logs, run: Subscriber) -> None:
+def test_an_update_deletes_its_own_filters_where_no_pattern_matches_any_more(logs: Logs, run: Subscriber) -> None:
     for name in logs.filters:
         logs.filters[name] = {OWN: dict(PUT), "siem": {}, PULUMIS: {}}
     assert run(UPDATE, "c*", "cart", "n*", exclude=["none"]) == {"put": 0, "deleted": 3}
@@ -169,21 +176,21 @@ def test_an_update_takes_its_own_filters_from_what_no_pattern_means_any_more(log
     assert logs.filters == {"cart": kept, "noisy": {OWN: PUT, **kept}, "other": kept, "rare": kept}
 
 
-def test_the_end_takes_every_filter_of_its_own_and_no_other(logs: Logs, run: Subscriber) -> None:
+def test_a_deletion_deletes_every_filter_of_its_own_and_no_other(logs: Logs, run: Subscriber) -> None:
     logs.filters["cart"] = {OWN: dict(PUT), "siem": {}}
     logs.filters["noisy"] = {OWN: dict(PUT), PULUMIS: {}}
     assert run(DELETE, "*") == {"put": 0, "deleted": 2}
     assert logs.filters == {"cart": {"siem": {}}, "noisy": {PULUMIS: {}}, "other": {}, "rare": {}}
 
 
-def test_a_log_group_that_refuses_does_not_keep_the_others_from_theirs(logs: Logs, run: Subscriber) -> None:
+def test_a_failing_log_group_does_not_prevent_the_filters_of_others(logs: Logs, run: Subscriber) -> None:
     logs.filters["cart"] = {"siem": {}, "metrics": {}}
-    with pytest.raises(subscriber.SubscriberError, match="1 log groups failed: cart; the log of the function says why"):
+    with pytest.raises(subscriber.SubscriberError, match="1 of the log groups failed: cart; see the function's log"):
         run(SCHEDULE, "*")
     assert logs.filters["noisy"] == logs.filters["other"] == {OWN: PUT}
 
 
-def test_where_pulumi_is_about_to_make_room_the_next_look_does_it(logs: Logs, run: Subscriber) -> None:
+def test_a_filter_waits_for_the_next_check_if_pulumi_is_about_to_delete_its_own(logs: Logs, run: Subscriber) -> None:
     logs.filters["cart"] = {"siem": {}, PULUMIS: {}}
     assert run(UPDATE, "c*") == {"put": 0, "deleted": 0}
     del logs.filters["cart"][PULUMIS]
@@ -199,11 +206,11 @@ entries = st.text("ab*", min_size=1, max_size=3)
     exclude=st.lists(entries, max_size=2, unique=True),
     groups=st.dictionaries(names, st.sets(st.sampled_from([OWN, PULUMIS, "siem"])), min_size=1, max_size=5),
 )
-def test_after_an_update_its_filters_are_where_a_naive_model_says(
+def test_after_an_update_its_filters_are_where_a_naive_model_puts_them(
     tmp_path_factory: pytest.TempPathFactory, wanted: list[str], exclude: list[str], groups: dict[str, set[str]]
 ) -> None:
     logs = Logs(**dict.fromkeys(groups, "STANDARD"))
-    logs.room = 3
+    logs.quota = 3
     logs.filters = {name: {each: {} for each in sorted(filters)} for name, filters in groups.items()}
     with running(logs, tmp_path_factory.getbasetemp()) as run:
         run(UPDATE, *wanted, exclude=exclude)

@@ -31,16 +31,16 @@ def _all(value: object) -> object:
 
 
 class Filter(Section):
-    """What a subscription forwards. A key that an entry leaves out is taken from its account, or from ``defaults``."""
+    """What a subscription forwards. An entry inherits missing keys from its account, or from ``defaults``."""
 
-    filter_pattern: str = Field(default="", description="only events that match are archived; empty: all of them")
+    filter_pattern: str = Field(default="", description="filter pattern of the events to archive; empty: all events")
 
 
 class LogGroupFilter(Filter):
     """What the subscription filter of a log group forwards."""
 
     emit_system_fields: Distinct[SystemField] | None = Field(
-        default=None, description="which of `@aws.account`, `@aws.region` and `@source.log` to add to events"
+        default=None, description="system fields to add to events: `@aws.account`, `@aws.region`, `@source.log`"
     )
 
 
@@ -54,32 +54,36 @@ class LogGroup(SubscribedLogGroup):
     """A log group, or a pattern for several. A bare name in a stack file stands for ``{name: …}``."""
 
     name: LogGroupPattern = Field(
-        description="the log group, or a pattern like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
+        description="a log group, or a pattern like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
     )
     create: bool = Field(default=False, description="create the log group; an existing one is never changed")
     retention_days: RetentionDays | None = Field(
-        default=None, description="days that a log group created here keeps its events"
+        default=None, description="days that a log group created here keeps events itself"
     )
 
     @property
     def is_pattern(self) -> bool:
-        """Whether the entry stands for every log group that matches."""
+        """Whether the entry selects every log group that matches."""
         return is_pattern(self.name)
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
         if self.name in OWN:
-            raise problem(f"{self.name} is a log group of the archive itself, and cannot be an entry; remove it")
+            raise problem(f"{self.name} belongs to the archive itself and cannot be an entry; remove it")
         return self
 
     @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:
         if self.create and self.is_pattern:
-            raise problem(f"create: {self.name} is a pattern; give the name of the log group to create")
+            raise problem(f"create: {self.name} is a pattern; specify the name of the log group to create")
         if self.create and self.retention_days is None:
-            raise problem("create: true needs retentionDays; say how many days the log group itself keeps its events")
+            raise problem(
+                "create: true requires retentionDays, the days that the log group itself keeps its events; add it"
+            )
         if not self.create and self.retention_days is not None:
-            raise problem("the retention of an existing log group is not changed; remove retentionDays, or set create")
+            raise problem(
+                "the retention of an existing log group is not changed; remove retentionDays, or set create: true"
+            )
         return self
 
 
@@ -94,7 +98,7 @@ Exclusions = Annotated[
 
 
 class RegionLogGroups(Section):
-    """What is archived from one region of one account."""
+    """What is archived from a region of an account."""
 
     log_groups: Distinct[Annotated[LogGroup, BeforeValidator(named)]] = Field(
         default=(), description="the log groups to subscribe: names, patterns, or objects with a name"
@@ -108,19 +112,19 @@ class RegionLogGroups(Section):
     auto_subscribe: bool = Field(
         default=False,
         description="let a function subscribe the log groups that match the patterns of `logGroups` as soon as they "
-        "are created; for where `all` is too much",
+        "are created; use it where `all` would archive too much",
     )
 
     @model_validator(mode="after")
     def _something_is_archived(self) -> Self:
         if not self.log_groups and self.all is None:
-            raise problem("archives nothing; give logGroups, all: true, or both")
+            raise problem("archives nothing; specify logGroups, all: true, or both")
         return self
 
     @model_validator(mode="after")
     def _future_log_groups_are_subscribed_once(self) -> Self:
         if self.auto_subscribe and self.all is not None:
-            raise problem("autoSubscribe: all covers future log groups already; remove one of the two")
+            raise problem("autoSubscribe: all already covers future log groups; remove one of the two")
         if self.auto_subscribe and not any(entry.is_pattern for entry in self.log_groups):
             raise problem("autoSubscribe: no entry of logGroups is a pattern; add one, or remove autoSubscribe")
         return self
@@ -132,7 +136,7 @@ Regions = Annotated[
 
 
 class Defaults(LogGroupFilter):
-    """Defaults for every application account. A key that an account sets replaces the whole value."""
+    """Defaults for every application account. A key that an account sets replaces the default as a whole."""
 
     deployer_role: DeployerRole = DEPLOYER_ROLE
     regions: Regions = Field(default={})
@@ -140,14 +144,14 @@ class Defaults(LogGroupFilter):
 
 
 class Application(Account, LogGroupFilter):
-    """An application account, and what is archived from it. Keys that it leaves out are taken from ``defaults``."""
+    """An application account, and what is archived from it. Missing keys are inherited from ``defaults``."""
 
     regions: Regions = Field(default={})
     exclude: Exclusions = None
 
     @property
     def auto_subscribed(self) -> dict[str, RegionLogGroups]:
-        """Region → what a function subscribes there, for the regions that have one."""
+        """Region → what is archived from it, for the regions with ``autoSubscribe``."""
         return {region: wanted for region, wanted in self.regions.items() if wanted.auto_subscribe}
 
     def completed(self, defaults: Defaults) -> Application:

@@ -1,4 +1,4 @@
-"""The archive: who may send, how events are written, and what protects them."""
+"""The archive: who may send events, how they are delivered, and what protects them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from topology.settings.types import (
 )
 
 PIPELINE_LOG_GROUPS = ("archive-delivery-errors", "archive-transform-logs")
-"""Prefixes of the names of the archive's own log groups: the stream's errors, and the logs of the transform."""
+"""Name prefixes of the archive's own log groups: the stream's errors, and the transform's logs."""
 
 BUNDLED = "bundled"
-"""The transform that comes with the program, in ``functions/transform/``."""
+"""The transform that this program includes, in ``functions/transform/``."""
 
 CREATE = "create"
-"""Stands for a resource that the program creates, where a stack file could name an existing one."""
+"""Stands for a resource that the program creates, where a stack file could specify an existing one."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FUNCTION_ARN = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}:([\w-]{1,128}|\$LATEST)"
@@ -55,7 +55,7 @@ def _coded(value: object) -> object:
 
 def _topics(value: object) -> object:
     if isinstance(value, str) and value != CREATE:
-        raise problem(f'"{value}" is neither create nor an object of regions and topic ARNs')
+        raise problem(f'"{value}" is not valid; allowed: create, or an object of region → ARN of an SNS topic')
     return {} if value == CREATE else value
 
 
@@ -72,7 +72,7 @@ class Senders(Section):
     @model_validator(mode="after")
     def _someone_may_send(self) -> Self:
         if self.accounts is None and self.organization is None:
-            raise problem("admits nobody; give accounts, an organization, or both")
+            raise problem("admits nobody; specify accounts, an organization, or both")
         return self
 
 
@@ -114,17 +114,17 @@ class Lifecycle(Section):
 
 
 class ObjectLock(Section):
-    """Objects that nobody deletes before their retention ends. S3 can never remove the lock from a bucket."""
+    """Locks objects for a retention period. Object Lock cannot be disabled once it is enabled for a bucket."""
 
     mode: Literal["governance", "compliance"] = Field(
-        description="`governance`: principals with a special permission may still delete; `compliance`: nobody, not "
-        "even the root user"
+        description="`governance`: principals with a special permission may delete locked objects; `compliance`: "
+        "nobody may, not even the root user"
     )
-    days: int = Field(ge=1, le=36500, description="days that each object is locked")
+    days: int = Field(ge=1, le=36500, description="retention period of each object, in days")
 
 
 class AccessLogs(Section):
-    """Where S3 logs requests to the bucket. The owner of the log bucket has to allow it in its bucket policy."""
+    """Where S3 logs requests to the bucket. The bucket policy of the log bucket has to allow it."""
 
     bucket: BucketName = Field(description="name of an existing bucket, in the same account and region")
     prefix: str = Field(default="central-log-archive/", description="prefix of the log objects")
@@ -134,8 +134,8 @@ class Bucket(Section):
     """How long the archive keeps events, and what protects them."""
 
     lifecycle: Lifecycle = Field(default=Lifecycle(), description="what happens to objects over time")
-    object_lock: ObjectLock | None = Field(default=None, description="lock objects for some days; default: no lock")
-    access_logs: AccessLogs | None = Field(default=None, description="log requests to the bucket; default: no log")
+    object_lock: ObjectLock | None = Field(default=None, description="S3 Object Lock; default: disabled")
+    access_logs: AccessLogs | None = Field(default=None, description="server access logging; default: disabled")
 
     @model_validator(mode="after")
     def _nothing_expires_under_lock(self) -> Self:
@@ -147,8 +147,8 @@ class Bucket(Section):
         ):
             if days is not None and days < self.object_lock.days:
                 raise problem(
-                    f"lifecycle.{key} {days} is shorter than objectLock.days {self.object_lock.days}, so S3 could not "
-                    f"delete then; give at least {self.object_lock.days}"
+                    f"lifecycle.{key} {days} is shorter than objectLock.days {self.object_lock.days}, so objects would "
+                    f"still be locked; use at least {self.object_lock.days}"
                 )
         return self
 
@@ -163,23 +163,23 @@ class ExistingBucket(Section):
 
 
 class Delivery(Section):
-    """How events are written to the bucket."""
+    """How events are delivered to the bucket."""
 
     buffer_mib: int = Field(
         default=64,
         ge=1,
         le=128,
         alias="bufferMiB",
-        description="MiB that the stream buffers before it writes an object, 1 to 128; at least 64 if partitioned",
+        description="MiB to buffer before delivery of an object, 1 to 128; at least 64 if partitioned",
     )
     buffer_seconds: int = Field(
         default=300,
         ge=0,
         le=900,
-        description="seconds after which it writes what it has buffered, 0 to 900; at least 60 if partitioned",
+        description="seconds to buffer before delivery of an object, 0 to 900; at least 60 if partitioned",
     )
     compression: Literal["gzip", "snappy", "none"] = Field(
-        default="gzip", description="of the objects: `gzip`, `snappy` or `none`; Athena reads all of them"
+        default="gzip", description="compression of the objects: `gzip`, `snappy` or `none`; Athena reads all of them"
     )
     layout: Literal["dated", "partitioned", "partitioned-by-group"] = Field(
         default="dated",
@@ -198,50 +198,52 @@ class Delivery(Section):
         if self.is_partitioned:
             if self.buffer_mib < _MIN_PARTITIONED_MIB:
                 raise problem(
-                    f"bufferMiB {self.buffer_mib} is too small for layout {self.layout}; give {_MIN_PARTITIONED_MIB} "
+                    f"bufferMiB {self.buffer_mib} is too small for layout {self.layout}; use {_MIN_PARTITIONED_MIB} "
                     "to 128, or layout: dated"
                 )
             if self.buffer_seconds < _MIN_PARTITIONED_SECONDS:
                 raise problem(
-                    f"bufferSeconds {self.buffer_seconds} is too short for layout {self.layout}; give "
+                    f"bufferSeconds {self.buffer_seconds} is too short for layout {self.layout}; use "
                     f"{_MIN_PARTITIONED_SECONDS} to 900, or layout: dated"
                 )
         return self
 
 
 class Transform(Section):
-    """A Lambda function that changes events on their way to the bucket. A bare string stands for ``{code: …}``."""
+    """A Lambda function that transforms events before delivery. A bare string stands for ``{code: …}``."""
 
     code: str = Field(
         description="`bundled`, the folder of your own Python function, relative to the project's root, or the ARN of "
         "a function's version or alias"
     )
-    handler: HandlerName | None = Field(default=None, description="file and function of a folder, like `main.handler`")
+    handler: HandlerName | None = Field(
+        default=None, description="file and function in your own folder, like `main.handler`"
+    )
     memory_mib: int | None = Field(
         default=None,
         ge=128,
         le=10240,
         alias="memoryMiB",
-        description="memory in MiB, 128 to 10,240, of a function created here; default: 512",
+        description="memory of a function created here, in MiB, 128 to 10,240; default: 512",
     )
     timeout_seconds: int | None = Field(
         default=None,
         ge=1,
         le=300,
-        description="seconds that one invocation may take, 1 to 300, of a function created here; default: 60",
+        description="timeout of a function created here, in seconds, 1 to 300; default: 60",
     )
     retries: int = Field(
-        default=3, ge=0, le=300, description="how often Firehose retries a failed invocation, 0 to 300"
+        default=3, ge=0, le=300, description="number of times that Firehose retries a failed invocation, 0 to 300"
     )
     backup: bool = Field(
         default=False,
-        description="also keep the records as they arrived, under `originals/`; going back to `false` replaces the "
+        description="also keep the original records, under `originals/`; changing `true` back to `false` replaces the "
         "stream",
     )
 
     @property
     def is_arn(self) -> bool:
-        """Whether the function exists already."""
+        """Whether the function is an existing one."""
         return self.code.startswith("arn:")
 
     @property
@@ -259,7 +261,7 @@ class Transform(Section):
         if self.is_arn:
             if not re.fullmatch(_FUNCTION_ARN, self.code):
                 raise problem(
-                    f'code: "{self.code}" is not the ARN of a version or alias of a function; it ends with '
+                    f'code: "{self.code}" is not the ARN of a version or alias of a function; such an ARN ends with '
                     ":function:NAME:VERSION, or :$LATEST"
                 )
             created = {
@@ -271,12 +273,12 @@ class Transform(Section):
                 raise problem(f"an existing function is not changed; remove {listed(given)}")
         elif self.is_folder:
             if self.handler is None:
-                raise problem("a function from a folder needs a handler, like handler: main.handler")
+                raise problem("a function from a folder requires a handler, like handler: main.handler")
             file = Path(self.code) / f"{self.handler.partition('.')[0]}.py"
             if not (_ROOT / file).is_file():
-                raise problem(f"code: there is no file {file} in the project; give the folder that contains it")
+                raise problem(f"code: the project has no file {file}; specify the folder that contains it")
         elif self.handler is not None:
-            raise problem("the bundled function has its own handler; remove handler, or give a folder as code")
+            raise problem("the bundled function has its own handler; remove handler, or set code to a folder")
         return self
 
 
@@ -285,24 +287,24 @@ class Archive(Account):
 
     region: Region = Field(description="home region: where the stream and the bucket are")
     destination_regions: Distinct[Region] = Field(
-        default=(), description="regions that events may come from; default: those that applications use"
+        default=(), description="regions that events may come from; default: those of the applications"
     )
     senders: Senders | None = Field(default=None, description="who may send events; default: the applications")
     sender_role_name: RoleName = Field(
         default="CWLtoKinesisFirehoseRole",
-        description="the role that CloudWatch Logs assumes to put events into the stream",
+        description="name of the role that CloudWatch Logs assumes to put events into the stream",
     )
     stream_name: StreamName | None = Field(
-        default=None, description="name of the stream, for one that existed before; default: auto-named by Pulumi"
+        default=None, description="name of the stream, to adopt an existing one; default: auto-named by Pulumi"
     )
     destination_names: dict[Region, DestinationName] = Field(
         default={},
-        description="region → name of its Logs destination, for those that existed before; default: auto-named by "
-        "Pulumi",
+        description="region → name of its Logs destination, to adopt existing ones; default: auto-named by Pulumi",
     )
     bucket: Bucket = Field(default=Bucket(), description="how long events are kept, and what protects them")
     existing_bucket: Annotated[ExistingBucket, BeforeValidator(named)] | None = Field(
-        default=None, description="an existing bucket: a name, or an object with a name; default: create one"
+        default=None,
+        description="an existing bucket to deliver to: a name, or an object with a name; default: create one",
     )
     key: KeyChoice | None = Field(
         default=None,
@@ -313,15 +315,15 @@ class Archive(Account):
         default=(),
         description="log groups of the central account itself, in the home region: names, or objects with a name",
     )
-    delivery: Delivery = Field(default=Delivery(), description="how events are written to the bucket")
+    delivery: Delivery = Field(default=Delivery(), description="how events are delivered to the bucket")
     transform: Annotated[Transform, BeforeValidator(_coded)] | None = Field(
         default=None,
-        description="change events on their way: a code, or an object with a code; default: they arrive as sent",
+        description="transform events before delivery: `code`, or an object with `code`; default: no transform",
     )
     alarms: Annotated[dict[Region, TopicArn], BeforeValidator(_topics)] | None = Field(
         default=None,
-        description="notify SNS topics when something goes wrong, and create a dashboard: `create` creates a topic in "
-        "each region, region → ARN uses existing topics; default: no alarms",
+        description="create alarms that notify SNS topics, and a dashboard: `create` creates a topic in each region, "
+        "region → ARN uses existing topics; default: no alarms",
     )
 
     @property
@@ -346,12 +348,12 @@ class Archive(Account):
 
     @property
     def keeps_originals(self) -> bool:
-        """Whether records are also kept as they arrived, beside what a transform makes of them."""
+        """Whether the original records are kept in addition to the transformed ones."""
         return self.transform is not None and self.transform.backup
 
     @property
     def bootstrap_parameters(self) -> dict[str, str]:
-        """Parameter → value of ``bootstrap/archive-account.yaml``, for permissions on existing resources."""
+        """Parameter → value for ``bootstrap/archive-account.yaml``, which grants permissions on existing resources."""
         own_bucket = self.existing_bucket is not None and self.bucket_owner == self.account
         return {
             "SenderRoleName": self.sender_role_name,
@@ -371,7 +373,7 @@ class Archive(Account):
         return {"DestinationName": names[0] if len(names) == 1 else f"{common}*"}
 
     def completed(self, applications: Iterable[Application]) -> Archive:
-        """Return the archive with the regions and senders that it leaves to the applications of its stack."""
+        """Return the archive with regions and senders derived from the applications of its stack, unless it has own."""
         applications = list(applications)
         changed: dict[str, object] = {}
         if not self.destination_regions:
@@ -388,12 +390,12 @@ class Archive(Account):
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
-        # What the pipeline logs about itself would come back to it, forever ("Log recursion prevention").
+        # The pipeline would archive its own logs, endlessly ("Log recursion prevention").
         function = f"/aws/lambda/{self.transform.function_name}" if self.transform and self.transform.is_arn else None
         for group in self.own_log_groups:
             if group.name.startswith(PIPELINE_LOG_GROUPS) or group.name == function:
                 raise problem(
-                    f"ownLogGroups: {group.name} is where the archive itself logs; archived, each event would cause "
-                    "another; remove it"
+                    f"ownLogGroups: the archive itself logs to {group.name}, so archiving it would cause an endless "
+                    "loop; remove it"
                 )
         return self

@@ -1,4 +1,4 @@
-"""What no key can check by itself: the parts of a stack file compared with each other, and with an archive."""
+"""Checks across keys: the sections of a stack file compared with each other, and with an archive."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from topology.settings.stack import Settings
 from topology.settings.types import listed, repeated
 
 MAX_TRUST_CHARACTERS = 2048
-"""What IAM accepts as the trust policy of a role, unless the quota was raised ("IAM and STS quotas")."""
+"""Default quota for the size of a role's trust policy ("IAM and STS quotas")."""
 
 
 def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) -> Iterator[str]:
-    """Yield the problems of a stack file that no key has by itself.
+    """Yield the problems between the keys of a stack file.
 
     Args:
-        given: the sections that the file has, valid or not.
+        given: the sections in the file, valid or not.
         settings: those that are valid.
         file: name of the stack file.
     """
@@ -42,11 +42,11 @@ def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) 
     if "applications" not in given:
         for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
             if not value:
-                yield f"archive.{key}: is required in a stack without applications, which it could be taken from"
+                yield f"archive.{key}: is required in a stack without applications to derive it from"
     if archive.bucket.object_lock and not settings.retain:
         yield (
-            "archive.bucket.objectLock: a bucket of a stack with retain: false is emptied and deleted, which its lock "
-            "would prevent; remove one of the two"
+            "archive.bucket.objectLock: with retain: false the bucket is emptied and deleted, which Object Lock "
+            "prevents; remove one of the two"
         )
     if archive.alarms is None and settings.alarms:
         yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
@@ -83,7 +83,7 @@ def unserved(
         regions: regions in which the archive has a destination.
         accounts: IDs of the accounts that the archive admits.
         organization: the organization that the archive admits; only AWS knows which accounts are in it.
-        file: the archive's stack file, named as the place to fix.
+        file: the archive's stack file, where to fix it.
     """
     regions, accounts = sorted(regions), sorted(accounts)
     for application in applications:
@@ -144,11 +144,14 @@ def _wrong_topics(archive: Archive) -> Iterator[str]:
         yield f"archive.alarms: has no topic in {region}, where the archive has its stream or a destination; add one"
     for region, arn in topics.items():
         if arn.split(":")[3] != region:
-            yield f"archive.alarms.{region}: {arn} is in another region, and an alarm notifies topics of its own only"
+            yield (
+                f"archive.alarms.{region}: {arn} is in another region, but alarms only notify topics in their own; use "
+                f"a topic in {region}"
+            )
 
 
 def _oversized_trust(archive: Archive) -> Iterator[str]:
-    """The trust policy of the sender role fills up first: a destination policy holds some 330 accounts."""
+    """The trust policy of the sender role is the tightest limit: a destination policy holds about 330 accounts."""
     trust = policies.sender_role_trust(
         home_region=archive.region,
         account=archive.account,
@@ -170,15 +173,15 @@ def _too_many_partitions(archive: Archive, applications: Iterable[Application]) 
         for application in applications
         for region, groups in application.regions.items()
         for name in [*(group.name for group in groups.log_groups), *([""] if groups.all else [])]
-    ] or [  # other stacks say which log groups there are
+    ] or [  # the log groups are in other stacks
         (account, region, "") for account in archive.sender_accounts for region in archive.destination_regions
     ]
     sources += [(archive.account, archive.region, group.name) for group in archive.own_log_groups]
     partitions = len({source[: len(LAYOUTS[layout].partitioned_by)] for source in sources})
     if partitions > MAX_PARTITIONS:
         yield (
-            f"archive.delivery.layout: {layout} makes {partitions} partitions of this stack, and a stream writes "
-            f"{MAX_PARTITIONS} at a time; choose one with fewer, like dated"
+            f"archive.delivery.layout: {layout} creates {partitions} partitions for this stack, but a stream supports "
+            f"{MAX_PARTITIONS}; choose a layout with fewer, like dated"
         )
 
 
@@ -188,12 +191,13 @@ def _resources_of_other_regions(archive: Archive) -> Iterator[str]:
         region = str(arn).split(":")[3] if str(arn).startswith("arn:") else archive.region
         if region != archive.region:
             yield (
-                f"archive.{key}: is in {region}, and the stream in {archive.region}; give a {what} in {archive.region}"
+                f"archive.{key}: is in {region}, but the stream is in {archive.region}; use a {what} in "
+                f"{archive.region}"
             )
 
 
 def _border_crossings(settings: Settings, places: list[tuple[str, str]]) -> Iterator[str]:
-    """Nothing crosses from one AWS partition to another: neither roles nor destinations."""
+    """Yield the regions in another AWS partition: neither roles nor destinations work across partitions."""
     places = [
         *places,
         *((f"applications, account {a.account}", region) for a in settings.applications for region in a.regions),

@@ -1,4 +1,4 @@
-"""Turns the config of a stack into settings, or into one error with every problem of its file."""
+"""Turns a stack's config into settings, or into one error with every problem of its file."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class SettingsError(Exception):
 
 
 def load(config: Mapping[str, str], stack: str) -> Settings:
-    """Turn the config of a stack into settings.
+    """Turn a stack's config into settings.
 
     Args:
         config: key → value of the project's namespace, as the engine passes them: objects, lists and Booleans as JSON.
-            An empty value counts as not given.
+            An empty value counts as absent.
         stack: the stack's name; errors name its file.
 
     Raises:
@@ -70,7 +70,7 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        return text  # a string where something else is expected: validation says so
+        return text  # a string where something else is expected: validation reports it
 
 
 def _valid_parts(given: Mapping[str, object]) -> Settings:

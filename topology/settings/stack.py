@@ -1,4 +1,4 @@
-"""All that a stack file says."""
+"""The settings in a stack file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from topology.settings.types import RoleName, Section
 
 
 class Settings(Section):
-    """All that a stack file says: an archive, applications, or both."""
+    """The settings in a stack file: an archive, applications, or both."""
 
     archive: Archive | None = Field(default=None, description="the central account")
     archive_stack: str | None = Field(
-        default=None, min_length=1, description="the archive's stack, for a stack without an archive"
+        default=None, min_length=1, description="the stack of the archive, for a stack without one"
     )
     defaults: Defaults = Field(default=Defaults(), description="defaults for all of `applications`")
     applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
     filter_roles: bool = Field(
         default=False,
-        description="give the subscription filters a role in their own account, which an archive that admits an "
+        description="create a role for the subscription filters in their own account, which an archive that admits an "
         "organization requires; automatic if such an archive is in this stack",
     )
     alarms: bool = Field(
@@ -31,13 +31,13 @@ class Settings(Section):
     promoted_from: str | None = Field(
         default=None,
         min_length=1,
-        description="the stack that has to run a commit, and deliver, before this one may (`ops promote`); "
-        "default: the archive's stack",
+        description="the stack that has to run a commit, and deliver events, before this one may run it (`ops "
+        "promote`); default: the archive's stack",
     )
     preview_role: RoleName | None = Field(
         default=None,
-        description="a role to assume in every account instead of its `deployerRole`, for previews that may only "
-        "read; `pulumi up` rejects it",
+        description="name of a read-only role to assume in every account instead of its `deployerRole`, for previews; "
+        "`pulumi up` rejects it",
     )
     retain: bool = Field(
         default=True,
@@ -46,11 +46,11 @@ class Settings(Section):
 
     @property
     def filters_have_roles(self) -> bool:
-        """Whether subscription filters get a role: if the stack says so, or if its own archive requires it."""
+        """Whether subscription filters have a role: if the stack sets it, or its own archive requires it."""
         return self.filter_roles or (self.archive is not None and self.archive.sender_organization is not None)
 
     def completed(self) -> Settings:
-        """Return the settings with everything inherited, and the role for previews in every account if there is one."""
+        """Return the settings with all inherited values, and with the preview role, if any, in every account."""
         role = {} if self.preview_role is None else {"deployer_role": self.preview_role}
         applications = tuple(each.completed(self.defaults).model_copy(update=role) for each in self.applications)
         archive = self.archive and self.archive.completed(applications).model_copy(update=role)

@@ -1,4 +1,4 @@
-"""Values that a stack file may hold, each with the error that it gets when it is wrong."""
+"""Types of the values in a stack file, each with the error for an invalid one."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Section(BaseModel):
 
 
 def problem(text: str) -> PydanticCustomError:
-    """Return an error that reaches the operator as it is."""
+    """Return an error whose text is shown to the operator as it is."""
     return PydanticCustomError("problem", "{text}", {"text": text})
 
 
 def listed(values: Iterable[object]) -> str:
-    """Write values as a list for people."""
+    """Return values as a list for display."""
     return ", ".join(map(str, values)) or "nothing"
 
 
@@ -60,12 +60,12 @@ def repeated(values: Iterable[str]) -> list[str]:
 def not_empty(value: _Sized) -> _Sized:
     """Reject an empty list or object."""
     if not value:
-        raise problem("is empty; give at least one")
+        raise problem("is empty; specify at least one")
     return value
 
 
 def named(value: object) -> object:
-    """Take a bare name for an object with a name."""
+    """Accept a bare name in place of an object with a name."""
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -73,7 +73,7 @@ def matching(what: str, pattern: str, allowed: str) -> AfterValidator:
     """Return a validator that accepts what matches a regular expression.
 
     Args:
-        what: the expected value, with its article.
+        what: what the value is, with an article.
         pattern: the regular expression.
         allowed: the same in words, for the error.
     """
@@ -89,11 +89,11 @@ def matching(what: str, pattern: str, allowed: str) -> AfterValidator:
 def _account(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise problem(
-            "is an unquoted number, and YAML may change such a number; an account ID is a string of 12 digits: "
-            f'put it in quotes, like "{int(value):012d}"'
+            "is an unquoted number, which YAML may change; an account ID is a string of 12 digits: put it in quotes, "
+            f'like "{int(value):012d}"'
         )
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{12}", value):
-        raise problem(f'{json.dumps(value)} is not an account ID; write 12 digits in quotes, like "111111111111"')
+        raise problem(f'{json.dumps(value)} is not an account ID; allowed: 12 digits in quotes, like "111111111111"')
     return value
 
 
@@ -117,7 +117,7 @@ def _as_tuple(value: object) -> object:
 
 def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if duplicates := repeated(getattr(value, "name", value) for value in values):
-        raise problem(f"{listed(duplicates)} is listed more than once; keep one of them")
+        raise problem(f"{listed(duplicates)} is listed more than once; keep one entry")
     return values
 
 
@@ -151,17 +151,19 @@ LogGroupPattern = Annotated[str, matching("the name of a log group, or a pattern
                                           "1 to 512 letters, digits and _-/.#, and * for any of them")]  # fmt: skip
 SystemField = Literal["@aws.account", "@aws.region", "@source.log"]
 StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
-DeployerRole = Annotated[RoleName, Field(description="the role that Pulumi assumes in the account")]
+DeployerRole = Annotated[RoleName, Field(description="name of the role that Pulumi assumes in the account")]
 
 
 class Account(Section):
-    """An AWS account that the stack works in."""
+    """An AWS account that the stack deploys to."""
 
     account: AccountId = Field(description="the account ID, in quotes")
-    alias: Alias | None = Field(default=None, description="a short name for people; default: the account ID")
+    alias: Alias | None = Field(
+        default=None, description="a short name for display and for resource names; default: the account ID"
+    )
     deployer_role: DeployerRole = DEPLOYER_ROLE
 
     @property
     def label(self) -> str:
-        """What people call the account: its alias, or else its ID."""
+        """The display name of the account: its alias, or else its ID."""
         return self.alias or self.account

@@ -1,4 +1,4 @@
-"""Each policy document, to the letter: a right more or less is a change that someone has to read here."""
+"""Every policy document, literally: any change of a permission has to show up in this file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def statements(document: str) -> list[dict[str, object]]:
     return listed
 
 
-def test_the_bucket_refuses_everything_that_does_not_come_over_tls() -> None:
+def test_the_bucket_denies_every_request_without_tls() -> None:
     assert statements(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None)) == [
         {
             "Sid": "DenyInsecureTransport",
@@ -40,12 +40,12 @@ THROUGH_S3 = {
 }
 
 
-def test_a_bucket_with_a_key_refuses_objects_that_are_encrypted_otherwise() -> None:
-    _, *refusals = statements(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=KEY))
-    assert {(each["Effect"], each["Principal"], each["Action"], str(each["Resource"])) for each in refusals} == {
+def test_a_bucket_with_a_key_denies_objects_that_are_not_encrypted_with_it() -> None:
+    _, *denials = statements(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=KEY))
+    assert {(each["Effect"], each["Principal"], each["Action"], str(each["Resource"])) for each in denials} == {
         ("Deny", "*", "s3:PutObject", "['arn:aws:s3:::logs/*']")
     }
-    assert [each["Condition"] for each in refusals] == [
+    assert [each["Condition"] for each in denials] == [
         {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
         {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}},
         {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}},
@@ -84,7 +84,7 @@ def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only(
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:e",
         key_arn=KEY,
-        foreign_bucket=False,
+        cross_account_bucket=False,
         function_arn=None,
     )
     assert statements(policy)[-1] == {
@@ -96,14 +96,14 @@ def test_the_delivery_role_encrypts_with_the_key_through_s3_for_its_bucket_only(
     }
 
 
-def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
+def test_the_delivery_role_invokes_the_transform_and_no_other_function() -> None:
     function = "arn:aws:lambda:eu-west-1:111111111111:function:t:$LATEST"
     policy = policies.delivery_role_policy(
         home_region="eu-west-1",
         bucket_arn="arn:b",
         error_log_stream_arn="arn:e",
         key_arn=None,
-        foreign_bucket=False,
+        cross_account_bucket=False,
         function_arn=function,
     )
     assert statements(policy)[-1] == {
@@ -114,7 +114,7 @@ def test_the_delivery_role_calls_the_transform_and_no_other_function() -> None:
     }
 
 
-def test_the_transform_puts_again_into_its_stream_and_logs_and_nothing_else() -> None:
+def test_the_transform_resubmits_to_its_stream_and_logs_and_nothing_else() -> None:
     group = "arn:aws:logs:eu-west-1:111111111111:log-group:t"
     policy = policies.transform_role_policy(stream_arn="arn:s", log_group_arn=group)
     assert statements(policy) == [
@@ -154,7 +154,7 @@ def test_the_delivery_role_writes_objects_and_its_errors_and_nothing_else() -> N
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:aws:logs:eu-west-1:111111111111:log-group:e:*",
         key_arn=None,
-        foreign_bucket=False,
+        cross_account_bucket=False,
         function_arn=None,
     )
     assert statements(policy) == [
@@ -240,7 +240,7 @@ def test_a_destination_admits_the_senders_by_bare_account_ids() -> None:
     ]
 
 
-def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> None:
+def test_an_organization_is_admitted_by_a_condition_in_addition_to_the_accounts() -> None:
     destination = "arn:aws:logs:eu-west-1:111111111111:destination:archive"
     policy = policies.destination_policy(
         destination_arn=destination, sender_accounts=["222222222222"], sender_organization="o-exampleorg1"
@@ -257,7 +257,7 @@ def test_an_organization_is_admitted_by_a_condition_beside_the_accounts() -> Non
     }
 
 
-def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_beside_the_archive() -> None:
+def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_and_the_archive() -> None:
     trust = policies.sender_role_trust(
         home_region="eu-west-1", account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
     )
@@ -279,7 +279,7 @@ def test_the_filter_role_is_for_cloudwatch_logs_on_behalf_of_its_own_account() -
     ]
 
 
-def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_nothing_else() -> None:
+def test_the_filter_role_puts_events_in_the_subscribed_regions_of_its_account_and_nothing_else() -> None:
     policy = policies.filter_role_policy(account="222222222222", regions=["us-east-1", "eu-west-1"])
     assert statements(policy) == [
         {
@@ -302,7 +302,7 @@ def test_the_filter_role_puts_events_of_its_accounts_subscribed_regions_and_noth
         ("us-gov-west-1", "aws-us-gov", "logs.amazonaws.com"),
     ],
 )
-def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, partition: str, principal: str) -> None:
+def test_every_arn_and_principal_is_in_the_partition_of_its_region(region: str, partition: str, principal: str) -> None:
     trusts = [
         policies.sender_role_trust(
             home_region=region, account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
@@ -322,7 +322,7 @@ def test_every_arn_and_principal_is_of_the_partition_of_its_region(region: str, 
         assert set(re.findall("arn:([a-z-]+):", document)) == {partition}
 
 
-def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_only() -> None:
+def test_only_alarms_of_the_archive_and_its_senders_publish_to_a_topic_and_only_over_tls() -> None:
     topic = "arn:aws:sns:eu-west-1:111111111111:archive-alarms"
     accounts = ["222222222222", "111111111111", "111111111111"]
     policy = policies.topic_policy(topic_arn=topic, region="eu-west-1", accounts=accounts, organization="o-exampleorg1")
@@ -342,9 +342,9 @@ def test_a_topic_is_told_by_the_alarms_of_the_archive_and_its_senders_over_tls_o
     assert by_organization["Condition"] == {"StringEquals": {"aws:SourceOrgID": "o-exampleorg1"}}
 
 
-def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_else() -> None:
+def test_a_bucket_in_another_account_has_to_admit_the_delivery_role_and_nobody_else() -> None:
     role = "arn:aws:iam::111111111111:role/archive-delivery-role"
-    find, write = statements(policies.foreign_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
+    find, write = statements(policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
     assert find["Principal"] == write["Principal"] == {"AWS": role}
     assert write["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"]
     assert (find["Resource"], write["Resource"]) == ("arn:aws:s3:::logs", "arn:aws:s3:::logs/*")
@@ -353,17 +353,16 @@ def test_the_owner_of_a_foreign_bucket_lets_the_delivery_role_write_and_nobody_e
         bucket_arn="arn:aws:s3:::logs",
         error_log_stream_arn="arn:e",
         key_arn=None,
-        foreign_bucket=True,
+        cross_account_bucket=True,
         function_arn=None,
     )
     assert statements(allowed)[1]["Action"] == write["Action"]
 
 
 @pytest.mark.parametrize(("role", "more"), [(None, {}), ("arn:r", {"RoleArn": "arn:r"})])
-def test_an_account_policy_names_destination_pattern_and_role(role: str | None, more: dict[str, str]) -> None:
+def test_an_account_policy_has_destination_pattern_and_role(role: str | None, more: dict[str, str]) -> None:
     document = policies.account_policy(destination_arn="arn:d", filter_pattern="ERROR", role_arn=role)
-    said = {"DestinationArn": "arn:d", "FilterPattern": "ERROR"}
-    assert json.loads(document) == {**said, **more}
+    assert json.loads(document) == {"DestinationArn": "arn:d", "FilterPattern": "ERROR", **more}
 
 
 @pytest.mark.parametrize(
@@ -376,12 +375,12 @@ def test_an_account_policy_names_destination_pattern_and_role(role: str | None, 
         ({"Service": "logs.amazonaws.com"}, []),
     ],
 )
-def test_a_statement_names_its_principals_in_any_form_of_aws(principal: object, named: list[str]) -> None:
+def test_principals_are_read_in_either_notation(principal: object, named: list[str]) -> None:
     assert policies.principals({"Effect": "Allow", "Principal": principal}) == named
     assert policies.principals({"Effect": "Allow"}) == []
 
 
 @pytest.mark.parametrize("policy", [None, "", '{"Statement": []}', {"Statement": {"Effect": "Deny"}}])
-def test_a_document_that_allows_nothing_has_no_statement_that_allows(policy: str | dict[str, Any] | None) -> None:
+def test_a_document_that_allows_nothing_has_no_allow_statement(policy: str | dict[str, Any] | None) -> None:
     assert policies.allowing(policy) == []
     assert policies.allowing('{"Statement": {"Effect": "Allow"}}') == [{"Effect": "Allow"}]
