@@ -24,15 +24,13 @@ from tests.graph.topologies import broken_stacks, one_graph_stacks, organization
 from topology.layouts import LAYOUTS
 from topology.patterns import CANARY
 
-settings.register_profile("graph", max_examples=40, deadline=None)
-settings.load_profile("graph")
-
+_EXAMPLES = settings(max_examples=40)
 _SEED = 0 if os.environ.get("CI") else random.randrange(2**32)  # noqa: S311 - no secret
 
 
 def topologies(test: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
     """Check a property on random topologies: the same ones for every property, so that each is recorded once."""
-    return seed(_SEED)(given(one_graph_stacks())(test))
+    return _EXAMPLES(seed(_SEED)(given(one_graph_stacks())(test)))
 
 
 def record(config: dict[str, Any], *, stack: str = "test", referenced: dict[str, Any] | None = None) -> Graph:
@@ -204,6 +202,7 @@ def test_filters_have_a_role_of_their_account_exactly_when_an_organization_is_ad
         assert role is None or policies[account] in subscription.dependencies
 
 
+@_EXAMPLES
 @given(one_graph_stacks().filter(organization_of))
 def test_an_application_stack_without_required_filter_roles_is_rejected(config: dict[str, Any]) -> None:
     archive_config, applications_config = split(config)
