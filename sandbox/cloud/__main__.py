@@ -69,7 +69,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     from ministack.core import iam_actions, iam_evaluator
     from ministack.services import cloudwatch_logs
 
-    from sandbox.cloud import account_policies, alarms, delivery, destinations, events, firehose, keys, rights
+    from sandbox.cloud import account_policies, alarms, delivery, destinations, events, firehose, keys, permissions
     from sandbox.cloud.patch import replace
 
     for part in (alarms, firehose, keys, destinations, delivery, events):
@@ -85,18 +85,18 @@ def _app() -> Callable[..., Awaitable[None]]:
         iam_evaluator,
         "enforce",
         "access_key_id iam_action service region resource_arn service_context",
-        lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
+        lambda *args, **kwargs: permissions.recorded(enforce, *args, **kwargs),
     )
     resource = replace(
         iam_actions,
         "extract_resource_arn",
         "service method path headers body query_params region account_id",
-        lambda *request: rights.resource_of(resource, *request),
+        lambda *request: permissions.resource_of(resource, *request),
     )
     answers: dict[str, Callable[..., object]] = {
-        "calls": rights.calls,
+        "calls": permissions.calls,
         "idle": lambda: {"idle": firehose.idle()},
-        "join": rights.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
+        "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
         "key": keys.make,  # /_sandbox/key/ACCOUNT/REGION/ID
     }
 
