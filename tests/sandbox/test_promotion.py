@@ -134,6 +134,16 @@ def test_who_is_asked_and_says_no_keeps_the_stack_as_it_is(checkout: Promoted) -
     assert "archive is left as it is" in done.stderr
 
 
+def test_a_file_without_keys_of_the_program_is_no_stack_to_promote(checkout: Promoted) -> None:
+    file = checkout.folder / "Pulumi.mine.yaml"
+    file.write_text("encryptionsalt: v1:x\n", encoding="utf-8")
+    try:
+        assert checkout.ops("stacks").split() == ["archive", "app-dev", "app-prod"]
+        assert "there is no Pulumi.mine.yaml" in checkout.promote("mine", status=2)
+    finally:
+        file.unlink()
+
+
 def test_a_stack_that_is_not_there_is_told(checkout: Promoted) -> None:
     assert "there is no Pulumi.staging.yaml" in checkout.promote("staging", status=2)
 
@@ -191,9 +201,14 @@ def test_what_was_changed_beside_pulumi_fails_the_check_of_the_night(checkout: P
 def test_stacks_are_listed_in_the_order_of_promotion_or_those_that_a_change_touches(checkout: Promoted) -> None:
     since = checkout.git("rev-parse", "HEAD")
     checkout.commit("for the list")
-    assert json.loads(checkout.ops("stacks", "--json")) == ["archive", "app-dev", "app-prod"]
-    assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == ["archive"]
-    assert checkout.ops("stacks", "--since", "HEAD").strip() == ""
+    assert checkout.ops("stacks").split() == ["archive", "app-dev", "app-prod"]
+    assert json.loads(checkout.ops("stacks", "--json")) == [
+        {"stack": "archive", "applications": 0},
+        {"stack": "app-dev", "applications": 1},
+        {"stack": "app-prod", "applications": 2},
+    ]
+    assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == [{"stack": "archive", "applications": 0}]
+    assert checkout.ops("stacks", "--since", "HEAD") == ""
     assert "what changed since nothing-like-this is not known" in checkout.ops(
         "stacks", "--since", "nothing-like-this", status=2
     )
