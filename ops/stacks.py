@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 _BESIDE = (".ci/", ".github/", "benchmarks/", "bootstrap/", "docs/", "ops/", "sandbox/", "tests/")
 _BESIDE_FILES = (
-    ".gitignore", ".yamllint.yaml", "LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements-dev.txt",
+    ".gitattributes", ".gitignore", ".yamllint.yaml", "LICENSE", "Makefile", "README.md", "pyproject.toml",
+    "requirements-dev.txt",
 )  # fmt: skip
 """What no stack is made from. Everything else may be: a folder of the operator can hold the code of a transform."""
 
