@@ -18,8 +18,9 @@ from topology.regions import PARTITIONS
 
 _SCOPE = re.compile(rb"Credential=[^/]+/\d+/([a-z0-9-]+)/(\w+)/")
 _ARN = re.compile(rb"(arn)(:|%3A)aws-[a-z-]+(?=:|%3A)", re.IGNORECASE)
-_OWN_ARN = re.compile(rb"\b(arn)(:|%3A)aws(?=:|%3A)", re.IGNORECASE)
+_OWN_ARN = re.compile(rb"(arn)(:|%3A)aws(?=:|%3A)", re.IGNORECASE)
 _CHECKSUMS = (b"content-md5", b"x-amz-checksum-", b"x-amz-content-sha256")
+_DOCUMENTS = (b"application/json", b"application/xml", b"text/xml")
 _TRANSLATED = b"x-sandbox-translated"
 Headers = list[tuple[bytes, bytes]]
 Message = dict[str, Any]
@@ -67,12 +68,13 @@ async def translated(app: Application, scope: Message, receive: Receive, send: S
         parts.append(message.get("body", b""))
         if message.get("more_body"):
             return
-        # Objects stay as they are; a client would find that they do not match their checksums.
-        is_object = found[2] == b"s3" and b"policy" not in asked["query_string"]
         whole = b"".join(parts)
-        whole = whole if is_object else _OWN_ARN.sub(rb"\1\2" + partition.encode(), whole)
-        headers = started.get("headers", [])
-        await send({**started, "headers": list(headers) if is_object else _sized(headers, whole)})
+        # Objects stay as they are: a client compares them with their checksums.
+        content_type = {name.lower(): value for name, value in started["headers"]}.get(b"content-type", b"")
+        if found[2] != b"s3" or content_type.startswith(_DOCUMENTS):
+            whole = _OWN_ARN.sub(rb"\1\2" + partition.encode(), whole)
+            started["headers"] = _sized(started["headers"], whole)
+        await send(started)
         await send({"type": "http.response.body", "body": whole})
 
     await app(asked, request, answer)
