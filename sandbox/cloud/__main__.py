@@ -69,10 +69,20 @@ def _app() -> Callable[..., Awaitable[None]]:
     from ministack.core import iam_actions, iam_evaluator
     from ministack.services import cloudwatch_logs
 
-    from sandbox.cloud import account_policies, alarms, delivery, destinations, events, firehose, keys, rights
+    from sandbox.cloud import (
+        account_policies,
+        alarms,
+        delivery,
+        destinations,
+        events,
+        firehose,
+        keys,
+        partitions,
+        rights,
+    )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events):
+    for part in (alarms, firehose, keys, destinations, delivery, events, partitions):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 
@@ -103,7 +113,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         path = scope.get("path", "")
         if not path.startswith("/_sandbox/"):
-            await app(_over_tls(scope), receive, send)
+            await partitions.translated(app, _over_tls(scope), receive, send)
             return
         *_, question = path.split("/", 2)
         answer, *arguments = question.split("/")
