@@ -10,23 +10,23 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-u
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed  ## make the virtual environment, from hashed requirements
+setup: .venv/installed  ## create the virtual environment, from hashed requirements
 
 .venv/installed: requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-demo: setup  ## show the main job on the sandbox, with the stack files of the project
+demo: setup  ## deploy the stack files on the sandbox: does every event arrive?
 	$(BIN)/python -m sandbox demo
 
 sandbox: setup  ## start the sandbox's cloud in the background
 	$(BIN)/python -m sandbox up
 
-sandbox-down: setup  ## end the sandbox, and remove all that was in it
+sandbox-down: setup  ## stop the sandbox, and remove everything in it
 	$(BIN)/python -m sandbox down
 
-check: setup  ## lint, format, types, who imports whom, YAML, what GitHub reads
+check: setup  ## lint, format, types, import rules, YAML, and the files that GitHub reads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,18 +38,18 @@ check: setup  ## lint, format, types, who imports whom, YAML, what GitHub reads
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
-unit: setup  ## the unit tests: no engine, no cloud, seconds
+unit: setup  ## run the unit tests: no engine, no cloud, seconds
 	$(BIN)/pytest tests/unit
 
-test: check  ## everything that CI runs
+test: check  ## run all checks and tests, as CI does
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-lock: setup  ## write both requirement files anew from pyproject.toml
+lock: setup  ## compile both requirement files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
 	$(COMPILE) --extra dev --output-file requirements-dev.txt pyproject.toml
 
 docs: setup  ## write the tables of docs/configuration.md from the settings
 	$(BIN)/python -m docs.reference
 
-record: setup  ## record the graphs of the tests' stacks, when a rename is meant
+record: setup  ## record the graphs of the tests' stacks, after an intended change
 	$(BIN)/python -m tests.graph.recorded_graphs

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Previews the stacks that a change touches, and writes report.md and gate.txt beside what the engine said of each.
+# Previews the stacks that a change affects, and writes report.md and gate.txt beside the previews.
 #
 #   .github/preview.sh BASE FOLDER pulumi            with credentials
 #   .github/preview.sh BASE FOLDER sandbox/pulumi    on the sandbox
 #
-# The exit status is that of the gate. LABELS, separated by spaces, may let something that holds data go: allow:NAME.
+# The exit status is that of the gate. A label allow:NAME in LABELS, separated by spaces, lets a resource that holds data be
+# deleted or replaced.
 set -euo pipefail
 base=$1 folder=$2 pulumi=$3
 mkdir -p "$folder"
 previews=()
 for stack in $(.venv/bin/python -m ops stacks --since "$base"); do
-    # A copy, since the engine writes into the stack file what the command line says.
+    # A copy, since the engine writes options of the command line to the stack file.
     cp "Pulumi.$stack.yaml" "$folder/"
-    # A preview that fails says why in what it printed; the report tells, and the gate stays shut.
+    # If a preview fails, the report says why, and the gate fails.
     "$pulumi" preview --json --show-sames --non-interactive --stack "$stack" \
         --config-file "$folder/Pulumi.$stack.yaml" \
         --config central-log-archive:previewRole=central-log-archive-previewer > "$folder/$stack.json" || true

@@ -179,7 +179,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    sizes: Annotated[str, typer.Option(help="Sizes to measure, as ACCOUNTSxREGIONSxLOG_GROUPS, separated by commas.")] = (
+    sizes: Annotated[str, typer.Option(help="Sizes, as ACCOUNTSxREGIONSxLOG_GROUPS, separated by commas.")] = (
         "5x1x5,5x3x20,25x3x20,50x3x20"
     ),
     *,

@@ -124,7 +124,7 @@ def _data(stack: str, archived: Archived) -> dict[str, object]:
 
 
 def _show(stack: str, archived: Archived) -> None:
-    events = Table("account", "region", "log group", "sent", "arrived", title=f"Events of the archive {stack}")
+    events = Table("account", "region", "log group", "sent", "arrived", title=f"Events in the archive of stack {stack}")
     for place in sorted(archived.sent | archived.arrived):
         events.add_row(*place, archived.sent[place], archived.arrived[place])
     stdout.print(events)

@@ -23,6 +23,7 @@ from topology.settings import Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
+_POLLING = {"Delay": 0.05, "MaxAttempts": 1200}
 _BUNDLED_TRANSFORM = ROOT / "functions/transform/handler.py"
 _GROUPS_OF_A_PATTERN = 2
 _WORDS = ("sandbox-1", "sandbox-2", "sandbox", "a", "b", "")
@@ -229,7 +230,7 @@ class _Cloud:
             if error.response["Error"]["Code"] != "AlreadyExistsException":
                 raise
         else:
-            formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
+            formation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig=_POLLING)
             return
         try:
             formation.update_stack(**wanted)
@@ -237,7 +238,7 @@ class _Cloud:
             if "No updates are to be performed" not in str(error):
                 raise
             return
-        formation.get_waiter("stack_update_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
+        formation.get_waiter("stack_update_complete").wait(StackName=_STACK, WaiterConfig=_POLLING)
 
 
 def _prepared(account: Archive | Application, region: str, made: list[bool]) -> Prepared:

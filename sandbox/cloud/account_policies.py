@@ -50,7 +50,7 @@ def _put(data: dict[str, Any]) -> Response:
     if data["policyType"] != _TYPE:
         return _invalid(f"The sandbox supports only account policies of type {_TYPE}.")
     if before is not None and before["policyName"] != data["policyName"]:
-        return error_response_json("LimitExceededException", "An account and region can have only one such policy.", 400)
+        return error_response_json("LimitExceededException", "An account and region can have one such policy.", 400)
     if (criteria and not _CRITERIA.fullmatch(criteria)) or len(criteria.encode()) > _MAX_CRITERIA_BYTES:
         return _invalid("selectionCriteria must be LogGroupName NOT IN [...], with at most 25 KB.")
     document = json.loads(data["policyDocument"])

@@ -109,8 +109,8 @@ def _value(queries: list[dict[str, Any]]) -> float | None:
             found = _data(metric["Namespace"], metric["MetricName"], wanted, stat["Period"], exactly=True)
             values[query["Id"]] = _STATISTICS[stat["Stat"]](found) if found else None
     (result,) = (query for query in queries if query.get("ReturnData"))
-    if query := _QUERY.fullmatch(result["Expression"]):
-        metric_name, namespace, dimension, value = query.groups()
+    if insights := _QUERY.fullmatch(result["Expression"]):
+        metric_name, namespace, dimension, value = insights.groups()
         found = _data(namespace, metric_name, {dimension: value}, result["Period"], exactly=False)
         return sum(found) if found else None
     return _math(ast.parse(result["Expression"], mode="eval").body, values)

@@ -69,7 +69,8 @@ def logs_may(role_arn: str, action: str, resource: str, *, source_arn: str) -> b
     context = {"aws:SourceArn": source_arn, "aws:SourceAccount": get_account_id()}
     if organization := permissions.organization_of(get_account_id()):
         context["aws:SourceOrgID"] = organization
-    return permissions.service_may_assume(role_arn, _SERVICE, context) and permissions.role_may(role_arn, action, resource)
+    may_assume = permissions.service_may_assume(role_arn, _SERVICE, context)
+    return may_assume and permissions.role_may(role_arn, action, resource)
 
 
 def log_group_arn(name: str) -> str:

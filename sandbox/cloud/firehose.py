@@ -42,6 +42,7 @@ _ATTEMPTS = 5
 _MAX_BATCH = 500
 _MAX_RECORD_BYTES = 1000 * 1024
 _GZIP = b"\x1f\x8b"
+_SERVICE = "firehose.amazonaws.com"
 _HANDLERS = {
     "CreateDeliveryStream": "_create_delivery_stream",
     "UpdateDestination": "_update_destination",
@@ -107,7 +108,7 @@ def _checked(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa
     if problem:
         return error_response_json("InvalidArgumentException", problem, 400)
     role_arn = config.get("RoleARN")
-    if role_arn and not permissions.caller_may("iam:PassRole", role_arn, {"iam:PassedToService": "firehose.amazonaws.com"}):
+    if role_arn and not permissions.caller_may("iam:PassRole", role_arn, {"iam:PassedToService": _SERVICE}):
         message = f"User is not authorized to perform: iam:PassRole on resource: {role_arn}"
         return error_response_json("AccessDeniedException", message, 400)
     return original(data)
@@ -133,7 +134,7 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
         return f"The sandbox supports the compression formats {', '.join(_COMPRESSIONS)} only."
     if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=_is_partitioned(config)):
         return problem
-    if "RoleARN" in config and not permissions.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
+    if "RoleARN" in config and not permissions.service_may_assume(config["RoleARN"], _SERVICE, context):
         return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
     return None
 
@@ -308,7 +309,7 @@ def _delivery_error(stream: dict[str, Any], config: dict[str, Any]) -> str | Non
     owner = s3._bucket_owner_account(bucket)
     if owner is None:
         return f"The specified bucket {bucket} does not exist."
-    if not permissions.service_may_assume(role, "firehose.amazonaws.com", context):
+    if not permissions.service_may_assume(role, _SERVICE, context):
         return f"Firehose is not authorized to assume the role {role}."
     policy = s3._bucket_policies.get_scoped(owner, None, bucket) or ""
     decision = permissions.bucket_policy_decision(policy, session, "s3:PutObject", object_arn, encryption)

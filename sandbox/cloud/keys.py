@@ -69,7 +69,9 @@ def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_ar
     return (
         key is not None
         and key["KeyState"] == "Enabled"
-        and all(permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS)
+        and all(
+            permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS
+        )
     )
 
 

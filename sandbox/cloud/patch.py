@@ -26,12 +26,11 @@ def replace(module: ModuleType, name: str, parameters: str, new: Callable[..., A
     """
     original: Callable[..., Any] | None = getattr(module, name, None)
     if original is None:
-        raise PatchError(f"{module.__name__}.{name} does not exist; adapt the extension to this version of the emulator")
+        raise PatchError(f"{module.__name__}.{name} does not exist; adapt the extension to the emulator")
     found = " ".join(inspect.signature(original).parameters)
     if found != parameters:
         raise PatchError(
-            f"{module.__name__}.{name} has the parameters ({found}), expected ({parameters}); adapt the extension to this "
-            "version of the emulator"
+            f"{module.__name__}.{name} takes ({found}), expected ({parameters}); adapt the extension to the emulator"
         )
     setattr(module, name, new)
     return original

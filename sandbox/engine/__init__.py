@@ -74,7 +74,7 @@ def _build(built: Path, console: Console) -> None:
         binaries.mkdir()
         for number, (module, tool) in enumerate(_TOOLS.items(), start=1):
             shutil.copytree(_HERE / module, work / module)
-            with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}; this takes minutes, once"):
+            with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}: minutes, only once"):
                 _go(work / module, "build", "-mod=readonly", "-buildvcs=false", "-o", f"{binaries}/", tool)
         source = Path(_go(work / "language", "list", "-m", "-f", "{{.Dir}}", _SDK).strip())
         shutil.copy(source / "python/cmd/pulumi-language-python-exec", binaries)

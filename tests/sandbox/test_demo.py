@@ -82,11 +82,11 @@ def test_a_transform_that_fails_leaves_the_demo_incomplete(tmp_path: Path) -> No
 def test_each_of_two_archives_receives_the_events_of_its_own_accounts(tmp_path: Path) -> None:
     received = demo(FOLDER / "two-archives", tmp_path)
     assert {stack: {account for account, *_ in each.sent} for stack, each in received.items()} == {
-        "eu": {"705000000002"}, "us": {"705000000004"},
+        "eu": {"705000000002"}, "gov": {"705000000004"},
     }  # fmt: skip
     assert all(each.complete for each in received.values())
     assert received["eu"].blocked
-    assert received["us"].blocked == []  # Snappy, as Firehose writes it, is nothing that the sandbox's Athena reads
+    assert received["gov"].blocked == []  # Snappy, as Firehose writes it, is nothing that the sandbox's Athena reads
 
 
 def test_a_project_without_an_archive_is_told_what_is_missing(tmp_path: Path) -> None:

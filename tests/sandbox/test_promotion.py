@@ -134,6 +134,16 @@ def test_a_declined_update_changes_nothing(checkout: Promoted) -> None:
     assert "the update of archive was declined; nothing was changed" in done.stderr
 
 
+def test_a_file_without_keys_of_the_program_is_no_stack_to_promote(checkout: Promoted) -> None:
+    file = checkout.folder / "Pulumi.mine.yaml"
+    file.write_text("encryptionsalt: v1:x\n", encoding="utf-8")
+    try:
+        assert checkout.ops("stacks").split() == ["archive", "app-dev", "app-prod"]
+        assert "Pulumi.mine.yaml does not exist" in checkout.promote("mine", status=2)
+    finally:
+        file.unlink()
+
+
 def test_a_stack_that_does_not_exist_is_reported(checkout: Promoted) -> None:
     assert "Pulumi.staging.yaml does not exist" in checkout.promote("staging", status=2)
 
@@ -191,9 +201,14 @@ def test_drift_fails_the_nightly_check(checkout: Promoted) -> None:
 def test_stacks_are_listed_in_the_order_of_promotion_or_only_those_that_a_change_affects(checkout: Promoted) -> None:
     since = checkout.git("rev-parse", "HEAD")
     checkout.commit("for the list")
-    assert json.loads(checkout.ops("stacks", "--json")) == ["archive", "app-dev", "app-prod"]
-    assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == ["archive"]
-    assert checkout.ops("stacks", "--since", "HEAD").strip() == ""
+    assert checkout.ops("stacks").split() == ["archive", "app-dev", "app-prod"]
+    assert json.loads(checkout.ops("stacks", "--json")) == [
+        {"stack": "archive", "applications": 0},
+        {"stack": "app-dev", "applications": 1},
+        {"stack": "app-prod", "applications": 2},
+    ]
+    assert json.loads(checkout.ops("stacks", "--since", since, "--json")) == [{"stack": "archive", "applications": 0}]
+    assert checkout.ops("stacks", "--since", "HEAD") == ""
     assert "git diff --name-only nothing-like-this...HEAD failed" in checkout.ops(
         "stacks", "--since", "nothing-like-this", status=2
     )

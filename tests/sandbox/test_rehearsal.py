@@ -20,7 +20,7 @@ from topology.settings import SettingsError
         ("one-graph", ["one-graph"]),
         ("organization", ["archive", "all"]),
         ("own-transform", ["everything"]),
-        ("two-archives", ["eu", "us", "us-shop"]),
+        ("two-archives", ["eu", "gov", "gov-shop"]),
     ],
 )
 def test_the_stacks_of_a_company_preview_in_the_order_of_promotion_and_break_no_rule(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,29 @@ def test_ci_runs_the_engine_that_the_program_is_made_for() -> None:
     action = yaml.safe_load((ROOT / ".github/actions/pulumi/action.yml").read_text(encoding="utf-8"))
     (engine,) = [each["with"]["pulumi-version"] for each in action["runs"]["steps"] if "Pulumi" in each["name"]]
     assert f'"pulumi=={engine}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_a_merge_of_a_release_leaves_the_stack_files_as_they_are(tmp_path: Path) -> None:
+    """As docs/starting.md says: with the merge driver that .gitattributes names."""
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    def commit(**files: str) -> None:
+        for name, text in files.items():
+            (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        git("add", "--all")
+        git("commit", "--message", "a change")
+
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    git("init", "--initial-branch", "main")
+    git("config", "merge.ours.driver", "true")
+    commit(Pulumi__archive__yaml="of the example", Makefile="of the first release")
+    git("switch", "--create", "release")
+    commit(Pulumi__archive__yaml="of a later example", Makefile="of a later release")
+    git("switch", "main")
+    commit(Pulumi__archive__yaml="of a company")
+    git("merge", "release")
+    assert (tmp_path / "Pulumi.archive.yaml").read_text(encoding="utf-8") == "of a company"
+    assert (tmp_path / "Makefile").read_text(encoding="utf-8") == "of a later release"
