@@ -59,8 +59,8 @@ def _explicit_providers(resources: Sequence[Facts]) -> Iterator[Violation]:
 
 def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
     for provider in _providers(resources):
-        tags = (_parsed(provider.props.get("defaultTags")) or {}).get("tags") or {}
-        if missing := sorted(_TAGS - tags.keys()):
+        tags = _parsed(provider.props.get("defaultTags")) or {}
+        if tags != UNKNOWN and (missing := sorted(_TAGS - (tags.get("tags") or {}).keys())):
             yield provider.name, f"does not tag its resources with {' and '.join(missing)}"
 
 
@@ -69,7 +69,7 @@ def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     for bucket in _of_type(resources, "Bucket"):
         siblings = [each for each in resources if each.parent == bucket.parent]
         blocks = _of_type(siblings, "BucketPublicAccessBlock")
-        if not any(all(block.props.get(flag) is True for flag in flags) for block in blocks):
+        if not any(all(block.props.get(flag) in (True, UNKNOWN) for flag in flags) for block in blocks):
             yield bucket.name, "does not block all public access"
         if not _of_type(siblings, "BucketServerSideEncryptionConfiguration"):
             yield bucket.name, "has no default encryption"
@@ -80,8 +80,8 @@ def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
 def _requires_tls(policy: object) -> bool:
     return policy == UNKNOWN or any(
         statement["Effect"] == "Deny"
-        and statement.get("Principal") in ("*", {"AWS": "*"})
-        and statement.get("Action") in ("*", "s3:*")
+        and "*" in _principals(statement)
+        and {"*", "s3:*"} & set(_listed(statement.get("Action", [])))
         and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
         for statement in _statements(policy)
     )
@@ -99,13 +99,14 @@ def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
                 yield policy.name, "allows its actions on every resource"
     for role in _of_type(resources, "Role"):
         for statement in _statements(role.props.get("assumeRolePolicy")):
-            if statement.get("Principal") in ("*", {"AWS": "*"}):
+            if statement["Effect"] == "Allow" and "*" in _principals(statement):
                 yield role.name, "can be assumed by anyone"
 
 
 def _encrypted_streams(resources: Sequence[Facts]) -> Iterator[Violation]:
     for stream in _of_type(resources, "FirehoseDeliveryStream"):
-        if (stream.props.get("serverSideEncryption") or {}).get("enabled") is not True:
+        encryption = stream.props.get("serverSideEncryption") or {}
+        if encryption != UNKNOWN and encryption.get("enabled") not in (True, UNKNOWN):
             yield stream.name, "is not encrypted"
 
 
@@ -120,9 +121,8 @@ def _filters_at_home(resources: Sequence[Facts]) -> Iterator[Violation]:
 def _known_senders(resources: Sequence[Facts]) -> Iterator[Violation]:
     for policy in _of_type(resources, "LogDestinationPolicy"):
         for statement in _statements(policy.props.get("accessPolicy")):
-            principals = _listed((statement.get("Principal") or {}).get("AWS", "*"))
             condition = (statement.get("Condition") or {}).get("StringEquals") or {}
-            for principal in principals:
+            for principal in _principals(statement) or ["*"]:
                 if not re.fullmatch(r"[0-9]{12}", principal) and not condition.get("aws:PrincipalOrgID"):
                     yield policy.name, f"admits {principal}, which is neither an account nor limited to an organization"
 
@@ -165,6 +165,12 @@ def _statements(policy: object) -> list[dict[str, Any]]:
     if not isinstance(policy, str) or UNKNOWN in policy:
         return []
     return _listed(json.loads(policy)["Statement"])
+
+
+def _principals(statement: Mapping[str, Any]) -> list[str]:
+    """The accounts, roles and users of a statement's principal; ``*`` is everyone, in either form of AWS."""
+    principal = statement.get("Principal") or {}
+    return _listed(principal if isinstance(principal, str) else principal.get("AWS", []))
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - one or many
