@@ -327,7 +327,7 @@ def requires_tls(policy: str | Mapping[str, Any] | None) -> bool:
     """Return whether a bucket policy denies all requests without TLS, to everyone."""
     return any(
         statement["Effect"] == "Deny"
-        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and "*" in principals(statement)
         and {"*", "s3:*"} & set(as_list(statement.get("Action", [])))
         and _matches_requests_without_tls(statement.get("Condition", {}))
         for statement in statements(policy)
