@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
@@ -13,6 +13,8 @@ import boto3
 from botocore.model import OperationModel
 from botocore.validate import validate_parameters
 from pulumi import automation
+
+from accounts.inventory import Subscription
 
 _BOTO = boto3.Session()
 _KEYS = {"aws_access_key_id": "key-of-assumed-role", "aws_secret_access_key": "secret"}
@@ -99,6 +101,37 @@ def _assume(parameters: Parameters) -> Mapping[str, Any]:
     key, secret = _KEYS.values()
     given = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": parameters["RoleArn"]}
     return {"Credentials": {**given, "Expiration": datetime(2030, 1, 1, tzinfo=UTC)}}
+
+
+def paged(key: str, items: Sequence[Mapping[str, Any]]) -> Answer:
+    """Answer with items, one on a page."""
+
+    def answer(parameters: Parameters) -> dict[str, Any]:
+        start = int(parameters.get("nextToken", 0))
+        more = {"nextToken": str(start + 1)} if start + 1 < len(items) else {}
+        return {key: items[start : start + 1], **more}
+
+    return answer
+
+
+def log_groups(*names: str, **classes: str) -> Answer:
+    """Answer DescribeLogGroups: names, and names with a class."""
+    named = [{"logGroupName": name} for name in names]
+    return paged("logGroups", named + [{"logGroupName": name, "logGroupClass": each} for name, each in classes.items()])
+
+
+def filters(**by_group: Sequence[Subscription]) -> Answer:
+    """Answer DescribeSubscriptionFilters: log group → its filters."""
+
+    def answer(parameters: Parameters) -> dict[str, Any]:
+        return {
+            "subscriptionFilters": [
+                {"filterName": each.name, "destinationArn": each.destination, "filterPattern": each.filter_pattern}
+                for each in by_group.get(parameters["logGroupName"], ())
+            ]
+        }
+
+    return answer
 
 
 @dataclass

@@ -1,22 +1,18 @@
-"""How an existing archive is adopted, and which filters are superseded afterwards."""
+"""How an existing archive is adopted: its stack file, what the first update changes, and what is imported."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
 from ops.adopt.existing_archive import Destination, ExistingArchive, Stream
-from ops.adopt.import_file import write_stack_file
 from ops.adopt.plan import OWN_ROLE, import_ids, plan_adoption
-from ops.adopt.retire import superseded_of
 from ops.errors import OperatorError
 from topology.settings import load
 
@@ -352,113 +348,3 @@ def test_the_stack_file_of_any_archive_is_valid(data: st.DataObject) -> None:
     adoptable = not found.stream.converts and (not found.stream.backup or "Lambda" in found.stream.processors)
     assert adopted(found).keys() >= {f"archive-destination-{region}" for region in regions}
     assert ("archive-stream" in adopted(found)) is adoptable
-
-
-DESCRIBED: dict[str, Any] = {
-    "DeliveryStreamName": "waf-logs",
-    "DeliveryStreamARN": STREAM.arn,
-    "DeliveryStreamStatus": "ACTIVE",
-    "DeliveryStreamType": "DirectPut",
-    "Destinations": [{"ExtendedS3DestinationDescription": {
-        "BucketARN": "arn:aws:s3:::company-logs",
-        "RoleARN": STREAM.role,
-        "CompressionFormat": "UNCOMPRESSED",
-        "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300},
-        "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
-    }}],
-}  # fmt: skip
-
-
-def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as AWS spells it
-    delivery = DESCRIBED["Destinations"][0]["ExtendedS3DestinationDescription"]
-    return {**DESCRIBED, "Destinations": [{"ExtendedS3DestinationDescription": {**delivery, **more}}]}
-
-
-@pytest.mark.parametrize(
-    ("described", "changed"),
-    [
-        (DESCRIBED, {}),
-        (delivers(S3BackupMode="Enabled", Prefix="mine/"), {"backup": True, "prefix": "mine/"}),
-        (delivers(S3BackupMode="Disabled"), {}),
-        (delivers(DynamicPartitioningConfiguration={"Enabled": True}), {"partitioned": True}),
-        (delivers(DataFormatConversionConfiguration={"Enabled": True}), {"converts": True}),
-        (delivers(DataFormatConversionConfiguration={"Enabled": False}), {}),
-        (delivers(CloudWatchLoggingOptions={"Enabled": True, "LogGroupName": "/mine"}), {"error_log_group": "/mine"}),
-        (delivers(CloudWatchLoggingOptions={"Enabled": False, "LogGroupName": "/mine"}), {}),
-        (
-            delivers(ProcessingConfiguration={"Enabled": True, "Processors": [{
-                "Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": FUNCTION}],
-            }, {"Type": "Decompression"}]}),
-            {"processors": {"Lambda": {"LambdaArn": FUNCTION}, "Decompression": {}}},
-        ),
-        (delivers(ProcessingConfiguration={"Enabled": False, "Processors": [{"Type": "Lambda"}]}), {}),
-        (
-            {**delivers(EncryptionConfiguration={"KMSEncryptionConfig": {"AWSKMSKeyARN": "of objects"}}),
-             "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}},
-            {"key": "of objects"},
-        ),
-        ({**DESCRIBED, "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}}, {"key": "of the stream"}),
-    ],
-)  # fmt: skip
-def test_a_stream_is_read_as_firehose_describes_it(described: dict[str, Any], changed: dict[str, Any]) -> None:
-    assert Stream.of(described) == replace(STREAM, **changed)
-
-
-@pytest.mark.parametrize(
-    ("changed", "why"),
-    [
-        ({"DeliveryStreamType": "KinesisStreamAsSource"}, "is not a Direct PUT stream that writes to S3"),
-        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "is not a Direct PUT stream that writes to S3"),
-        (
-            {"DeliveryStreamStatus": "CREATING"},
-            "the status of the stream waf-logs is CREATING; wait until it is ACTIVE",
-        ),
-    ],
-)
-def test_a_stream_that_cannot_be_adopted_is_rejected(changed: dict[str, Any], why: str) -> None:
-    with pytest.raises(OperatorError, match=why):
-        Stream.of({**DESCRIBED, **changed})
-
-
-OWN = to("eu-west-1", "central-log-archive.eu-west-1")
-
-
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        ([OWN, to("eu-west-1"), to("eu-west-1", "b", "ERROR")], ["MyFilter", "b"]),
-        ([replace(OWN, name="central-log-archive.auto.eu-west-1"), to("eu-west-1")], ["MyFilter"]),
-        ([replace(OWN, filter_pattern="ERROR"), to("eu-west-1"), to("eu-west-1", "b", "ERROR")], ["b"]),
-        ([OWN, to("us-east-1")], []),
-        ([OWN, replace(OWN, name="central-log-archive.auto.eu-west-1")], []),
-        ([replace(OWN, name="central-log-archive.us-east-1"), to("eu-west-1")], []),
-        ([to("eu-west-1"), to("eu-west-1", "b")], []),
-    ],
-)
-def test_a_filter_is_superseded_once_the_programs_own_sends_all_its_events_to_the_same_destination(
-    filters: list[Subscription], found: list[str]
-) -> None:
-    assert [each.name for each in superseded_of("eu-west-1", filters)] == found
-
-
-def test_a_stack_file_is_written_once_and_keeps_what_pulumi_wrote(tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.company.yaml"
-    file.write_text("encryptionsalt: v1:salt\nconfig:\n  other:key: 1\n", encoding="utf-8")
-    assert write_stack_file(file, plan_adoption(FOUND).config)
-    text = file.read_text(encoding="utf-8")
-    written = yaml.safe_load(text)
-    assert written["encryptionsalt"] == "v1:salt"
-    assert written["config"] == {
-        "other:key": 1, **{f"central-log-archive:{key}": value for key, value in plan_adoption(FOUND).config.items()},
-    }  # fmt: skip
-    assert "destinationRegions:\n      - eu-west-1\n" in text  # as yamllint expects
-    assert not write_stack_file(file, {"archive": {}})
-    assert file.read_text(encoding="utf-8") == text
-
-
-def test_a_stack_file_is_created_if_it_does_not_exist(tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.company.yaml"
-    assert write_stack_file(file, {"archive": {"account": CENTRAL}})
-    assert yaml.safe_load(file.read_text(encoding="utf-8")) == {
-        "config": {"central-log-archive:archive": {"account": CENTRAL}}
-    }

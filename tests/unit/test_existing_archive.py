@@ -1,0 +1,356 @@
+"""What is read of an existing archive, and when it cannot be adopted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from accounts.inventory import Subscription
+from ops.adopt.existing_archive import Destination, ExistingArchive, Stream, parameters, read
+from ops.errors import OperatorError
+from tests.unit.fakes import Answer, Aws, Parameters, Question, Refusal, filters, log_groups, paged
+from topology.regions import PARTITIONS
+
+CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
+HOME, ABROAD = "us-gov-west-1", "us-gov-east-1"  # the regions of a small partition: all of them are read
+ARN = "arn:aws-us-gov"
+TARGET, OTHER_TARGET = (f"{ARN}:firehose:{HOME}:{CENTRAL}:deliverystream/{name}" for name in ("waf-logs", "other"))
+SENDER, DELIVERY = f"{ARN}:iam::{CENTRAL}:role/service-role/sender", f"{ARN}:iam::{CENTRAL}:role/delivery"
+DENIED = Refusal("AccessDenied")
+
+
+def policy(*accounts: str) -> str:
+    return json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": list(accounts)}}]})
+
+
+def destination(region: str, name: str, target: str = TARGET, policy: str = "") -> Destination:
+    return Destination(name, f"{ARN}:logs:{region}:{CENTRAL}:destination:{name}", target, SENDER, policy)
+
+
+def destinations(*listed: Destination) -> Answer:
+    """These destinations, and one that leads elsewhere."""
+    elsewhere = destination(HOME, "elsewhere", f"{ARN}:firehose:{ABROAD}:{CENTRAL}:deliverystream/waf-logs")
+    found = [
+        {
+            "destinationName": each.name, "arn": each.arn, "targetArn": each.target, "roleArn": each.role,
+            **({"accessPolicy": each.policy} if each.policy else {}),
+        }
+        for each in (elsewhere, *listed)
+    ]  # fmt: skip
+    return paged("destinations", found)
+
+
+def account_policy(name: str, target: str) -> dict[str, Any]:
+    return {"policyName": name, "policyDocument": json.dumps({"DestinationArn": target})}
+
+
+def listed_for(role: str, answer: dict[str, Any]) -> Answer:
+    def of_role(given: Parameters) -> dict[str, Any]:
+        assert given == {"RoleName": role}
+        return answer
+
+    return of_role
+
+
+STREAM = Stream(
+    name="waf-logs",
+    arn=TARGET,
+    bucket="company-logs",
+    role=DELIVERY,
+    prefix="",
+    compression="UNCOMPRESSED",
+    buffer_mib=5,
+    buffer_seconds=300,
+    processors={},
+    partitioned=False,
+    backup=False,
+    converts=False,
+    key=None,
+    error_log_group=None,
+)
+DESCRIBED: dict[str, Any] = {
+    "DeliveryStreamName": "waf-logs",
+    "DeliveryStreamARN": TARGET,
+    "DeliveryStreamStatus": "ACTIVE",
+    "DeliveryStreamType": "DirectPut",
+    "VersionId": "1",
+    "HasMoreDestinations": False,
+    "Destinations": [{"DestinationId": "d", "ExtendedS3DestinationDescription": {
+        "BucketARN": f"{ARN}:s3:::company-logs",
+        "RoleARN": DELIVERY,
+        "CompressionFormat": "UNCOMPRESSED",
+        "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300},
+        "EncryptionConfiguration": {"NoEncryptionConfig": "NoEncryption"},
+    }}],
+}  # fmt: skip
+
+
+def describes(given: Parameters) -> dict[str, Any]:
+    assert given == {"DeliveryStreamName": "waf-logs"}
+    return {"DeliveryStreamDescription": DESCRIBED}
+
+
+AT_HOME, AWAY = destination(HOME, "waf", policy=policy(SHOP, CENTRAL)), destination(ABROAD, "waf-away")
+TO_HOME, TO_AWAY = Subscription("MyFilter", AT_HOME.arn, filter_pattern="ERROR"), Subscription("MyFilter", AWAY.arn)
+TO_STREAM, TO_SIEM = Subscription("MyFilter", TARGET), Subscription("siem", "arn:siem")
+OWN = Subscription(f"central-log-archive.{HOME}", AT_HOME.arn)
+EXISTING: dict[Question, Answer] = {
+    (CENTRAL, HOME, "DescribeDestinations"): destinations(AT_HOME),
+    (CENTRAL, ABROAD, "DescribeDestinations"): destinations(AWAY),
+    (CENTRAL, HOME, "DescribeDeliveryStream"): describes,
+    (CENTRAL, HOME, "ListRolePolicies"): listed_for("sender", {"PolicyNames": ["inline"]}),
+    (CENTRAL, HOME, "ListAttachedRolePolicies"): listed_for(
+        "sender", {"AttachedPolicies": [{"PolicyName": "attached", "PolicyArn": "a" * 20}]}
+    ),
+    (CENTRAL, HOME, "DescribeLogGroups"): log_groups("waf", "other"),
+    (CENTRAL, HOME, "DescribeSubscriptionFilters"): filters(
+        waf=[TO_STREAM, replace(OWN, destination=TARGET)], other=[TO_HOME]
+    ),
+    (SHOP, HOME, "DescribeLogGroups"): log_groups("shop", "quiet", "app"),
+    (SHOP, HOME, "DescribeSubscriptionFilters"): filters(shop=[TO_SIEM, TO_HOME, OWN], quiet=[TO_SIEM], app=[TO_HOME]),
+    (SHOP, HOME, "DescribeAccountPolicies"): {
+        "accountPolicies": [account_policy("everything", AT_HOME.arn), account_policy("siem", "arn:siem")]
+    },
+    (SHOP, ABROAD, "DescribeLogGroups"): log_groups("shop"),
+    (SHOP, ABROAD, "DescribeSubscriptionFilters"): filters(),
+    (SHOP, ABROAD, "DescribeAccountPolicies"): {"accountPolicies": []},
+}
+OF_BANK: dict[Question, Answer] = {
+    (BANK, HOME, "DescribeLogGroups"): log_groups(),
+    (BANK, HOME, "DescribeAccountPolicies"): {"accountPolicies": []},
+    (BANK, ABROAD, "DescribeLogGroups"): log_groups("bank"),
+    (BANK, ABROAD, "DescribeSubscriptionFilters"): filters(bank=[TO_AWAY]),
+    (BANK, ABROAD, "DescribeAccountPolicies"): {"accountPolicies": []},
+}
+FOUND = ExistingArchive(
+    account=CENTRAL,
+    region=HOME,
+    deployer_role="deployer",
+    stream=STREAM,
+    destinations={ABROAD: AWAY, HOME: AT_HOME},
+    role_policies=("inline", "attached"),
+    own_filters={"waf": [TO_STREAM]},
+    filters={SHOP: {HOME: {"app": [TO_HOME], "shop": [TO_HOME]}}},
+    account_policies=(f"account {SHOP}, region {HOME}: the policy everything",),
+)
+
+
+def found(
+    aws: Aws,
+    answers: dict[Question, Answer],
+    *,
+    applications: Sequence[str] = (),
+    account: str = CENTRAL,
+    region: str = HOME,
+    stream: str | None = None,
+    progress: list[tuple[int, int]] | None = None,
+) -> ExistingArchive:
+    aws.answers = EXISTING | answers
+    return read(
+        account,
+        region,
+        stream=stream,
+        applications=applications,
+        deployer_role="deployer",
+        stack="company",
+        on_progress=lambda *state: None if progress is None else progress.append(state),
+    )
+
+
+def test_an_archive_is_read_with_all_that_leads_to_it(aws: Aws) -> None:
+    progress: list[tuple[int, int]] = []
+    assert found(aws, {}, progress=progress) == FOUND
+    assert {tuple(each.values()) for each in aws.asked("AssumeRole")} == {
+        (f"{ARN}:iam::{account}:role/deployer", "central-log-archive-company") for account in (CENTRAL, SHOP)
+    }
+    assert progress == [(0, 1), (1, 1)]
+
+
+def test_the_senders_are_those_whom_a_destination_admits_unless_they_are_named(aws: Aws) -> None:
+    admit = {(CENTRAL, ABROAD, "DescribeDestinations"): destinations(replace(AWAY, policy=policy(BANK)))}
+    of_bank = {ABROAD: {"bank": [TO_AWAY]}}
+    assert found(aws, admit | OF_BANK).filters == {SHOP: FOUND.filters[SHOP], BANK: of_bank}
+    assert found(aws, admit | OF_BANK, applications=[BANK]).filters == {BANK: of_bank}
+    assert found(aws, OF_BANK, applications=[BANK, SHOP, BANK]).filters == {SHOP: FOUND.filters[SHOP], BANK: of_bank}
+
+
+def test_every_region_of_the_partition_is_searched_for_destinations(aws: Aws) -> None:
+    regions = [region for region, partition in PARTITIONS.items() if partition == "aws"]
+    with pytest.raises(OperatorError, match="there is nothing to adopt"):
+        found(
+            aws, {(CENTRAL, each, "DescribeDestinations"): {"destinations": []} for each in regions}, region="eu-west-1"
+        )
+    assert {question[1] for question, _ in aws.calls if question[2] == "DescribeDestinations"} == set(regions)
+
+
+def test_regions_that_cannot_be_read_are_reported(aws: Aws) -> None:
+    assert found(aws, {(CENTRAL, ABROAD, "DescribeDestinations"): DENIED}) == replace(
+        FOUND, destinations={HOME: AT_HOME}, unread=(f"{ABROAD} of the central account",)
+    )
+    for operation in ("DescribeLogGroups", "DescribeAccountPolicies"):
+        assert found(aws, {(SHOP, HOME, operation): DENIED}) == replace(
+            FOUND, filters={SHOP: {}}, account_policies=(), unread=(f"{HOME} of account {SHOP}",)
+        )
+
+
+def test_of_several_streams_one_is_chosen(aws: Aws) -> None:
+    two = {(CENTRAL, HOME, "DescribeDestinations"): destinations(destination(HOME, "second", OTHER_TARGET), AT_HOME)}
+    assert found(aws, two, stream="waf-logs") == FOUND
+    with pytest.raises(OperatorError) as stopped:
+        found(aws, two)
+    assert str(stopped.value) == (
+        f"destinations lead to several streams in {HOME}: other, waf-logs; choose one with --stream"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "options", "problem"),
+    [
+        (
+            {(CENTRAL, HOME, "DescribeDestinations"): destinations()}
+            | {(CENTRAL, ABROAD, "DescribeDestinations"): destinations()},
+            {},
+            f"there is nothing to adopt: no Logs destination of the account leads to a stream in {HOME}",
+        ),
+        (
+            {},
+            {"stream": "other"},
+            f"there is nothing to adopt: no Logs destination of the account leads to the stream other in {HOME}",
+        ),
+        (
+            {(CENTRAL, HOME, "DescribeDestinations"): destinations(AT_HOME, destination(HOME, "second"))},
+            {},
+            f"{HOME} has 2 destinations that lead to waf-logs, and the program supports one per region: second, waf; "
+            "point all filters at one of them and delete the others",
+        ),
+        (
+            {(CENTRAL, HOME, "AssumeRole"): DENIED},
+            {},
+            f"{CENTRAL} cannot be read with its deployer role {ARN}:iam::{CENTRAL}:role/deployer: An error occurred "
+            "(AccessDenied) when calling the AssumeRole operation: no",
+        ),
+        (
+            {(CENTRAL, HOME, "DescribeDestinations"): DENIED},
+            {},
+            f"{CENTRAL} cannot be read with its deployer role {ARN}:iam::{CENTRAL}:role/deployer: An error occurred "
+            "(AccessDenied) when calling the DescribeDestinations operation: no",
+        ),
+        (
+            {(SHOP, ABROAD, "AssumeRole"): DENIED, (BANK, ABROAD, "AssumeRole"): DENIED},
+            {"applications": [SHOP, BANK]},
+            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there, or name the "
+            "accounts to read with --application:\n"
+            f"  account {SHOP}: An error occurred (AccessDenied) when calling the AssumeRole operation: no\n"
+            f"  account {BANK}: An error occurred (AccessDenied) when calling the AssumeRole operation: no",
+        ),
+    ],
+)
+def test_what_cannot_be_adopted_is_reported_with_the_reason(
+    aws: Aws, answers: dict[Question, Answer], options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(OperatorError) as stopped:
+        found(aws, answers, **options)
+    assert str(stopped.value) == problem
+    assert stopped.value.status == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"account": "7"}, '"7" is not a'),
+        ({"applications": [SHOP, "8"]}, '"8" is not a'),
+        ({"region": "eu-west-9"}, '"eu-west-9" is not a'),
+    ],
+)
+def test_an_argument_that_is_not_valid_is_rejected_before_anything_is_read(
+    aws: Aws, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(OperatorError, match=problem):
+        found(aws, {}, **options)
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["DescribeDeliveryStream", "ListRolePolicies", "ListAttachedRolePolicies", "DescribeLogGroups"],
+)
+def test_missing_permissions_are_reported_with_what_to_deploy(aws: Aws, operation: str) -> None:
+    with pytest.raises(OperatorError) as stopped:
+        found(aws, {(CENTRAL, HOME, operation): DENIED})
+    assert str(stopped.value) == (
+        f"the stream waf-logs and the role sender cannot be read with {ARN}:iam::{CENTRAL}:role/deployer: An error "
+        f"occurred (AccessDenied) when calling the {operation} operation: no\n"
+        "Deploy bootstrap/archive-account.yaml with SenderRoleName=sender StreamName=waf-logs DestinationName=waf*, "
+        "and bootstrap/application-account.yaml with DestinationName=waf*; then run this command again"
+    )
+
+
+def test_parameters_without_a_value_are_left_out() -> None:
+    assert parameters({"A": "1", "B": "", "C": "2"}) == "A=1 C=2"
+
+
+@pytest.mark.parametrize(
+    ("regions", "role"), [((ABROAD, HOME), "role-of-home"), ((ABROAD,), "role-of-abroad"), ((HOME,), "role-of-home")]
+)
+def test_the_role_is_that_of_the_home_region_if_there_is_one(regions: tuple[str, ...], role: str) -> None:
+    roles = {HOME: "role-of-home", ABROAD: "role-of-abroad"}
+    made = {region: replace(AT_HOME, role=roles[region]) for region in regions}
+    assert replace(FOUND, destinations=made).role == role
+
+
+FUNCTION = f"{ARN}:lambda:{HOME}:{CENTRAL}:function:mine"
+
+
+def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as AWS spells it
+    delivery = DESCRIBED["Destinations"][0]["ExtendedS3DestinationDescription"]
+    return {**DESCRIBED, "Destinations": [{"ExtendedS3DestinationDescription": {**delivery, **more}}]}
+
+
+@pytest.mark.parametrize(
+    ("described", "changed"),
+    [
+        (DESCRIBED, {}),
+        (delivers(S3BackupMode="Enabled", Prefix="mine/"), {"backup": True, "prefix": "mine/"}),
+        (delivers(S3BackupMode="Disabled"), {}),
+        (delivers(DynamicPartitioningConfiguration={"Enabled": True}), {"partitioned": True}),
+        (delivers(DataFormatConversionConfiguration={"Enabled": True}), {"converts": True}),
+        (delivers(DataFormatConversionConfiguration={"Enabled": False}), {}),
+        (delivers(CloudWatchLoggingOptions={"Enabled": True, "LogGroupName": "/mine"}), {"error_log_group": "/mine"}),
+        (delivers(CloudWatchLoggingOptions={"Enabled": False, "LogGroupName": "/mine"}), {}),
+        (
+            delivers(ProcessingConfiguration={"Enabled": True, "Processors": [{
+                "Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": FUNCTION}],
+            }, {"Type": "Decompression"}]}),
+            {"processors": {"Lambda": {"LambdaArn": FUNCTION}, "Decompression": {}}},
+        ),
+        (delivers(ProcessingConfiguration={"Enabled": False, "Processors": [{"Type": "Lambda"}]}), {}),
+        (
+            {**delivers(EncryptionConfiguration={"KMSEncryptionConfig": {"AWSKMSKeyARN": "of objects"}}),
+             "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}},
+            {"key": "of objects"},
+        ),
+        ({**DESCRIBED, "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}}, {"key": "of the stream"}),
+    ],
+)  # fmt: skip
+def test_a_stream_is_read_as_firehose_describes_it(described: dict[str, Any], changed: dict[str, Any]) -> None:
+    assert Stream.of(described) == replace(STREAM, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"DeliveryStreamType": "KinesisStreamAsSource"}, "is not a Direct PUT stream that writes to S3"),
+        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "is not a Direct PUT stream that writes to S3"),
+        (
+            {"DeliveryStreamStatus": "CREATING"},
+            "the status of the stream waf-logs is CREATING; wait until it is ACTIVE",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_adopted_is_rejected(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(OperatorError, match=why):
+        Stream.of({**DESCRIBED, **changed})

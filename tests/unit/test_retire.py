@@ -1,0 +1,133 @@
+"""Which filters are superseded by the program's own, and how they are deleted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from accounts.inventory import Subscription
+from ops.adopt.retire import Superseded, delete, superseded, superseded_of
+from tests.unit.fakes import Aws, Refusal, filters, log_groups
+from topology.settings import Settings, load
+
+CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
+HOME, ABROAD = "eu-west-1", "us-east-1"
+
+
+def to(region: str, name: str = "MyFilter", pattern: str = "") -> Subscription:
+    return Subscription(name, f"arn:aws:logs:{region}:{CENTRAL}:destination:waf", filter_pattern=pattern)
+
+
+OWN = to(HOME, f"central-log-archive.{HOME}")
+AUTO = replace(OWN, name=f"central-log-archive.auto.{HOME}")
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ([OWN, to(HOME), to(HOME, "b", "ERROR")], ["MyFilter", "b"]),
+        ([to(HOME), AUTO], ["MyFilter"]),
+        ([replace(OWN, filter_pattern="ERROR"), to(HOME), to(HOME, "b", "ERROR")], ["b"]),
+        ([replace(OWN, filter_pattern="ERROR"), AUTO, to(HOME), to(HOME, "b", "ERROR")], ["MyFilter", "b"]),
+        ([OWN, to(ABROAD)], []),
+        ([OWN, AUTO], []),
+        ([replace(OWN, name=f"central-log-archive.{ABROAD}"), to(HOME)], []),
+        ([to(HOME), to(HOME, "b")], []),
+    ],
+)
+def test_a_filter_is_superseded_once_the_programs_own_sends_all_its_events_to_the_same_destination(
+    filters: list[Subscription], found: list[str]
+) -> None:
+    assert [each.name for each in superseded_of(HOME, filters)] == found
+
+
+def settings(**archive: object) -> Settings:
+    regions = {region: {"logGroups": ["a"]} for region in (HOME, ABROAD)}
+    bank = {"account": BANK, "regions": {HOME: {"logGroups": ["a"]}}, "deployerRole": "bank-deployer"}
+    applications: list[dict[str, Any]] = [{"account": SHOP, "regions": regions}, bank]
+    central = {"account": CENTRAL, "region": HOME, "deployerRole": "deployer", **archive}
+    config = {"archive": central, "applications": applications} if archive else {"applications": applications}
+    keys = {**config, **({} if archive else {"archiveStack": "archive"})}
+    return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}, "test")
+
+
+@pytest.fixture
+def accounts(aws: Aws) -> Aws:
+    """Log groups with a superseded filter in each account, and one without."""
+    own_abroad = to(ABROAD, f"central-log-archive.{ABROAD}")
+    aws.answers = {
+        (SHOP, HOME, "DescribeLogGroups"): log_groups("b", "a", "c"),
+        (SHOP, HOME, "DescribeSubscriptionFilters"): filters(a=[OWN, to(HOME)], b=[to(HOME, "two"), OWN], c=[to(HOME)]),
+        (SHOP, ABROAD, "DescribeLogGroups"): log_groups("a"),
+        (SHOP, ABROAD, "DescribeSubscriptionFilters"): filters(a=[own_abroad, to(ABROAD)]),
+        (BANK, HOME, "DescribeLogGroups"): log_groups("a"),
+        (BANK, HOME, "DescribeSubscriptionFilters"): filters(a=[OWN, to(HOME)]),
+        (CENTRAL, HOME, "DescribeLogGroups"): log_groups("a"),
+        (CENTRAL, HOME, "DescribeSubscriptionFilters"): filters(a=[OWN, to(HOME)]),
+        **{
+            (account, region, "DeleteSubscriptionFilter"): {}
+            for account, region in ((SHOP, HOME), (SHOP, ABROAD), (BANK, HOME), (CENTRAL, HOME))
+        },
+    }
+    return aws
+
+
+def found(account: str, region: str, log_group: str = "a", name: str = "MyFilter") -> Superseded:
+    return Superseded(account, region, log_group, name, to(region).destination)
+
+
+OF_APPLICATIONS = [
+    found(SHOP, HOME), found(SHOP, HOME, "b", "two"), found(SHOP, ABROAD), found(BANK, HOME),
+]  # fmt: skip
+
+
+def test_superseded_filters_are_found_in_the_order_of_the_stack_file(accounts: Aws) -> None:
+    progress: list[tuple[int, int]] = []
+    assert superseded(settings(), "app-dev", lambda *state: progress.append(state)) == OF_APPLICATIONS
+    assert progress == [(0, 2), (1, 2), (2, 2)]
+    assert {each["RoleSessionName"] for each in accounts.asked("AssumeRole")} == {"central-log-archive-app-dev"}
+
+
+@pytest.mark.parametrize(
+    ("archive", "of_central"),
+    [({"streamName": "x"}, []), ({"ownLogGroups": [{"name": "a"}]}, [found(CENTRAL, HOME)])],
+)
+@pytest.mark.usefixtures("accounts")
+def test_the_central_account_has_some_if_it_archives_log_groups_of_its_own(
+    archive: dict[str, object], of_central: list[Superseded]
+) -> None:
+    assert superseded(settings(**archive), "archive", lambda *_: None) == [*of_central, *OF_APPLICATIONS]
+
+
+def test_filters_are_deleted_one_by_one_with_the_deployer_role_of_their_account(accounts: Aws) -> None:
+    progress: list[tuple[int, int]] = []
+    filters = [found(CENTRAL, HOME), *OF_APPLICATIONS]
+    archive = settings(ownLogGroups=[{"name": "a"}])
+    delete(iter(filters), archive, "archive", lambda *state: progress.append(state))
+    deleted = [call for call in accounts.calls if call[0][2] == "DeleteSubscriptionFilter"]
+    assert deleted == [
+        (
+            (each.account, each.region, "DeleteSubscriptionFilter"),
+            {"logGroupName": each.log_group, "filterName": each.name},
+        )
+        for each in filters
+    ]
+    assert progress == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    assert [tuple(each.values()) for each in accounts.asked("AssumeRole")] == [
+        (f"arn:aws:iam::{CENTRAL}:role/deployer", "central-log-archive-archive"),
+        (f"arn:aws:iam::{SHOP}:role/central-log-archive-deployer", "central-log-archive-archive"),
+        (f"arn:aws:iam::{BANK}:role/bank-deployer", "central-log-archive-archive"),
+    ]
+
+
+def test_after_a_filter_that_cannot_be_deleted_the_rest_stays(accounts: Aws) -> None:
+    accounts.answers[SHOP, ABROAD, "DeleteSubscriptionFilter"] = Refusal("AccessDenied")
+    progress: list[tuple[int, int]] = []
+    with pytest.raises(ClientError, match="DeleteSubscriptionFilter"):
+        delete(OF_APPLICATIONS, settings(), "app-dev", lambda *state: progress.append(state))
+    assert progress == [(1, 4), (2, 4)]
+    assert len(accounts.asked("DeleteSubscriptionFilter")) == 3
