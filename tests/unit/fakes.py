@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
@@ -169,16 +169,16 @@ class Pulumi:
         folder: folder of the project; there are no others.
         histories: stack → its updates, latest first; a stack without is none.
         outputs: stack → its outputs.
-        command: runs a command with its arguments and returns what it prints.
-        update: updates a stack and returns what it prints.
+        command: runs a command with its arguments, and yields the lines that it prints.
+        update: updates a stack, and yields the lines that the engine prints.
         done: stacks that were updated, with the message of the update.
     """
 
     folder: str
     histories: dict[str, list[automation.UpdateSummary]] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    command: Callable[[list[str]], str] = lambda _: ""
-    update: Callable[[str], str] = lambda _: ""
+    command: Callable[[list[str]], Iterable[str]] = lambda _: ()
+    update: Callable[[str], Iterable[str]] = lambda _: ()
     done: list[tuple[str, str]] = field(default_factory=list)
 
     def workspace(self, *, work_dir: str) -> Any:  # noqa: ANN401 - what commands use of a LocalWorkspace
@@ -201,7 +201,7 @@ class Pulumi:
         on_output: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         assert (folder, environment) == (self.folder, {})
-        for line in self.command(arguments).splitlines():
+        for line in self.command(arguments):
             on_output(line)
 
     def _history(self, stack: str, *, show_secrets: bool) -> list[automation.UpdateSummary]:
@@ -210,6 +210,6 @@ class Pulumi:
 
     def _up(self, stack: str, *, message: str, on_output: Callable[[str], object], color: str) -> None:
         assert color == "never"
-        for line in self.update(stack).splitlines():
+        for line in self.update(stack):
             on_output(line)
         self.done.append((stack, message))

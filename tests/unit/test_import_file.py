@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -41,11 +41,11 @@ def file(tmp_path: Path) -> Path:
 def previews(pulumi: Pulumi, file: Path, **content: object) -> None:
     """Let the preview write this into the import file."""
 
-    def command(arguments: list[str]) -> str:
+    def command(arguments: list[str]) -> tuple[str, ...]:
         options = ["--import-file", str(file), "--non-interactive", "--color", "never"]
         assert arguments == ["preview", "--stack", "company", *options]
         file.write_text(json.dumps(content), encoding="utf-8")
-        return ""
+        return ()
 
     pulumi.command = command
 
@@ -99,7 +99,7 @@ def test_if_nothing_is_left_to_import_there_is_no_import_file(
 def test_a_preview_that_failed_leaves_no_import_file(
     pulumi: Pulumi, file: Path, begin: Callable[[Path], object]
 ) -> None:
-    def command(_: list[str]) -> str:
+    def command(_: list[str]) -> NoReturn:
         begin(file)
         raise failed("the archive does not serve us-east-1")
 
