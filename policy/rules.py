@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from topology import policies
-from topology.policies import as_list
+from topology.policies import as_list, principals
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Placeholder in a preview for a value that is unknown until the update."""
@@ -62,8 +62,8 @@ def _explicit_providers(resources: Sequence[Facts]) -> Iterator[Violation]:
 
 def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
     for provider in _providers(resources):
-        tags = (_parsed(provider.props.get("defaultTags")) or {}).get("tags") or {}
-        if missing := sorted(_TAGS - tags.keys()):
+        tags = _parsed(provider.props.get("defaultTags")) or {}
+        if tags != UNKNOWN and (missing := sorted(_TAGS - (tags.get("tags") or {}).keys())):
             yield provider.name, f"does not tag its resources with {' and '.join(missing)}"
 
 
@@ -72,7 +72,7 @@ def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     for bucket in _of_type(resources, "Bucket"):
         siblings = [each for each in resources if each.parent == bucket.parent]
         blocks = _of_type(siblings, "BucketPublicAccessBlock")
-        if not any(all(block.props.get(flag) is True for flag in flags) for block in blocks):
+        if not any(all(block.props.get(flag) in (True, UNKNOWN) for flag in flags) for block in blocks):
             yield bucket.name, "does not block all public access"
         if not _of_type(siblings, "BucketServerSideEncryptionConfiguration"):
             yield bucket.name, "has no default encryption"
@@ -95,13 +95,14 @@ def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
                 yield policy.name, "allows its actions on every resource"
     for role in _of_type(resources, "Role"):
         for statement in _statements(role.props.get("assumeRolePolicy")):
-            if statement.get("Principal") in ("*", {"AWS": "*"}):
+            if statement["Effect"] == "Allow" and "*" in principals(statement):
                 yield role.name, "can be assumed by anyone"
 
 
 def _encrypted_streams(resources: Sequence[Facts]) -> Iterator[Violation]:
     for stream in _of_type(resources, "FirehoseDeliveryStream"):
-        if (stream.props.get("serverSideEncryption") or {}).get("enabled") is not True:
+        encryption = stream.props.get("serverSideEncryption") or {}
+        if encryption != UNKNOWN and encryption.get("enabled") not in (True, UNKNOWN):
             yield stream.name, "is not encrypted"
 
 
@@ -116,9 +117,8 @@ def _filters_at_home(resources: Sequence[Facts]) -> Iterator[Violation]:
 def _known_senders(resources: Sequence[Facts]) -> Iterator[Violation]:
     for policy in _of_type(resources, "LogDestinationPolicy"):
         for statement in _statements(policy.props.get("accessPolicy")):
-            principals = as_list((statement.get("Principal") or {}).get("AWS", "*"))
             condition = (statement.get("Condition") or {}).get("StringEquals") or {}
-            for principal in principals:
+            for principal in principals(statement) or ["*"]:
                 if not re.fullmatch(r"[0-9]{12}", principal) and not condition.get("aws:PrincipalOrgID"):
                     yield policy.name, f"admits {principal}, which is neither an account nor limited to an organization"
 
