@@ -1,7 +1,7 @@
-"""What the program costs beside a flat program of the same resources: ``python -m benchmarks.scale``.
+"""Compares the program with a flat program that has the same resources: ``python -m benchmarks.scale``.
 
-Both preview and deploy the same application stack on a sandbox of their own, in turn, for growing numbers of accounts,
-regions and log groups. What is read of the accounts at preview is part of what the program costs.
+Each previews and deploys the same application stack on its own sandbox, for increasing numbers of accounts, regions and
+log groups. The program's cost includes reading the accounts at preview.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ progress = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Size:
-    """How many accounts, regions of each, and log groups in each of those."""
+    """Numbers of accounts, of regions in each account, and of log groups in each region."""
 
     accounts: int
     regions: int
@@ -47,14 +47,14 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read ``50x3x20``."""
+        """Parse a size like ``50x3x20``."""
         accounts, regions, log_groups = map(int, text.split("x"))
         if not 1 <= regions <= len(REGIONS):
-            raise typer.BadParameter(f"{text}: 1 to {len(REGIONS)} regions")
+            raise typer.BadParameter(f"{text} has {regions} regions; use 1 to {len(REGIONS)}")
         return cls(accounts, regions, log_groups)
 
     def config(self) -> dict[str, Any]:
-        """Return an application stack of this size."""
+        """Return the config of an application stack of this size."""
         groups = [f"/aws/lambda/function-{index:03d}" for index in range(self.log_groups)]
         regions = {region: {"logGroups": groups} for region in REGIONS[: self.regions]}
         accounts = [f"{200_000_000_000 + index:012d}" for index in range(self.accounts)]
@@ -66,7 +66,7 @@ class Size:
 
 @dataclass
 class Cost:
-    """What one command took: seconds, and peaks of memory (MiB) and of provider processes."""
+    """Cost of a command: seconds, peak memory (MiB), and peak number of provider processes."""
 
     seconds: float = 0
     program_mib: float = 0
@@ -75,7 +75,7 @@ class Cost:
 
 
 def measure(size: Size) -> dict[str, Cost]:
-    """Return what ``program preview``, ``program up``, ``flat preview`` and ``flat up`` cost."""
+    """Return the costs of ``program preview``, ``program up``, ``flat preview`` and ``flat up``."""
     costs = {}
     for kind in ("program", "flat"):
         with _sandbox(size) as (instance, environment):
@@ -86,7 +86,7 @@ def measure(size: Size) -> dict[str, Cost]:
 
 @contextmanager
 def _sandbox(size: Size) -> Iterator[tuple[Instance, dict[str, str]]]:
-    """A sandbox with the accounts and an archive that serves them, but no subscription yet."""
+    """Start a sandbox with the accounts and an archive that serves them, but without subscriptions."""
     config = size.config()
     archive = {
         "account": "111111111111",
@@ -150,7 +150,7 @@ def _run(stack: str, command: list[str], instance: Instance, environment: dict[s
 
 
 def _sample(engine: int, cost: Cost) -> None:
-    """Take the memory and the processes of this moment into the peaks."""
+    """Update the peaks with current memory and processes."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -179,13 +179,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    sizes: Annotated[str, typer.Option(help="Accounts x regions x log groups, separated by commas.")] = (
+    sizes: Annotated[str, typer.Option(help="Sizes, as ACCOUNTSxREGIONSxLOG_GROUPS, separated by commas.")] = (
         "5x1x5,5x3x20,25x3x20,50x3x20"
     ),
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare the program with the flat one. The largest size takes some minutes for each command."""
+    """Compare the program with the flat one. Each command takes minutes for the largest size."""
     measured = {}
     with Progress(console=progress, transient=True) as bar:
         for text in bar.track(sizes.split(","), description="sizes"):

@@ -1,7 +1,7 @@
-"""How fast the bundled transform is, beside what no transform can save: ``python -m benchmarks.transform``.
+"""Measures the bundled transform against plain zlib: ``python -m benchmarks.transform``.
 
-The yardstick is plain zlib on the same records: unpacking them, and nothing else. Both run in turn in one process, and
-the ratio is taken pair by pair, so that a machine which slows down slows both.
+The baseline only decompresses the same records, which no transform can avoid. Both alternate in one process, and ratios
+are computed for each pair of runs, so that a machine which slows down affects both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STREAM = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
 
 
 def events(kind: str, number: int) -> list[str]:
-    """Messages of a kind, the same ones each time: AWS WAF's JSON, or lines of text."""
+    """Return messages of a kind, the same in every run: ``waf`` for JSON of AWS WAF, ``text`` for lines of text."""
     draw = random.Random(7)  # noqa: S311 - data, not secrets
     if kind == "text":
         return [
@@ -55,8 +55,8 @@ def events(kind: str, number: int) -> list[str]:
 
 
 def records(messages: list[str], each: int) -> list[dict[str, str]]:
-    """Records as Firehose passes them, with ``each`` events in one."""
-    made = []
+    """Return records as Firehose passes them, with ``each`` events in a record."""
+    batch = []
     for start in range(0, len(messages), each):
         document = {
             "messageType": "DATA_MESSAGE",
@@ -70,26 +70,26 @@ def records(messages: list[str], each: int) -> list[dict[str, str]]:
             ],
         }
         data = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
-        made.append({"recordId": str(start), "data": data})
-    return made
+        batch.append({"recordId": str(start), "data": data})
+    return batch
 
 
 def main(
-    runs: Annotated[int, typer.Option(help="pairs of runs")] = 15,
+    runs: Annotated[int, typer.Option(help="Number of pairs of runs.")] = 15,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print MiB of unpacked records a second, for both, and the ratio of their times."""
+    """Print the throughput of both, in MiB of decompressed records per second, and the ratio of their times."""
     rows = []
     for kind in ("waf", "text"):
         batch = records(events(kind, 3000), 300)
-        packed = [base64.b64decode(record["data"]) for record in batch]
-        size = sum(len(zlib.decompress(data, wbits=31)) for data in packed) / 2**20
+        compressed = [base64.b64decode(record["data"]) for record in batch]
+        size = sum(len(zlib.decompress(data, wbits=31)) for data in compressed) / 2**20
         event = {"deliveryStreamArn": _STREAM, "records": batch}
-        pairs = [_pair(event, packed) for _ in range(runs + 1)][1:]  # the first one warms up
+        pairs = [_pair(event, compressed) for _ in range(runs + 1)][1:]  # the first pair is a warm-up
         rows.append({
             "events": kind,
-            "unpackedMiB": round(size, 2),
+            "decompressedMiB": round(size, 2),
             "transformMiBPerSecond": round(size / statistics.median(a for a, _ in pairs), 1),
             "zlibMiBPerSecond": round(size / statistics.median(b for _, b in pairs), 1),
             "ratio": round(statistics.median(a / b for a, b in pairs), 1),
@@ -103,12 +103,12 @@ def main(
     Console().print(table)
 
 
-def _pair(event: Mapping[str, object], packed: list[bytes]) -> tuple[float, float]:
-    """Seconds of the transform, and of plain zlib."""
+def _pair(event: Mapping[str, object], compressed: list[bytes]) -> tuple[float, float]:
+    """Return the seconds of the transform, and of plain zlib."""
     start = time.perf_counter()
     handler(event, None)
     between = time.perf_counter()
-    for data in packed:
+    for data in compressed:
         zlib.decompress(data, wbits=31)
     return between - start, time.perf_counter() - between
 

@@ -19,7 +19,7 @@ def waf_events(account: str, region: str, group: str, chance: random.Random) -> 
     """Yield requests that a web ACL allowed or blocked, as AWS WAF logs them."""
     name = group.removeprefix("aws-waf-logs-")
     for _ in range(_WAF_EVENTS):
-        blocked = chance.random() < 0.3  # noqa: PLR2004 - about as many as a shop sees on a bad day
+        blocked = chance.random() < 0.3  # noqa: PLR2004 - a realistic share on a bad day
         rule = chance.choice(_RULES) if blocked else "Default_Action"
         yield json.dumps(
             {
@@ -36,7 +36,7 @@ def waf_events(account: str, region: str, group: str, chance: random.Random) -> 
                 "nonTerminatingMatchingRules": [],
                 "labels": [],
                 "httpRequest": {
-                    "clientIp": f"203.0.113.{chance.randrange(256)}",  # of TEST-NET-3: nobody's
+                    "clientIp": f"203.0.113.{chance.randrange(256)}",  # TEST-NET-3, reserved for documentation
                     "country": chance.choice(_COUNTRIES),
                     "uri": chance.choice(_PATHS),
                     "args": "",
@@ -50,7 +50,7 @@ def waf_events(account: str, region: str, group: str, chance: random.Random) -> 
 
 
 def application_events(account: str, region: str, group: str, chance: random.Random) -> Iterator[str]:
-    """Yield lines that an application writes."""
+    """Yield log lines of an application."""
     for number in range(_APPLICATION_EVENTS):
         level = chance.choice(("INFO", "INFO", "WARN", "ERROR"))
         yield f"{level} {group} order {number} of account {account} in {region} took {chance.randrange(5, 900)} ms"

@@ -184,7 +184,7 @@ class _Cloud:
     def _key(self, arn: str, archive: Archive) -> None:
         _, _, _, region, account, resource = arn.split(":")
         key = resource.removeprefix("key/")
-        if ask(self._endpoint, f"key/{account}/{region}/{key}")["made"]:
+        if ask(self._endpoint, f"key/{account}/{region}/{key}")["created"]:
             service = {"Service": f"logs.{region}.amazonaws.com"}
             admitted = [{"Principal": each, "Action": "kms:*", "Resource": "*"} for each in (_root(archive), service)]
             kms = self._client("kms", account, region)

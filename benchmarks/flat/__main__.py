@@ -1,4 +1,4 @@
-"""The same resources as an application stack of the program, without components, settings or checks: the yardstick."""
+"""The baseline: the resources of an application stack, without components, settings or checks."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""Run the sandbox's AWS: ``python -m sandbox.cloud --ready FILE``.
+"""Runs the sandbox's AWS: ``python -m sandbox.cloud --ready FILE``.
 
-It listens on one free port of the loopback interface, keeps everything in memory, and enforces IAM. A 12-digit access
-key id is the root of that account, with any secret.
+It listens on a free port of the loopback interface, keeps everything in memory, and enforces IAM. A 12-digit access key
+ID is the root user of that account, with any secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]  # functions inherit the environment, and with it the endpoint of another cloud
+            del os.environ[name]  # functions would inherit them, and with them the endpoint of another cloud
         os.environ.update(_environment(port, folder))
         asyncio.run(_serve(listener, lambda: announce(ready, port)))
     finally:
@@ -35,13 +35,13 @@ def main() -> None:
 
 
 def _environment(port: int, folder: str) -> dict[str, str]:
-    """What the emulator reads when it is imported."""
+    """Return the variables that the emulator reads when it is imported."""
     return {
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",  # would listen on every interface
-        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # between runs that fail; AWS waits minutes
+        "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",  # AWS waits minutes
         "LOG_LEVEL": "WARNING",
         "SFTP_ENABLED": "0",
         "TMPDIR": folder,
@@ -59,12 +59,12 @@ async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
     server = asyncio.create_task(serve(_app(), config, shutdown_trigger=end.wait))
-    ready()  # the socket has been listening since it was made: early callers wait, none is refused
+    ready()  # the socket is already listening: early callers wait, and none is rejected
     await server
 
 
 def _app() -> Callable[..., Awaitable[None]]:
-    """The emulator, extended, with what operators and tests ask of the cloud itself in front."""
+    """Return the extended emulator, with the endpoints of the sandbox itself."""
     from ministack.app import app
     from ministack.core import iam_actions, iam_evaluator
     from ministack.services import cloudwatch_logs
@@ -78,7 +78,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         firehose,
         keys,
         partitions,
-        rights,
+        permissions,
     )
     from sandbox.cloud.patch import replace
 
@@ -95,19 +95,19 @@ def _app() -> Callable[..., Awaitable[None]]:
         iam_evaluator,
         "enforce",
         "access_key_id iam_action service region resource_arn service_context",
-        lambda *args, **kwargs: rights.recorded(enforce, *args, **kwargs),
+        lambda *args, **kwargs: permissions.recorded(enforce, *args, **kwargs),
     )
     resource = replace(
         iam_actions,
         "extract_resource_arn",
         "service method path headers body query_params region account_id",
-        lambda *request: rights.resource_of(resource, *request),
+        lambda *request: permissions.resource_of(resource, *request),
     )
-    answers: dict[str, Callable[..., object]] = {
-        "calls": rights.calls,
+    endpoints: dict[str, Callable[..., object]] = {
+        "calls": permissions.calls,
         "idle": lambda: {"idle": firehose.idle()},
-        "join": rights.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
-        "key": keys.make,  # /_sandbox/key/ACCOUNT/REGION/ID
+        "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
+        "key": keys.create,  # /_sandbox/key/ACCOUNT/REGION/ID
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
@@ -115,9 +115,8 @@ def _app() -> Callable[..., Awaitable[None]]:
         if not path.startswith("/_sandbox/"):
             await partitions.translated(app, _over_tls(scope), receive, send)
             return
-        *_, question = path.split("/", 2)
-        answer, *arguments = question.split("/")
-        body = json.dumps(answers[answer](*arguments)).encode()
+        _, _, endpoint, *arguments = path.split("/")
+        body = json.dumps(endpoints[endpoint](*arguments)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -126,12 +125,12 @@ def _app() -> Callable[..., Awaitable[None]]:
 
 
 def _over_tls(scope: dict[str, Any]) -> dict[str, Any]:
-    """Let a request on the loopback interface count as one over TLS, unless it says that it is not.
+    """Mark a request as one over TLS, unless it has a mark already.
 
-    The sandbox speaks plain HTTP, and policies that demand ``aws:SecureTransport`` would refuse all of it.
+    The sandbox uses plain HTTP, and policies that require ``aws:SecureTransport`` would deny all requests.
     """
-    said = any(name == b"x-forwarded-proto" for name, _ in scope.get("headers", ()))
-    return scope if said else {**scope, "headers": [*scope.get("headers", ()), (b"x-forwarded-proto", b"https")]}
+    marked = any(name == b"x-forwarded-proto" for name, _ in scope.get("headers", ()))
+    return scope if marked else {**scope, "headers": [*scope.get("headers", ()), (b"x-forwarded-proto", b"https")]}
 
 
 if __name__ == "__main__":

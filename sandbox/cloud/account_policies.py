@@ -1,6 +1,6 @@
-"""Policies of an account and region that subscribe all its log groups: the emulator has none.
+"""Account-level subscription filter policies, which the emulator lacks.
 
-Source: API operation PutAccountPolicy. Only subscription filter policies are imitated.
+Source: API operation PutAccountPolicy. Account policies of other types are rejected.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Response = Any
 
 
 def subscription_of(group_name: str) -> dict[str, Any] | None:
-    """Return how a log group of the current account and region is subscribed by a policy, or None."""
+    """Return the subscription of a log group by the policy of the current account and region; None: it has none."""
     policy = _policies.get((get_account_id(), get_region()))
-    if policy is None or group_name in _without(policy.get("selectionCriteria", "")):
+    if policy is None or group_name in _excluded_by(policy.get("selectionCriteria", "")):
         return None
     document = json.loads(policy["policyDocument"])
     return {
@@ -39,7 +39,7 @@ def subscription_of(group_name: str) -> dict[str, Any] | None:
     }
 
 
-def _without(criteria: str) -> list[str]:
+def _excluded_by(criteria: str) -> list[str]:
     found = _CRITERIA.fullmatch(criteria)
     return json.loads(found[1]) if found else []
 
@@ -48,11 +48,11 @@ def _put(data: dict[str, Any]) -> Response:
     place, criteria = (get_account_id(), get_region()), data.get("selectionCriteria", "")
     before = _policies.get(place)
     if data["policyType"] != _TYPE:
-        return _invalid(f"The sandbox knows account policies of the type {_TYPE} only.")
+        return _invalid(f"The sandbox supports only account policies of type {_TYPE}.")
     if before is not None and before["policyName"] != data["policyName"]:
-        return error_response_json("LimitExceededException", "An account and region has one such policy.", 400)
+        return error_response_json("LimitExceededException", "An account and region can have one such policy.", 400)
     if (criteria and not _CRITERIA.fullmatch(criteria)) or len(criteria.encode()) > _MAX_CRITERIA_BYTES:
-        return _invalid("selectionCriteria has to be LogGroupName NOT IN [...], of 25 KB at most.")
+        return _invalid("selectionCriteria must be LogGroupName NOT IN [...], with at most 25 KB.")
     document = json.loads(data["policyDocument"])
     try:
         filter_pattern.matcher(document.get("FilterPattern", ""))
@@ -60,18 +60,17 @@ def _put(data: dict[str, Any]) -> Response:
     except (filter_pattern.PatternError, ArnParseError) as error:
         return _invalid(str(error))
     if destination is None or parsed.region != get_region():
-        return _invalid("DestinationArn is of no destination in this region.")
-    refused = destinations.not_admitted(
+        return _invalid("DestinationArn is not a destination in this region.")
+    denied = destinations.not_admitted(
         document["DestinationArn"],
         document.get("RoleArn", ""),
         destination["accessPolicy"],
         "logs:PutAccountPolicy",
         "*",
     )
-    if refused is not None:
-        return refused
-    made = {key: data[key] for key in ("policyName", "policyType", "policyDocument")}
-    _policies[place] = made | {
+    if denied is not None:
+        return denied
+    _policies[place] = {key: data[key] for key in ("policyName", "policyType", "policyDocument")} | {
         "accountId": place[0], "scope": "ALL", "lastUpdatedTime": int(time.time() * 1000),
         **({"selectionCriteria": criteria} if criteria else {}),
     }  # fmt: skip
@@ -80,8 +79,8 @@ def _put(data: dict[str, Any]) -> Response:
 
 def _describe(data: dict[str, Any]) -> Response:
     policy = _policies.get((get_account_id(), get_region()))
-    named = policy is not None and data.get("policyName") in (None, policy["policyName"])
-    return json_response({"accountPolicies": [policy] if named else []})
+    matches = policy is not None and data.get("policyName") in (None, policy["policyName"])
+    return json_response({"accountPolicies": [policy] if matches else []})
 
 
 def _delete(data: dict[str, Any]) -> Response:
@@ -99,4 +98,4 @@ def _invalid(message: str) -> Response:
 OPERATIONS: dict[str, Callable[[dict[str, Any]], Response]] = {
     "PutAccountPolicy": _put, "DescribeAccountPolicies": _describe, "DeleteAccountPolicy": _delete,
 }  # fmt: skip
-"""What the emulator lacks."""
+"""Operations that the emulator lacks."""

@@ -1,9 +1,9 @@
-"""CloudWatch alarms on metric math and queries, and whom they tell.
+"""CloudWatch alarms on metric math and queries, and the topics that they notify.
 
-The emulator knows alarms on a metric alone, and tells topics without asking their policies. Imitated here: dimensions,
-arithmetic, the functions FILL and MAX, ``SELECT SUM(…) FROM "…" WHERE … = '…'``, missing data that is no breach, and
-the policies of topics, which may be of other accounts. Simulated: a value is taken over the last period up to now,
-whenever a metric is counted, and one bad period decides.
+The emulator supports alarms on single metrics only, and notifies topics without checking their policies. Implemented
+here: dimensions, arithmetic, the functions FILL and MAX, ``SELECT SUM(…) FROM "…" WHERE … = '…'``, missing data that
+does not breach, and the policies of topics, also in other accounts. Simplified: the last period is evaluated whenever a
+metric is counted, and a single breach changes the state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, sns
 
-from sandbox.cloud import rights
+from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
 
 _QUERY = re.compile(r"""SELECT SUM\(([\w.]+)\) FROM "([\w/]+)" WHERE (\w+) = '([^']+)'""")
@@ -34,7 +34,7 @@ Response = Any
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
     put = replace(
         cloudwatch,
         "_put_metric_alarm",
@@ -46,13 +46,13 @@ def install() -> None:
         cloudwatch,
         "_dispatch_alarm_actions",
         "alarm old_state new_state reason",
-        lambda alarm, *states: dispatch(_heard(alarm), *states),
+        lambda alarm, *states: dispatch(_permitted(alarm), *states),
     )
     replace(cloudwatch, "_is_sns_action_arn", "action", _is_topic)
 
 
 def _is_topic(action: Any) -> bool:  # noqa: ANN401 - whatever a caller sent
-    """Say whether an action is a topic of the alarm's own region, be it of another account."""
+    """Return whether an action is a topic in the alarm's region, in any account."""
     try:
         parsed = parse_arn(str(action))
     except ArnParseError:
@@ -83,24 +83,24 @@ def _evaluate(alarm: dict[str, Any], original: Callable[..., None]) -> None:
     cloudwatch._dispatch_alarm_actions(alarm, before, now, reason)
 
 
-def _heard(alarm: dict[str, Any]) -> dict[str, Any]:
-    """Return the alarm with only those actions that the policies of their topics admit."""
+def _permitted(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return the alarm with only those actions that the policies of their topics allow."""
     context = {"aws:SourceArn": alarm["AlarmArn"], "aws:SourceAccount": get_account_id()}
-    if organization := rights.organization_of(get_account_id()):
+    if organization := permissions.organization_of(get_account_id()):
         context["aws:SourceOrgID"] = organization
 
-    def admits(topic_arn: str) -> bool:
+    def allows(topic_arn: str) -> bool:
         policy, _ = sns.topic_policy_for_arn(topic_arn) or ("", "")
-        return rights.resource_policy_admits_service(
+        return permissions.resource_policy_allows_service(
             policy, "cloudwatch.amazonaws.com", "sns:Publish", topic_arn, context
         )
 
-    kept = {key: [arn for arn in alarm.get(key) or [] if admits(arn)] for key in ("AlarmActions", "OKActions")}
+    kept = {key: [arn for arn in alarm.get(key) or [] if allows(arn)] for key in ("AlarmActions", "OKActions")}
     return {**alarm, **kept}
 
 
 def _value(queries: list[dict[str, Any]]) -> float | None:
-    """Return the value of the query that returns data, or None where data are missing."""
+    """Return the value of the query that returns data; None: data is missing."""
     values: dict[str, float | None] = {}
     for query in queries:
         if stat := query.get("MetricStat"):
@@ -109,8 +109,8 @@ def _value(queries: list[dict[str, Any]]) -> float | None:
             found = _data(metric["Namespace"], metric["MetricName"], wanted, stat["Period"], exactly=True)
             values[query["Id"]] = _STATISTICS[stat["Stat"]](found) if found else None
     (result,) = (query for query in queries if query.get("ReturnData"))
-    if asked := _QUERY.fullmatch(result["Expression"]):
-        metric_name, namespace, dimension, value = asked.groups()
+    if insights := _QUERY.fullmatch(result["Expression"]):
+        metric_name, namespace, dimension, value = insights.groups()
         found = _data(namespace, metric_name, {dimension: value}, result["Period"], exactly=False)
         return sum(found) if found else None
     return _math(ast.parse(result["Expression"], mode="eval").body, values)
@@ -129,7 +129,7 @@ def _data(namespace: str, metric: str, wanted: dict[str, str], period: float, *,
 
 
 def _math(node: ast.expr, values: Mapping[str, float | None]) -> float | None:
-    """Compute metric math, in which a missing part makes the whole missing."""
+    """Return the value of a metric math expression; None: data is missing."""
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
@@ -145,4 +145,4 @@ def _math(node: ast.expr, values: Mapping[str, float | None]) -> float | None:
             present = [found for each in elements if (found := _math(each, values)) is not None]
             return max(present) if present else None
         case _:
-            raise NotImplementedError(f"the sandbox's metric math lacks {ast.unparse(node)}")
+            raise NotImplementedError(f"the sandbox does not support {ast.unparse(node)} in metric math")

@@ -1,8 +1,8 @@
-"""From a log group through its subscription filters and their destinations into a stream.
+"""Delivers events from a log group through subscription filters and destinations to a stream.
 
-At delivery AWS asks again what it asked when the filter was put. What is denied or gone then is lost, not kept
-(CloudWatch Logs User Guide, "Real-time processing of log data with subscriptions"), and counted as DeliveryErrors in
-the sender's own account and region.
+AWS repeats the checks of PutSubscriptionFilter at delivery. Events that fail them are lost, not kept (CloudWatch Logs
+User Guide, "Real-time processing of log data with subscriptions"), and counted as DeliveryErrors in the sender's own
+account and region.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ministack.core.arn import Arn, ArnParseError
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs as logs
 
-from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, rights
+from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, permissions
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
-_EVENTS_BYTES = 900 * 1024  # of the events in one record, uncompressed: far below a record's 1,000 KiB once gzipped
+_EVENTS_BYTES = 900 * 1024  # of events in a record, uncompressed: gzipped, they are far below the limit of 1,000 KiB
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
 
     def fan_out(group_name: str, stream_name: str, events: list[dict[str, Any]]) -> None:
         original(group_name, stream_name, events)  # to functions
@@ -85,13 +85,13 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
 
 
 def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[str, Any]] | None:
-    """Return the stream that a filter leads to, or None when something on the way is gone or forbidden."""
+    """Return the stream that a filter leads to; None: a part of the delivery path is missing or denies delivery."""
     account, arn, role = get_account_id(), subscription["destinationArn"], subscription["roleArn"]
     source = destinations.log_group_arn(group_name)
     try:
         if ":destination:" in arn:
             _, destination = destinations.find(arn)
-            if destination is None or not rights.destination_admits(
+            if destination is None or not permissions.destination_admits(
                 destination["accessPolicy"], account, subscription.get("admittedBy", "logs:PutSubscriptionFilter"), arn
             ):
                 return None

@@ -1,4 +1,4 @@
-"""Logs destinations and subscription filters, with the checks that AWS makes when they are put.
+"""Logs destinations and subscription filters, with the checks that AWS makes when they are created or updated.
 
 Sources: API operations PutDestination, PutDestinationPolicy and PutSubscriptionFilter, and the CloudWatch Logs User
 Guide, "Cross-account cross-Region subscriptions".
@@ -16,18 +16,18 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose as streams
 
-from sandbox.cloud import filter_pattern, firehose, rights
+from sandbox.cloud import filter_pattern, firehose, permissions
 from sandbox.cloud.patch import replace
 
 _MAX_POLICY_BYTES = 5120
-_MAX_FILTERS = 2  # of a log group; AWS's pages disagree between 2 and 5, so the sandbox takes the lower
+_MAX_FILTERS = 2  # per log group; AWS documents both 2 and 5, so the sandbox uses the lower one
 _SERVICE = "logs.amazonaws.com"
 _UNREACHABLE = "Could not deliver message to specified destination. Check if the destination is valid."
 Response = Any
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
     put_destination = replace(logs, "_put_destination", "data", lambda data: _put_destination(data, put_destination))
     put_policy = replace(logs, "_put_destination_policy", "data", lambda data: _put_policy(data, put_policy))
     put_filter = replace(logs, "_put_subscription_filter", "data", lambda data: _put_filter(data, put_filter))
@@ -60,37 +60,38 @@ def stream_of(arn: str) -> tuple[Arn, dict[str, Any] | None]:
 def _at(arn: str, service: str, prefix: str, store: Any) -> tuple[Arn, dict[str, Any] | None]:  # noqa: ANN401 - a store
     parsed = parse_arn(arn)
     if parsed.service != service or not parsed.resource.startswith(prefix):
-        raise ArnParseError(f"{arn} is not of {service} {prefix}")
+        raise ArnParseError(f"{arn} is not an ARN of {service} with a resource {prefix}…")
     return parsed, store.get_scoped(parsed.account_id, parsed.region, parsed.resource.removeprefix(prefix))
 
 
 def logs_may(role_arn: str, action: str, resource: str, *, source_arn: str) -> bool:
-    """Say whether CloudWatch Logs, on behalf of a source of the current account, may do ``action`` through a role."""
+    """Return whether CloudWatch Logs may perform ``action`` through a role, for a source in the current account."""
     context = {"aws:SourceArn": source_arn, "aws:SourceAccount": get_account_id()}
-    if organization := rights.organization_of(get_account_id()):
+    if organization := permissions.organization_of(get_account_id()):
         context["aws:SourceOrgID"] = organization
-    return rights.service_may_assume(role_arn, _SERVICE, context) and rights.role_may(role_arn, action, resource)
+    may_assume = permissions.service_may_assume(role_arn, _SERVICE, context)
+    return may_assume and permissions.role_may(role_arn, action, resource)
 
 
 def log_group_arn(name: str) -> str:
-    """Return the ARN of a log group in the current account and region, as the source of what it sends."""
+    """Return the ARN of a log group in the current account and region, as CloudWatch Logs passes it as source."""
     return f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{name}:*"
 
 
 def names_an_organization(policy: str | None) -> bool:
-    """Say whether the policy of a destination admits an organization: then filters need a role."""
+    """Return whether the policy of a destination admits an organization, so that filters need a role."""
     return bool(policy and "aws:principalorgid" in policy.lower())
 
 
 def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - the emulator's function
     name, role, target = (data.get(key, "") for key in ("destinationName", "roleArn", "targetArn"))
     arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:destination:{name}"
-    if not rights.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+    if not permissions.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
         return _denied("iam:PassRole", role)
     try:
         parsed, stream = stream_of(target)
     except ArnParseError:
-        return _invalid("targetArn: the sandbox delivers to Firehose streams only.")
+        return _invalid("targetArn: the sandbox supports Firehose streams only.")
     if stream is None or not logs_may(role, "firehose:PutRecord", target, source_arn=arn):
         return _invalid("Could not deliver test message to specified destination. Check if the destination is valid.")
     before = dict(logs._destinations.get(name) or {})
@@ -102,7 +103,7 @@ def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: 
 
 
 def _control_message() -> bytes:
-    """The test message, as CloudWatch Logs sends it: an owner of its own, no log group."""
+    """Return the test message of CloudWatch Logs, which has no account or log group."""
     text = "CWL CONTROL MESSAGE: Checking health of destination Firehose."
     event = {"id": "", "timestamp": 0, "message": text}
     document = {
@@ -115,7 +116,7 @@ def _control_message() -> bytes:
 def _put_policy(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - as above
     policy = data.get("accessPolicy", "")
     if len(policy.encode()) > _MAX_POLICY_BYTES:
-        return _invalid(f"accessPolicy is longer than {_MAX_POLICY_BYTES} bytes.")
+        return _invalid(f"accessPolicy exceeds {_MAX_POLICY_BYTES} bytes.")
     try:
         statements = json.loads(policy)["Statement"]
     except (ValueError, KeyError, TypeError):
@@ -123,7 +124,7 @@ def _put_policy(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
     for statement in statements if isinstance(statements, list) else [statements]:
         principal = statement.get("Principal")
         if not isinstance(principal, dict):
-            return _invalid("Principal section of policy has to name AWS account IDs.")
+            return _invalid("Principal section of policy must contain AWS account IDs.")
         accounts = principal.get("AWS", [])
         for account in accounts if isinstance(accounts, list) else [accounts]:
             if account != "*" and not re.fullmatch(r"\d{12}", account):
@@ -135,16 +136,16 @@ def _put_policy(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
         and not names_an_organization(before["accessPolicy"])
     )
     if conversion and not data.get("forceUpdate"):
-        return _invalid("From accounts to an organization, a destination policy changes with forceUpdate only.")
+        return _invalid("Changing a destination policy from accounts to an organization requires forceUpdate.")
     return original(data)
 
 
 def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - as above
     group = logs._log_groups.get(data.get("logGroupName"))
     if group is None:
-        return original(data)  # which says that there is no such group
+        return original(data)  # which reports that it does not exist
     if group.get("logGroupClass", "STANDARD") != "STANDARD":
-        return _invalid("Subscription filters are supported by log groups of the Standard class only.")
+        return _invalid("Subscription filters are only supported for log groups of the Standard class.")
     try:
         filter_pattern.matcher(data.get("filterPattern", ""))
     except filter_pattern.PatternError as error:
@@ -152,21 +153,22 @@ def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
     others = set(group["subscriptionFilters"]) - {data.get("filterName")}
     if len(others) >= _MAX_FILTERS:
         return error_response_json("LimitExceededException", "Resource limit exceeded.", 400)
-    if refused := _refused_target(data):
-        return refused
+    if rejection := _target_rejection(data):
+        return rejection
     filters, name = group["subscriptionFilters"], data["filterName"]
     before = filters.get(name, {}).get("emitSystemFields", [])
     response = original(data)
-    filters[name]["emitSystemFields"] = data.get("emitSystemFields", before)  # only an empty list takes them away
+    filters[name]["emitSystemFields"] = data.get("emitSystemFields", before)  # only an empty list removes them
     return response
 
 
-def _refused_target(data: dict[str, Any]) -> Response | None:
+def _target_rejection(data: dict[str, Any]) -> Response | None:
+    """Return the response that rejects the target of a filter; None: it is valid."""
     target, role = data.get("destinationArn", ""), data.get("roleArn", "")
-    if role and not rights.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+    if role and not permissions.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
         return _denied("iam:PassRole", role)
     if ":function:" in target:
-        return None  # the emulator's own
+        return None  # the emulator delivers to functions
     if ":firehose:" in target:
         _, stream = stream_of(target)
         source = log_group_arn(data["logGroupName"])
@@ -175,26 +177,26 @@ def _refused_target(data: dict[str, Any]) -> Response | None:
     try:
         parsed, destination = find(target)
     except ArnParseError:
-        return _invalid("destinationArn is neither a destination nor a stream nor a function.")
+        return _invalid("destinationArn is not the ARN of a destination, stream or function.")
     if parsed.region != get_region():
-        return _invalid("destinationArn cannot be in a different region than the log group.")
+        return _invalid("destinationArn must be in the same region as the log group.")
     if destination is None:
         return _invalid(_UNREACHABLE)
     return not_admitted(target, role, destination["accessPolicy"], "logs:PutSubscriptionFilter", data["logGroupName"])
 
 
 def not_admitted(target: str, role: str, policy: str, action: str, group_name: str) -> Response | None:
-    """What the policy of a destination asks of who subscribes to it, and of the role; None: nothing more.
+    """Return the response to a subscription that the policy of a destination does not permit; None: it does.
 
     Args:
         target: ARN of the destination.
         role: ARN of the filter's role, or empty.
         policy: the destination's policy.
-        action: how it is subscribed to.
+        action: the action that subscribes.
         group_name: name of the log group, or ``*``.
     """
-    admitted = rights.destination_admits(policy, get_account_id(), action, target)
-    if not admitted or not rights.caller_may("logs:PutSubscriptionFilter", target, {}):
+    admitted = permissions.destination_admits(policy, get_account_id(), action, target)
+    if not admitted or not permissions.caller_may("logs:PutSubscriptionFilter", target, {}):
         return _denied(action, target)
     if names_an_organization(policy):
         source = log_group_arn(group_name)

@@ -1,7 +1,8 @@
-"""Events: what CloudTrail would tell of calls, here that a log group was made, and how functions run on them.
+"""Events that CloudTrail delivers, here for new log groups, and how EventBridge invokes functions on them.
 
 Sources: EventBridge User Guide, "Events delivered via AWS CloudTrail"; Lambda Developer Guide, "Invoking a function
-asynchronously". The emulator tells nothing, and runs a function once. It counts as if a trail logged management events.
+asynchronously". The emulator delivers no such events, and never retries a function. Every region behaves as if a trail
+logged its management events.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ from sandbox.cloud.patch import replace
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
 
     def create(data: dict[str, Any]) -> Any:  # noqa: ANN401 - a response
-        there = data.get("logGroupName") in logs._log_groups
+        existed = data.get("logGroupName") in logs._log_groups
         response = original(data)
-        if not there and data.get("logGroupName") in logs._log_groups:
-            _tell("CreateLogGroup", data)
+        if not existed and data.get("logGroupName") in logs._log_groups:
+            _deliver("CreateLogGroup", data)
         return response
 
     original = replace(logs, "_create_log_group", "data", create)
-    replace(eventbridge, "_dispatch_to_lambda", "arn payload", _run)
+    replace(eventbridge, "_dispatch_to_lambda", "arn payload", _invoke)
 
 
-def _run(arn: str, payload: str) -> None:
-    """Run a function as AWS runs it on an event: three times at most, and then it is a dead letter."""
+def _invoke(arn: str, payload: str) -> None:
+    """Invoke a function asynchronously: with up to two retries, and then a dead letter."""
     function, config, _ = functions._get_func_record_for_ref(arn)
     if function and config:
         record = functions._execution_record_for_config(function, config)
         functions.invoke_async_with_retry(record, json.loads(payload))
 
 
-def _tell(operation: str, request: dict[str, Any]) -> None:
+def _deliver(operation: str, request: dict[str, Any]) -> None:
+    """Send the event of a call to EventBridge."""
     detail = {
         "eventSource": "logs.amazonaws.com", "eventName": operation, "awsRegion": get_region(),
         "recipientAccountId": get_account_id(), "requestParameters": request,

@@ -1,7 +1,7 @@
 """CloudWatch Logs filter patterns: terms and JSON selectors (CloudWatch Logs User Guide, "Filter pattern syntax").
 
-Not imitated: patterns over space-delimited events (``[ip, user, …]``) and regular expressions (``%…%``). They are
-refused, so that a rehearsal never passes for the wrong reason.
+Space-delimited patterns (``[ip, user, …]``) and regular expressions (``%…%``) are not supported. They are rejected, so
+that a rehearsal never passes for the wrong reason.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _MISSING = object()
 
 
 class PatternError(ValueError):
-    """The pattern is malformed, or of a kind that the sandbox does not imitate."""
+    """The pattern is invalid, or the sandbox does not support it."""
 
 
 def matcher(pattern: str) -> Matcher:
-    """Return a function that says whether a message matches.
+    """Return a function that returns whether a message matches a pattern.
 
     Raises:
-        PatternError: the text says what is wrong.
+        PatternError: the pattern cannot be used.
     """
     text = pattern.strip()
     if text.startswith("{"):
         if not text.endswith("}"):
-            raise PatternError("a JSON pattern ends with a brace")
+            raise PatternError("a JSON pattern has to end with }")
         return _json_matcher(_Parser(text[1:-1]).whole())
     if text.startswith("[") or "%" in text:
-        raise PatternError("space-delimited and regular expression patterns are not part of the sandbox")
+        raise PatternError("the sandbox does not support space-delimited patterns and regular expressions")
     return _term_matcher(text)
 
 
@@ -51,7 +51,7 @@ def _term_matcher(text: str) -> Matcher:
     while position < len(text):
         match = _TERM.match(text, position)
         if match is None:
-            raise PatternError(f"cannot read the pattern at {text[position:]!r}; quote terms that hold other signs")
+            raise PatternError(f"cannot parse {text[position:]!r}; quote terms with special characters")
         sign, term = match.groups()
         terms[sign].append(_unquoted(term))
         position = match.end()
@@ -77,7 +77,7 @@ def _json_matcher(test: _Test) -> Matcher:
 
 
 class _Parser:
-    """Recursive descent: ``||`` over ``&&`` over comparisons and parentheses."""
+    """A recursive descent parser: ``||`` binds less than ``&&``, which binds less than comparisons."""
 
     def __init__(self, text: str) -> None:
         self._tokens: list[tuple[str, str]] = []
@@ -85,7 +85,7 @@ class _Parser:
         while text[position:].strip():
             match = _TOKEN.match(text, position)
             if match is None or match.lastgroup is None:
-                raise PatternError(f"cannot read the pattern at {text[position:].strip()!r}")
+                raise PatternError(f"cannot parse {text[position:].strip()!r}")
             self._tokens.append((match.lastgroup, match.group(match.lastgroup)))
             position = match.end()
         self._next = 0
@@ -123,7 +123,7 @@ class _Parser:
         if self._accept("("):
             test = self._either()
             if not self._accept(")"):
-                raise PatternError("a parenthesis is not closed")
+                raise PatternError("a parenthesis is not closed; add )")
             return test
         path = re.findall(r"\.([\w-]+)|\[(\d+)\]", self._take("path"))
         check = self._check()
@@ -135,11 +135,11 @@ class _Parser:
             case "IS":
                 wanted = {"TRUE": True, "FALSE": False, "NULL": None}.get(word := self._take("word").upper(), _MISSING)
                 if wanted is _MISSING:
-                    raise PatternError(f"IS takes TRUE, FALSE or NULL, not {word}")
+                    raise PatternError(f"IS is followed by {word}; allowed: TRUE, FALSE, NULL")
                 return lambda value: value is wanted
             case "NOT":
                 if self._take("word").upper() != "EXISTS":
-                    raise PatternError("NOT is followed by EXISTS")
+                    raise PatternError("NOT has to be followed by EXISTS")
                 return lambda value: value is _MISSING
             case "=" | "!=":
                 equal = _equals(self._take("word"))
@@ -147,7 +147,7 @@ class _Parser:
             case "<" | "<=" | ">" | ">=":
                 compare, limit = _NUMERIC[sign], _number(self._take("word"))
                 if limit is None:
-                    raise PatternError(f"{sign} compares with a number")
+                    raise PatternError(f"{sign} has to be followed by a number")
                 return lambda value: (
                     isinstance(value, int | float) and not isinstance(value, bool) and compare(value, limit)
                 )
@@ -155,7 +155,7 @@ class _Parser:
 
 
 def _equals(word: str) -> _Test:
-    """Equality with a number, or with a text in which ``*`` stands for anything."""
+    """Return a test for equality with a number, or with a string in which ``*`` stands for any characters."""
     number = None if word.startswith('"') else _number(word)
     if number is not None:
         return lambda value: not isinstance(value, bool) and value == number

@@ -1,8 +1,8 @@
-"""Firehose streams: what they accept, how long they hold it, and what they write where.
+"""Firehose streams: what they accept, buffer and deliver.
 
-Imitated: Decompression, CloudWatchLogProcessing, MetadataExtraction and partitions, delimiters, compression, the error
-prefix, buffering by size, the rights of the delivery role, retries, errors in the stream's own log group. Simulated: a
-buffer is written after SANDBOX_BUFFER_SECONDS (1 by default), not after the stream's own interval, which is minutes.
+Implemented: Decompression, CloudWatchLogProcessing, MetadataExtraction and partitions, delimiters, compression, the
+error prefix, buffering by size, the permissions of the delivery role, retries, errors in the stream's own log group.
+Simplified: a buffer is written after SANDBOX_BUFFER_SECONDS (1 by default) instead of the stream's interval of minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose, s3
 
-from sandbox.cloud import keys, rights, transform
+from sandbox.cloud import keys, permissions, transform
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -37,11 +37,12 @@ _COMPRESSIONS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "GZIP": (gzip.compress, ".gz"),
     "Snappy": (lambda body: bytes(cramjam.snappy.compress(body)), ".snappy"),
 }
-"""CompressionFormat → what it does, and the extension of its objects."""
+"""CompressionFormat → function that compresses, and extension of the objects."""
 _ATTEMPTS = 5
 _MAX_BATCH = 500
 _MAX_RECORD_BYTES = 1000 * 1024
 _GZIP = b"\x1f\x8b"
+_SERVICE = "firehose.amazonaws.com"
 _HANDLERS = {
     "CreateDeliveryStream": "_create_delivery_stream",
     "UpdateDestination": "_update_destination",
@@ -50,7 +51,7 @@ _HANDLERS = {
     "PutRecordBatch": "_put_record_batch",
 }
 Key = tuple[str, str, str]  # account, region, stream
-Record = tuple[str, bytes]  # record id, data
+Record = tuple[str, bytes]  # record ID, data
 
 
 @dataclass
@@ -67,7 +68,7 @@ _writing = 0
 
 
 def ingest(account: str, region: str, stream: dict[str, Any], records: Iterable[bytes]) -> list[str]:
-    """Put records into a stream's buffer; return their ids."""
+    """Put records into a stream's buffer; return their IDs."""
     accepted = [(firehose._record_id(), data) for data in records]
     size = sum(len(data) for _, data in accepted)
     with _lock:
@@ -81,13 +82,13 @@ def ingest(account: str, region: str, stream: dict[str, Any], records: Iterable[
 
 
 def idle() -> bool:
-    """Say whether nothing waits to be written."""
+    """Return whether all buffers have been written."""
     with _lock:
         return not _writing and not any(buffer.records for buffer in _buffers.values())
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
     create = replace(firehose, "_create_delivery_stream", "data", lambda data: _checked(data, create))
     update = replace(firehose, "_update_destination", "data", lambda data: _checked(data, update))
     delete = replace(firehose, "_delete_delivery_stream", "data", lambda data: _delete(data, delete))
@@ -107,14 +108,14 @@ def _checked(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa
     if problem:
         return error_response_json("InvalidArgumentException", problem, 400)
     role_arn = config.get("RoleARN")
-    if role_arn and not rights.caller_may("iam:PassRole", role_arn, {"iam:PassedToService": "firehose.amazonaws.com"}):
+    if role_arn and not permissions.caller_may("iam:PassRole", role_arn, {"iam:PassedToService": _SERVICE}):
         message = f"User is not authorized to perform: iam:PassRole on resource: {role_arn}"
         return error_response_json("AccessDeniedException", message, 400)
     return original(data)
 
 
 def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
-    """What Firehose refuses when a stream is made or changed (CreateDeliveryStream; "Custom prefixes")."""
+    """Return why Firehose rejects a stream; None: it is valid (CreateDeliveryStream; "Custom prefixes")."""
     prefix = config.get("Prefix", "")
     hints = config.get("BufferingHints") or {}
     kinds = [processor["Type"] for processor in _processors(config)]
@@ -130,10 +131,10 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
     if "CloudWatchLogProcessing" in kinds and "Decompression" not in kinds:
         return "CloudWatchLogProcessing requires the Decompression processor."
     if config.get("CompressionFormat", "UNCOMPRESSED") not in _COMPRESSIONS:
-        return f"The sandbox writes objects as {', '.join(_COMPRESSIONS)} only."
+        return f"The sandbox supports the compression formats {', '.join(_COMPRESSIONS)} only."
     if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=_is_partitioned(config)):
         return problem
-    if "RoleARN" in config and not rights.service_may_assume(config["RoleARN"], "firehose.amazonaws.com", context):
+    if "RoleARN" in config and not permissions.service_may_assume(config["RoleARN"], _SERVICE, context):
         return f"Firehose is unable to assume role {config['RoleARN']}. Please check the role provided."
     return None
 
@@ -149,26 +150,26 @@ def _prefix_problem(prefix: str, error_prefix: str) -> str | None:
 
 
 def _backup_problem(data: dict[str, Any], config: dict[str, Any], kinds: list[str]) -> str | None:
-    """What Firehose refuses about the originals (Firehose Developer Guide, "Configure backup settings")."""
+    """Return why Firehose rejects the backup settings (Firehose Developer Guide, "Configure backup settings")."""
     stream = firehose._streams.get(data["DeliveryStreamName"])
     if stream and _config(stream).get("S3BackupMode") == "Enabled" and config.get("S3BackupMode") == "Disabled":
         return "S3 backup cannot be disabled once it is enabled."
     if config.get("S3BackupMode") == "Enabled" and "Lambda" not in kinds:
-        return "S3 backup needs a Lambda processor."
+        return "S3 backup requires a Lambda processor."
     return None
 
 
 def _partitioning_problem(
     data: dict[str, Any], prefix: str, hints: dict[str, int], kinds: list[str], *, partitioned: bool
 ) -> str | None:
-    """What Firehose refuses about dynamic partitioning (Firehose Developer Guide, "Dynamic partitioning")."""
+    """Return why Firehose rejects dynamic partitioning (Firehose Developer Guide, "Dynamic partitioning")."""
     stream = firehose._streams.get(data["DeliveryStreamName"])
     if stream and _is_partitioned(_config(stream)) != partitioned:
         return "Dynamic partitioning can be neither enabled nor disabled on an existing stream."
     if not partitioned:
-        return "Prefix names partition keys without dynamic partitioning." if "!{partitionKey" in prefix else None
+        return "Prefix contains partition keys without dynamic partitioning." if "!{partitionKey" in prefix else None
     if "!{partitionKey" not in prefix or not {"MetadataExtraction", "Lambda"} & set(kinds):
-        return "Dynamic partitioning needs partition keys: a processor that finds them, and a Prefix that names them."
+        return "Dynamic partitioning requires partition keys: a processor that extracts them, and a Prefix with them."
     for hint, least in _PARTITIONED_HINTS.items():
         if hints.get(hint, 0) < least:
             return f"BufferingHints.{hint} must be at least {least} with dynamic partitioning."
@@ -185,7 +186,7 @@ def _config(stream: dict[str, Any]) -> dict[str, Any]:
 
 
 def _delete(data: dict[str, Any], original: Callable[..., Any]) -> Any:  # noqa: ANN401 - as above
-    with _lock:  # what is buffered goes with the stream, as on AWS (DeleteDeliveryStream)
+    with _lock:  # deleting a stream deletes its buffer, as on AWS (DeleteDeliveryStream)
         _buffers.pop((get_account_id(), get_region(), data.get("DeliveryStreamName", "")), None)
     return original(data)
 
@@ -204,8 +205,8 @@ def _put_record(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
     if stream is None:
         return firehose._not_found(data.get("DeliveryStreamName", ""))
     raw = base64.b64decode(data["Record"]["Data"])
-    if refused := _refused(stream, raw):
-        return refused
+    if rejection := _rejection(stream, raw):
+        return rejection
     (record_id,) = ingest(get_account_id(), get_region(), stream, [raw])
     return json_response({"RecordId": record_id, "Encrypted": False})
 
@@ -216,20 +217,21 @@ def _put_record_batch(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
         return firehose._not_found(data.get("DeliveryStreamName", ""))
     raw = [base64.b64decode(record["Data"]) for record in data.get("Records", [])]
     if not 1 <= len(raw) <= _MAX_BATCH:
-        return error_response_json("InvalidArgumentException", "A batch has 1 to 500 records.", 400)
-    if refused := next(filter(None, (_refused(stream, record) for record in raw)), None):
-        return refused
+        return error_response_json("InvalidArgumentException", "A batch must contain 1 to 500 records.", 400)
+    if rejection := next(filter(None, (_rejection(stream, record) for record in raw)), None):
+        return rejection
     ids = ingest(get_account_id(), get_region(), stream, raw)
     responses = [{"RecordId": record_id} for record_id in ids]
     return json_response({"FailedPutCount": 0, "Encrypted": False, "RequestResponses": responses})
 
 
-def _refused(stream: dict[str, Any], raw: bytes) -> Any:  # noqa: ANN401 - as above
+def _rejection(stream: dict[str, Any], raw: bytes) -> Any:  # noqa: ANN401 - as above
+    """Return the response that rejects a record; None: it is accepted."""
     if len(raw) > _MAX_RECORD_BYTES:
         return error_response_json("InvalidArgumentException", "Record size exceeds 1,000 KiB limit.", 400)
     config = _config(stream)
     if any(processor["Type"] == "Decompression" for processor in _processors(config)) and raw[:2] != _GZIP:
-        message = "A stream with decompression takes records of CloudWatch Logs subscriptions only."
+        message = "A stream with decompression only accepts records from CloudWatch Logs subscriptions."
         return error_response_json("InvalidSourceException", message, 400)
     return None
 
@@ -266,7 +268,7 @@ def _flush(key: Key, buffer: _Buffer) -> None:
         return
     config = _config(stream)
     with request_scope(account, region):
-        problem = _cannot_write(stream, config)
+        problem = _delivery_error(stream, config)
         written = 0
         if problem is None:
             written = _write(stream, config, buffer.records)
@@ -294,48 +296,49 @@ def _count(stream: dict[str, Any], values: dict[str, float]) -> None:
     count("AWS/Firehose", {"DeliveryStreamName": stream["name"]}, values)
 
 
-def _cannot_write(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
+def _delivery_error(stream: dict[str, Any], config: dict[str, Any]) -> str | None:
+    """Return why the stream cannot write to its bucket; None: it can."""
     role, bucket_arn = config["RoleARN"], config["BucketARN"]
     account = get_account_id()
     context = {"aws:SourceAccount": account, "aws:SourceArn": stream["arn"], "sts:ExternalId": account}
     bucket, object_arn = bucket_arn.rsplit(":", 1)[-1], f"{bucket_arn}/object"
     session = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/firehose"
-    given = config.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN")
+    configured_key = config.get("EncryptionConfiguration", {}).get("KMSEncryptionConfig", {}).get("AWSKMSKeyARN")
     header = "s3:x-amz-server-side-encryption"
-    encryption = {header: "aws:kms", f"{header}-aws-kms-key-id": given} if given else {}
+    encryption = {header: "aws:kms", f"{header}-aws-kms-key-id": configured_key} if configured_key else {}
     owner = s3._bucket_owner_account(bucket)
     if owner is None:
         return f"The specified bucket {bucket} does not exist."
-    if not rights.service_may_assume(role, "firehose.amazonaws.com", context):
+    if not permissions.service_may_assume(role, _SERVICE, context):
         return f"Firehose is not authorized to assume the role {role}."
     policy = s3._bucket_policies.get_scoped(owner, None, bucket) or ""
-    said = rights.bucket_policy_says(policy, session, "s3:PutObject", object_arn, encryption)
-    # In another account the bucket's policy has to allow it too.
-    refused = said == "Deny" if owner == account else said != "Allow"
-    if refused or not rights.role_may(role, "s3:PutObject", object_arn):
+    decision = permissions.bucket_policy_decision(policy, session, "s3:PutObject", object_arn, encryption)
+    # In another account, the bucket policy has to allow it too.
+    denied = decision == "Deny" if owner == account else decision != "Allow"
+    if denied or not permissions.role_may(role, "s3:PutObject", object_arn):
         return f"Access was denied to {bucket}. Ensure that the role {role} may put objects there."
-    if metric := keys.cannot_unlock_stream(stream):
+    if metric := keys.stream_key_error(stream):
         _count(stream, {metric: 1})
         return "The key of the stream cannot be used."
     with request_scope(owner, get_region()):
-        key = given or keys.bucket_default(bucket)
+        key = configured_key or keys.bucket_default(bucket)
         if key is not None and not keys.role_may_encrypt_objects(role, key, bucket, object_arn):
             return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None
 
 
 def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]) -> int:
-    """Write one object for what could be processed and one for each kind of failure; return how many were good."""
+    """Write an object for each prefix and each kind of failure; return how many records were processed."""
     failed: dict[str, list[bytes]] = {}
     now = firehose._arrival_time(config)
     if config.get("S3BackupMode") == "Enabled":
         backup = config["S3BackupConfiguration"]
         _put(stream, backup, firehose._evaluate_prefix(backup.get("Prefix"), now), "", b"".join(r for _, r in records))
         _count(stream, {"BackupToS3.Success": 1})
-    unpacked = list(_decompressed(config, records, failed))
+    decompressed = list(_decompressed(config, records, failed))
     if bad := failed.get("decompression-failed"):
         _count(stream, {"OutputDecompressedRecords.Failed": len(bad)})
-    good = _partitions(stream, config, _transformed(stream, config, unpacked, failed), failed, now)
+    good = _partitions(stream, config, _transformed(stream, config, decompressed, failed), failed, now)
     compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
     for prefix, lines in good.items():
         _put(stream, config, prefix, config.get("FileExtension", extension), compress(b"".join(lines)))
@@ -348,7 +351,7 @@ def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]
 def _transformed(
     stream: dict[str, Any], config: dict[str, Any], records: list[Record], failed: dict[str, list[bytes]]
 ) -> list[tuple[bytes, dict[str, str]]]:
-    """Return data and partition keys of what the stream's function made of the records; without one, the records."""
+    """Return data and partition keys of the records, as the stream's function returns them, if it has one."""
     parameters = _parameters(config, "Lambda")
     if parameters is None:
         return [(data, {}) for _, data in records]
@@ -356,7 +359,7 @@ def _transformed(
     for raw, code, message, attempts in done.failed:
         failed.setdefault("processing-failed", []).append(_error_line(raw, code, message, attempts))
     _count(stream, {"ExecuteProcessing.Success": done.successes / max(done.successes + done.errors, 1)})
-    return done.good
+    return done.processed
 
 
 def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension: str, body: bytes) -> None:
@@ -374,7 +377,7 @@ def _partitions(
     failed: dict[str, list[bytes]],
     now: time.struct_time,
 ) -> dict[str, list[bytes]]:
-    """Return prefix → records, each with the stream's delimiter; what finds no partition fails."""
+    """Return prefix → records, each with the stream's delimiter; records without a partition fail."""
     delimiter = _parameters(config, "AppendDelimiterToRecord")
     ending = b"" if delimiter is None else delimiter.get("Delimiter", "\\n").replace("\\n", "\n").encode()
     query = (_parameters(config, "MetadataExtraction") or {}).get("MetadataExtractionQuery")
@@ -399,7 +402,7 @@ def _keys(query: str, data: bytes) -> dict[str, str]:
     """Return the partition keys of a record.
 
     Raises:
-        ValueError: the record is not JSON, the query fails, or a key is neither a text nor a number.
+        ValueError: the record is not JSON, the query fails, or a key is neither a string nor a number.
     """
     keys = _compiled(query).input_text(data.decode()).first()
     if wrong := [key for key, value in keys.items() if not isinstance(value, str | int | float) or value == ""]:
@@ -438,11 +441,11 @@ def _decompressed(config: dict[str, Any], records: list[Record], failed: dict[st
 
 
 def _report(config: dict[str, Any], stream: dict[str, Any], problem: str) -> None:
-    """Write an error line where the stream is told to, if its role may."""
+    """Log an error to the stream's log group, if its role is allowed to."""
     options = config.get("CloudWatchLoggingOptions") or {}
     group, log_stream = options.get("LogGroupName", ""), options.get("LogStreamName", "")
     arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:{log_stream}"
-    if not options.get("Enabled") or not rights.role_may(config["RoleARN"], "logs:PutLogEvents", arn):
+    if not options.get("Enabled") or not permissions.role_may(config["RoleARN"], "logs:PutLogEvents", arn):
         return
     message = json.dumps({"deliveryStreamARN": stream["arn"], "message": problem, "errorCode": "S3.AccessDenied"})
     event = {"timestamp": int(time.time() * 1000), "message": message}

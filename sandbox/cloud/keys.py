@@ -1,4 +1,4 @@
-"""KMS keys, as the services of AWS use them: the emulator encrypts nothing, so the extension asks what KMS would say.
+"""KMS keys, as AWS services use them. The emulator encrypts nothing, so this checks what KMS would allow.
 
 Sources: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"; CloudWatch Logs User Guide,
 "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartDeliveryStreamEncryption.
@@ -14,7 +14,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose, kms, s3
 
-from sandbox.cloud import rights
+from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
 
 _FIREHOSE = "firehose.amazonaws.com"
@@ -26,26 +26,26 @@ Response = Any
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
     create = replace(logs, "_create_log_group", "data", lambda data: _create_log_group(data, create))
     start = replace(firehose, "_start_delivery_stream_encryption", "data", lambda data: _start_encryption(data, start))
     firehose._HANDLERS["StartDeliveryStreamEncryption"] = firehose._start_delivery_stream_encryption
 
 
-def make(account: str, region: str, key_id: str) -> dict[str, object]:
-    """Make a key with a given id, which no API does, unless there is one: for stack files that name an existing key."""
+def create(account: str, region: str, key_id: str) -> dict[str, object]:
+    """Create a key with the given ID, unless it exists. No API can: it is for stack files that name an existing key."""
     with request_scope(account, region):
         before = set(kms._keys)
         if key_id in before:
-            return {"made": False}
+            return {"created": False}
         kms._create_key({})
         (random_id,) = set(kms._keys) - before
         kms._keys[key_id] = {**kms._keys.pop(random_id), "KeyId": key_id, "Arn": kms._arn(key_id)}
-    return {"made": True}
+    return {"created": True}
 
 
-def cannot_unlock_stream(stream: dict[str, Any]) -> str | None:
-    """Return the metric of what keeps Firehose from the key of an encrypted stream, or None."""
+def stream_key_error(stream: dict[str, Any]) -> str | None:
+    """Return the metric that counts why Firehose cannot use the key of a stream; None: it can."""
     arn = (stream.get("encryption") or {}).get("KeyARN")
     if arn is None:
         return None
@@ -59,7 +59,7 @@ def cannot_unlock_stream(stream: dict[str, Any]) -> str | None:
 
 
 def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:
-    """Say whether a role may write objects of a bucket with a key, through S3 of the current region."""
+    """Return whether a role may encrypt objects of a bucket with a key, through S3 in the current region."""
     with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
     context = {
         "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
@@ -69,26 +69,28 @@ def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_ar
     return (
         key is not None
         and key["KeyState"] == "Enabled"
-        and all(rights.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS)
+        and all(
+            permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS
+        )
     )
 
 
 def bucket_default(bucket: str) -> str | None:
-    """Return the ARN of the key that a bucket encrypts objects with when they do not say, or None."""
+    """Return the ARN of the KMS key that a bucket encrypts objects with by default; None: it has none."""
     _, found, rest = str(s3._bucket_encryption.get(bucket) or "").partition("<KMSMasterKeyID>")
     return rest.partition("</")[0] if found else None
 
 
 def _create_log_group(data: dict[str, Any], original: Callable[..., Any]) -> Response:
-    return _refused(data) or original(data)
+    return _denied(data) or original(data)
 
 
 def _associate(data: dict[str, Any]) -> Response:
     group = logs._log_groups.get(data.get("logGroupName", ""))
     if group is None:
         return error_response_json("ResourceNotFoundException", "The specified log group does not exist.", 400)
-    if refused := _refused(data):
-        return refused
+    if denied := _denied(data):
+        return denied
     group["kmsKeyId"] = data.get("kmsKeyId")
     return json_response({})
 
@@ -96,18 +98,18 @@ def _associate(data: dict[str, Any]) -> Response:
 OPERATIONS: dict[str, Callable[[dict[str, Any]], Response]] = {
     "AssociateKmsKey": _associate, "DisassociateKmsKey": _associate,
 }  # fmt: skip
-"""What the emulator lacks. Disassociating is associating with no key."""
+"""Operations that the emulator lacks. Disassociating means associating with no key."""
 
 
-def _refused(data: dict[str, Any]) -> Response | None:
-    """What CloudWatch Logs answers when it may not use the key of a log group."""
+def _denied(data: dict[str, Any]) -> Response | None:
+    """Return the response if CloudWatch Logs may not use the key of a log group; None: it may, or there is no key."""
     if not data.get("kmsKeyId"):
         return None
     key = _key(data["kmsKeyId"])
     group = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{data['logGroupName']}"
     service, context = f"logs.{get_region()}.amazonaws.com", {"kms:EncryptionContext:aws:logs:arn": group}
     if key is not None and all(
-        rights.resource_policy_admits_service(key["Policy"], service, action, key["Arn"], context)
+        permissions.resource_policy_allows_service(key["Policy"], service, action, key["Arn"], context)
         for action in _LOG_GROUP_ACTIONS
     ):
         return None
@@ -116,13 +118,13 @@ def _refused(data: dict[str, Any]) -> Response | None:
 
 
 def _start_encryption(data: dict[str, Any], original: Callable[..., Any]) -> Response:
-    """Make the grant with which Firehose uses the key, in the name of the caller."""
+    """Create the grant that lets Firehose use the key, on behalf of the caller."""
     arn = data.get("DeliveryStreamEncryptionConfigurationInput", {}).get("KeyARN")
     if arn is None:
         return original(data)
     context = {"kms:ViaService": f"firehose.{get_region()}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
     key = _key(arn)
-    if key is None or not rights.caller_may("kms:CreateGrant", arn, context, key["Policy"]):
+    if key is None or not permissions.caller_may("kms:CreateGrant", arn, context, key["Policy"]):
         message = f"Firehose cannot create a grant on the key {arn}."
         return error_response_json("InvalidKMSResourceException", message, 400)
     with request_scope(*_place(arn)):

@@ -1,4 +1,4 @@
-"""CloudWatch metrics of the services that the extension stands in for, in the account and region they belong to."""
+"""CloudWatch metrics of the services that the extension implements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ministack.services import cloudwatch
 
 
 def count(namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]) -> None:
-    """Store a datum for each metric in ``values``, in the account and region of the current scope; ask its alarms."""
+    """Add a value to each metric in the current account and region, and evaluate its alarms."""
     for metric, value in values.items():
         cloudwatch._store_datum(namespace, metric, dict(dimensions), time.time(), "None", value, None, None, None)
     cloudwatch._evaluate_all_alarms()

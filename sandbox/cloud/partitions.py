@@ -1,7 +1,7 @@
-"""Regions of other partitions, like those of GovCloud and China: the emulator knows the partition ``aws`` only.
+"""Regions of other partitions, such as GovCloud and China: the emulator supports the partition ``aws`` only.
 
-So what such a region is asked is translated into the terms of ``aws``, and what it answers back. Which region that is,
-the signature of the request says, which does not fit any more then and is not verified.
+Requests for such a region are translated to ``aws``, and responses back. The region is in the signature of a request,
+which does not match a translated request and is not verified.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def install() -> None:
-    """Put the extension's behaviour in the place of the emulator's."""
+    """Replace functions of the emulator."""
 
     def pin(method: str, raw_path: str, query_params: Any, raw_headers: Headers, handshake: bool = False) -> None:  # noqa: FBT001, FBT002, ANN401 - the emulator's own
         iam_evaluator._signed_request.set(None)
@@ -41,14 +41,14 @@ def install() -> None:
 
 
 async def translated(app: Application, scope: Message, receive: Receive, send: Send) -> None:
-    """Pass a request on, translated where it is for a region of another partition."""
+    """Pass a request to the emulator, translated if it is for a region of another partition."""
     found = _SCOPE.search(dict(scope.get("headers", ())).get(b"authorization", b""))
     partition = PARTITIONS.get(found[1].decode(), "aws") if found else "aws"
     if found is None or partition == "aws":
         await app(scope, receive, send)
         return
     body = _into_aws(await _whole(receive))
-    asked = {
+    translated_scope = {
         **scope,
         "path": _into_aws(scope["path"].encode()).decode(),
         "raw_path": _into_aws(scope.get("raw_path") or scope["path"].encode()),
@@ -61,7 +61,7 @@ async def translated(app: Application, scope: Message, receive: Receive, send: S
     async def request() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def answer(message: Message) -> None:
+    async def respond(message: Message) -> None:
         if message["type"] == "http.response.start":
             started.update(message)
             return
@@ -69,7 +69,7 @@ async def translated(app: Application, scope: Message, receive: Receive, send: S
         if message.get("more_body"):
             return
         whole = b"".join(parts)
-        # Objects stay as they are: a client compares them with their checksums.
+        # Objects are not changed: clients compare them with their checksums.
         content_type = {name.lower(): value for name, value in started["headers"]}.get(b"content-type", b"")
         if found[2] != b"s3" or content_type.startswith(_DOCUMENTS):
             whole = _OWN_ARN.sub(rb"\1\2" + partition.encode(), whole)
@@ -77,7 +77,7 @@ async def translated(app: Application, scope: Message, receive: Receive, send: S
         await send(started)
         await send({"type": "http.response.body", "body": whole})
 
-    await app(asked, request, answer)
+    await app(translated_scope, request, respond)
 
 
 async def _whole(receive: Receive) -> bytes:
@@ -94,6 +94,6 @@ def _into_aws(text: bytes) -> bytes:
 
 
 def _sized(headers: Headers, body: bytes) -> Headers:
-    """Return headers that fit a body which was translated."""
+    """Return the headers of a translated body."""
     kept = [(name, value) for name, value in headers if not name.lower().startswith((b"content-length", *_CHECKSUMS))]
     return [*kept, (_TRANSLATED, b""), (b"content-length", str(len(body)).encode())]

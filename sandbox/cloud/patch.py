@@ -1,4 +1,4 @@
-"""Replaces named functions of the pinned emulator, and fails loudly when one is not there as expected."""
+"""Replaces named functions of the pinned emulator, and fails if one is not as expected."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ class PatchError(Exception):
 
 
 def replace(module: ModuleType, name: str, parameters: str, new: Callable[..., Any]) -> Callable[..., Any]:
-    """Put ``new`` in the place of a function of ``module``, and return the original.
+    """Replace a function of a module; return the original.
 
     Args:
         module: a module of the emulator.
-        name: the function's name there.
-        parameters: the names of its parameters, as they have to be, separated by spaces.
-        new: what takes its place.
+        name: name of the function.
+        parameters: the expected names of its parameters, separated by spaces.
+        new: the replacement.
 
     Raises:
-        PatchError: there is no such function, or its parameters are others.
+        PatchError: the function does not exist, or has other parameters.
     """
     original: Callable[..., Any] | None = getattr(module, name, None)
     if original is None:
-        raise PatchError(f"{module.__name__}.{name} is gone; the extension has to follow the emulator's new version")
+        raise PatchError(f"{module.__name__}.{name} does not exist; adapt the extension to the emulator")
     found = " ".join(inspect.signature(original).parameters)
     if found != parameters:
-        raise PatchError(f"{module.__name__}.{name} takes ({found}), expected ({parameters})")
+        raise PatchError(
+            f"{module.__name__}.{name} takes ({found}), expected ({parameters}); adapt the extension to the emulator"
+        )
     setattr(module, name, new)
     return original

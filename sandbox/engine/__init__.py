@@ -1,6 +1,6 @@
-"""The Pulumi engine: the one on PATH, or one built once from Go modules into the user's cache folder.
+"""The Pulumi engine: from PATH, or built once from Go modules into the user's cache folder.
 
-Prebuilt binaries cannot be downloaded on every machine. The Go modules can, pinned by the ``go.sum`` files beside this.
+Prebuilt binaries cannot be downloaded on every machine. Go modules can; the ``go.sum`` files in this folder pin them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rich.console import Console
 
 _HERE = Path(__file__).resolve().parent
 _BINARIES = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
-# Two modules, because they need two versions of one: later versions of the language host are a module of their own
-# that the module proxy does not serve.
+# Two modules, since they need different versions of the SDK: in later ones, the language host is a separate module that
+# the module proxy does not serve.
 _TOOLS = {
     "cli": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     "language": "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
@@ -27,14 +27,14 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
 class EngineError(Exception):
-    """There is no engine, and none can be built. The text says what would help."""
+    """There is no engine, and it cannot be built. The message says how to fix this."""
 
 
 def folder(console: Console) -> Path:
-    """Return the folder with the engine's binaries; build them when there are none.
+    """Return the folder with the engine's binaries; build them if there are none.
 
     Args:
-        console: where the progress of a build is shown.
+        console: shows the progress of a build.
 
     Raises:
         EngineError: neither an engine nor Go is on PATH, or the build failed.
@@ -46,14 +46,14 @@ def folder(console: Console) -> Path:
     if not built.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / "engine.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time; the kernel frees it however the builder ends
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time; the kernel releases it even if the build is killed
             if not built.is_dir():
                 _build(built, console)
     return built
 
 
 def _fingerprint() -> str:
-    """Name the build after what it is built from."""
+    """Return a hash of the pinned modules, which identifies the build."""
     digest = hashlib.sha256()
     for module in sorted(_TOOLS):
         for file in ("go.mod", "go.sum"):
@@ -62,11 +62,11 @@ def _fingerprint() -> str:
 
 
 def _build(built: Path, console: Console) -> None:
-    """Build into a folder beside, and move it into place when it is whole."""
+    """Build into a temporary folder, and move it into place when it is complete."""
     if shutil.which("go") is None:
         raise EngineError(
-            "there is no Pulumi engine, and no Go to build one: install Pulumi (https://www.pulumi.com/docs/install), "
-            "or Go 1.26 (https://go.dev/dl), and run this again"
+            "neither Pulumi nor Go, which could build it, is on PATH: install Pulumi "
+            "(https://www.pulumi.com/docs/install) or Go 1.26 (https://go.dev/dl), and run this command again"
         )
     with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as temporary:
         work = Path(temporary)
@@ -74,7 +74,7 @@ def _build(built: Path, console: Console) -> None:
         binaries.mkdir()
         for number, (module, tool) in enumerate(_TOOLS.items(), start=1):
             shutil.copytree(_HERE / module, work / module)
-            with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}: minutes, and only once"):
+            with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}: minutes, only once"):
                 _go(work / module, "build", "-mod=readonly", "-buildvcs=false", "-o", f"{binaries}/", tool)
         source = Path(_go(work / "language", "list", "-m", "-f", "{{.Dir}}", _SDK).strip())
         shutil.copy(source / "python/cmd/pulumi-language-python-exec", binaries)

@@ -1,4 +1,4 @@
-"""Host all providers in one process: ``python -m sandbox.plugin --ready FILE``.
+"""Hosts all providers in one process: ``python -m sandbox.plugin --ready FILE``.
 
 The engine starts an executable for each provider of a stack. As a Python process each, 150 providers would take 10 GB.
 So the executable is a thin launcher: it requests a provider from this host and passes its port on to the engine. The
@@ -25,11 +25,10 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.server import announce, ready_file
 
-warnings.filterwarnings(
-    "ignore", category=DeprecationWarning, module="pulumi_aws"
-)  # the SDK warns of its own old names
+# The SDK warns of its own deprecated names when it is imported.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")
 
-from sandbox.plugin.aws import AwsError  # noqa: E402 - after the filter, which they need
+from sandbox.plugin.aws import AwsError  # noqa: E402 - the filter has to be set first
 from sandbox.plugin.provider import AwsProvider  # noqa: E402 - as above
 
 _MAX_MESSAGE_BYTES = 400 * 2**20  # what the engine itself allows
@@ -50,8 +49,8 @@ async def _serve(ready: Path) -> None:
     host.close()
 
 
-# The engine may represent an archive in a state by its hash alone, which the SDK does not accept as an archive. So such
-# an archive passes through the SDK under another signature, and gets its own back afterwards.
+# In a state, the engine may represent an archive by its hash alone, which the SDK does not accept as an archive. So it
+# passes through the SDK with another signature, which is changed back afterwards.
 _ARCHIVE = (rpc._special_sig_key, rpc._special_archive_sig)
 _HASH = ("signature", "hash of an archive")
 _CONTENTS = {"assets", "path", "uri"}
@@ -81,14 +80,14 @@ def _archives(message: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as a
 
 
 class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no types
-    """Pass errors for the operator to the engine without a class name in front, and keep the hashes of archives."""
+    """Passes errors for the operator to the engine without a class name, and keeps the hashes of archives."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:  # noqa: ANN401 - grpc
         handler = await continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
 
-        async def answered(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
+        async def respond(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
             # The SDK drops the hashes of archives, and a later diff has nothing else to compare.
             hashes = {name: inner["hash"].string_value for name, inner in _archives(request) if "hash" in inner}
             response = _sign(await handler.unary_unary(_sign(request, _ARCHIVE, _HASH), context), _HASH, _ARCHIVE)
@@ -99,7 +98,7 @@ class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc has no t
 
         async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
             try:
-                return await answered(request, context)
+                return await respond(request, context)
             except AwsError as error:
                 await context.abort(grpc.StatusCode.UNKNOWN, str(error))
 

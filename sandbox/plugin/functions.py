@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sandbox.plugin.aws import Aws, AwsError, Values, present
 
 _GET_RESOURCE = "aws:cloudcontrol/getResource:getResource"
-# What else the handler of AWS::S3::Bucket reads, according to the permissions in its schema.
+# Other reads of the handler of AWS::S3::Bucket, according to the permissions in its schema.
 _READS = (
     "get_bucket_accelerate_configuration", "get_bucket_cors", "get_bucket_lifecycle_configuration",
     "get_bucket_logging", "get_bucket_notification_configuration", "get_bucket_ownership_controls",
@@ -31,7 +31,7 @@ def _get_resource(aws: Aws, arguments: Values) -> Values:
         raise AwsError(
             f"the sandbox's plugin does not implement {type_name} in {_GET_RESOURCE}; implemented: AWS::S3::Bucket"
         )
-    aws.find("cloudcontrol", "get_resource", typeName=type_name, identifier=bucket)  # takes a permission of its own
+    aws.find("cloudcontrol", "get_resource", typeName=type_name, identifier=bucket)  # requires a permission of its own
     if aws.find("s3", "head_bucket", bucket=bucket) is None:
         raise AwsError(f"ResourceNotFoundException: Resource of type '{type_name}' with identifier '{bucket}'")
     for operation in _READS:

@@ -1,4 +1,4 @@
-"""The resource provider: answers the engine's requests from the registry of resource types."""
+"""The resource provider: serves the engine's requests with the registered resource types."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class AwsProvider(rpc.Provider):
         )
 
     async def configure(self, request: rpc.ConfigureRequest) -> rpc.ConfigureResponse:
-        """Assume the roles at once, at preview too, so that a mistake fails before anything changes."""
+        """Assume the roles immediately, also in previews, so that a mistake fails before anything changes."""
         given = _arguments(request.args)
         self._default_tags = given.get("defaultTags", {}).get("tags", {})
         self._aws = await asyncio.to_thread(
@@ -83,7 +83,7 @@ class AwsProvider(rpc.Provider):
         checked = dict(request.new_inputs)
         key = resource_type.named_by
         if key is not None and key not in inputs:
-            # An imported name was not auto-named: the program has to give it, or the resource gets a new one.
+            # An imported resource was not auto-named: the program has to specify its name, or it gets a new one.
             auto_named = key in _plain_map(request.old_inputs).get(_DEFAULTS, [])
             old = request.old_inputs.get(key) if auto_named else None
             name = _unique_name(resource_type, request.name, request.random_seed)
@@ -92,7 +92,7 @@ class AwsProvider(rpc.Provider):
         return rpc.CheckResponse(inputs=checked, failures=failures)
 
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
-        """Compare the wanted inputs with the last known state."""
+        """Compare the inputs with the last known state."""
         resource_type = _resource_type(request.type)
         inputs, state = _plain_map(request.new_inputs), _plain_map(request.old_state)
         inputs |= self._tags_all(resource_type, inputs)
@@ -166,7 +166,7 @@ class AwsProvider(rpc.Provider):
         await self._call("delete", resource_type.delete, self._configured, request.resource_id, state)
 
     async def cancel(self) -> None:
-        """Do nothing: calls are short."""
+        """Do nothing, since calls are short."""
 
     @property
     def _configured(self) -> Aws:
@@ -202,8 +202,8 @@ class AwsProvider(rpc.Provider):
             raise AwsError(f"{operation}: {error}") from None
 
 
-_DEFAULTS = "__defaults"  # under this key official plugins list the auto-named inputs
-_PLUGINS_OWN = frozenset({"forceDestroy", _DEFAULTS})  # inputs that AWS does not know
+_DEFAULTS = "__defaults"  # the key under which official plugins list auto-named inputs
+_PLUGINS_OWN = frozenset({"forceDestroy", _DEFAULTS})  # inputs that have no counterpart in AWS
 
 
 def _resource_type(qualified_type: str) -> ResourceType:
@@ -222,7 +222,7 @@ def _unique_name(resource_type: ResourceType, name: str, seed: bytes) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - a property value
-    """Compare by meaning: JSON documents as documents, numbers as numbers."""
+    """Return whether two values are equal; JSON documents are compared as documents."""
     if one == other:
         return True
     if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
@@ -246,7 +246,7 @@ def _differences(path: str, new: Any, old: Any) -> Iterator[tuple[str, str]]:  #
 
 
 def _reduced(given: Any, actual: Any) -> Any:  # noqa: ANN401 - a property value
-    """Reduce AWS's value to the shape of the given one, so that AWS's own defaults are no difference."""
+    """Reduce AWS's value to the shape of the given one, so that defaults of AWS are not a difference."""
     if isinstance(given, dict) and isinstance(actual, dict):
         return {key: _reduced(value, actual[key]) for key, value in given.items() if key in actual}
     if isinstance(given, list) and isinstance(actual, list) and len(given) == len(actual):

@@ -14,7 +14,7 @@ from ops.review.report import MARK
 from sandbox.server import ROOT
 from tests.sandbox.checkout import Checkout
 from tests.sandbox.stacks import EXAMPLES, Stacks
-from tests.sandbox.test_rights import without
+from tests.sandbox.test_permissions import without
 
 
 class Promoted(Checkout):

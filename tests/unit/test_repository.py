@@ -1,4 +1,4 @@
-"""What no tool checks: links, hooks, decisions, owners, and versions that are written in more than one place."""
+"""What no tool checks: links, paths, hooks, decisions, owners, and versions that are written in more than one place."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ DEVCONTAINER = ROOT / ".devcontainer" / "devcontainer.json"
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
+_PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
+# Prefixes of objects, metric namespaces, what commands create, and folders of the operator.
+_ELSEWHERE = re.compile(
+    r"(?:AWS|central-log-archive|control|errors|logs|originals|mutants|transforms|\.sandbox|\.venv)/"
+)
+_STACK_FILE = re.compile(r"Pulumi\..+\.yaml")
 
 
 def read(path: str) -> Any:  # noqa: ANN401 - YAML or JSON
@@ -46,8 +52,18 @@ def broken_links(page: Path) -> Iterator[str]:
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
-        if ":" not in path and not (target.exists() and (not anchor or anchor in anchors(target))):
+        if ":" in path or _STACK_FILE.fullmatch(target.name):  # stack files are the operator's: any of them may be gone
+            continue
+        if not (target.exists() and (not anchor or anchor in anchors(target))):
             yield link
+
+
+def missing_paths(page: Path) -> Iterator[str]:
+    """Yield the paths in code spans that are not in the repository. A path with a placeholder is none."""
+    for span in _SPAN.findall(_BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        path = span.split()[0]
+        if _PATH.fullmatch(path) and not _ELSEWHERE.match(path) and not (ROOT / path).exists():
+            yield path
 
 
 def make_targets(text: str) -> set[str]:
@@ -80,6 +96,18 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     good = "[a](other.md) [b](other.md#two-words-one-link) [c](other.md#twice-1) [d](https://aws.amazon.com) `[e](f)`"
     page.write_text(f"# Here\n{good} [f](#here) [g](gone.md) [h](other.md#code) [i](#there)\n[j](other.md#twice-2)\n")
     assert list(broken_links(page)) == ["gone.md", "other.md#code", "#there", "other.md#twice-2"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_path_in_a_code_span_exists(page: Path) -> None:
+    assert list(missing_paths(page)) == []
+
+
+def test_a_missing_path_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    good = "`ops/cli/` `sandbox/pulumi up` `errors/` `date=…/` `/aws/lambda/*` `logs:PutLogEvents`\n```\n`gone/`\n```\n"
+    page.write_text(f"{good} `transform/` `ops/gone.py --json` [`topology/gone`](x)\n")
+    assert list(missing_paths(page)) == ["transform/", "ops/gone.py", "topology/gone"]
 
 
 @pytest.mark.parametrize("page", [*PAGES, DEVCONTAINER], ids=page_name)

@@ -1,6 +1,6 @@
-"""Who may do what, asked of the emulator's own IAM evaluator.
+"""Who may do what, decided by the emulator's own IAM evaluator.
 
-The emulator's services write wherever they are told, so the extension asks before it delivers anything.
+The emulator's services write anywhere without a check, so the extension checks permissions before it delivers anything.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Context = Mapping[str, str]
 
 
 def service_may_assume(role_arn: str, service: str, context: Context) -> bool:
-    """Say whether a role's trust policy lets an AWS service assume it, with the context that the service passes.
+    """Return whether a role's trust policy lets an AWS service assume it, with the context that the service passes.
 
     Args:
-        role_arn: the role.
+        role_arn: ARN of the role.
         service: the service principal, like ``logs.amazonaws.com``.
         context: condition keys, like ``aws:SourceArn``.
     """
@@ -41,28 +41,28 @@ def service_may_assume(role_arn: str, service: str, context: Context) -> bool:
 def role_may(
     role_arn: str, action: str, resource: str, context: Context | None = None, key_policy: str | None = None
 ) -> bool:
-    """Say whether a role's own policies allow an action on a resource; on a key, the key's policy has to as well."""
+    """Return whether a role's policies allow an action on a resource. The policy of a key has to allow it too."""
     account, name = _account_and_name(role_arn)
     policies = iam._gather_role_policies(name, account)
     request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, context or {})
     return _both(request, policies, key_policy)
 
 
-def bucket_policy_says(policy: str, principal_arn: str, action: str, resource: str, context: Context) -> str:
-    """Return Allow, Deny or another word for neither, for an action that comes over TLS, as AWS services' own do."""
+def bucket_policy_decision(policy: str, principal_arn: str, action: str, resource: str, context: Context) -> str:
+    """Return the decision of a bucket policy on a request over TLS: Allow, Deny, or another value for neither."""
     request = _request(principal_arn, parse_arn(principal_arn).account_id, action, resource, context)
     request.secure_transport = True
     return str(iam.evaluate_resource_policy(policy or None, request).decision)
 
 
 def organization_of(account: str) -> str | None:
-    """Return the id of the organization that an account has joined."""
+    """Return the ID of the organization that an account has joined."""
     organization: str | None = iam._principal_org_id(account)
     return organization
 
 
 def join(account: str, organization: str) -> dict[str, str]:
-    """Let an account join an organization: which organizations there are is for who runs the sandbox to say."""
+    """Add an account to an organization, whatever its ID."""
     with request_scope(account, "us-east-1"):
         organizations._ensure_org()
         organizations._orgs["self"]["Id"] = organization
@@ -70,20 +70,20 @@ def join(account: str, organization: str) -> dict[str, str]:
 
 
 def destination_admits(policy: str | None, account: str, action: str, destination_arn: str) -> bool:
-    """Say whether the policy of a Logs destination lets an account do ``action`` on it."""
+    """Return whether the policy of a Logs destination allows an account an action on it."""
     request = _request(f"arn:aws:iam::{account}:root", account, action, destination_arn, {})
     return bool(policy and iam.evaluate_resource_policy(policy, request).decision == "Allow")
 
 
-def resource_policy_admits_service(policy: str, service: str, action: str, resource: str, context: Context) -> bool:
-    """Say whether a resource policy lets an AWS service do ``action`` in its own name."""
+def resource_policy_allows_service(policy: str, service: str, action: str, resource: str, context: Context) -> bool:
+    """Return whether a resource policy allows a service principal an action."""
     request = _request(f"arn:aws:iam::aws:{service}", "", action, resource, context)
     request.secure_transport = True
     return bool(iam.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
 
 
 def caller_may(action: str, resource: str, context: Context, key_policy: str | None = None) -> bool:
-    """Say whether the principal behind the current request may do ``action``, beyond what the emulator checked."""
+    """Return whether the principal of the current request may perform an action that the emulator does not check."""
     caller = iam.caller_arn()
     if caller.endswith(":root"):
         return True
@@ -98,11 +98,11 @@ def caller_may(action: str, resource: str, context: Context, key_policy: str | N
 
 
 CALLS: set[tuple[str, str, str, bool]] = set()
-"""Every decision on calls of principals that are not root: principal, action, resource, allowed."""
+"""Every decision on a call of a principal other than root: principal, action, resource, allowed."""
 
 
 def calls() -> list[dict[str, object]]:
-    """Return the decisions as they are answered to who asks."""
+    """Return the decisions for ``/_sandbox/calls``."""
     return [dict(zip(("principal", "action", "resource", "allowed"), call, strict=True)) for call in sorted(CALLS)]
 
 
@@ -115,15 +115,15 @@ def recorded(
     resource_arn: str = "*",
     service_context: dict[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - the emulator's own result: None when allowed
-    """Let the emulator decide on a call, and keep the decision."""
+    """Let the emulator decide on a call, and record the decision."""
     denied = enforce(access_key, action, service, region, resource_arn, service_context)
     if not iam.is_root_access_key(access_key):
         CALLS.add((iam.caller_arn(), action, resource_arn, denied is None))
     return denied
 
 
-# What a call is about, where the emulator would take it for anything (``*``): service → parameter → ARN.
-_ABOUT = {
+# The resource of a call, if the emulator would use ``*``: service → parameter → ARN.
+_RESOURCES = {
     "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},
     "iam": {"PolicySourceArn": "{value}"},
     "lambda": {"FunctionName": "arn:aws:lambda:{region}:{account}:function:{value}"},
@@ -141,21 +141,21 @@ _ABOUT = {
 
 
 def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
-    """Name what a call is about, where the emulator does not. Of several things, the first decides."""
+    """Return the ARN of the resource of a call, even if the emulator does not; of several resources, the first."""
     service, _, _, _, body, query, region, account = request
-    # A rule of the default bus has a name without the bus (Service Authorization Reference, "Amazon EventBridge").
+    # The ARN of a rule on the default bus does not contain the bus (Service Authorization Reference, "EventBridge").
     resource = str(original(*request)).replace(":rule/default/", ":rule/")
-    if resource != "*" or service not in _ABOUT:
+    if resource != "*" or service not in _RESOURCES:
         return resource
     parameters = {**query, **_parsed(body)}
-    for parameter, arn in _ABOUT[service].items():
+    for parameter, arn in _RESOURCES[service].items():
         for value in _listed(parameters.get(parameter, []))[:1]:
             return arn.format(region=region, account=account, value=value)
     return resource
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    """The parameters in a body of JSON; those of a form are in the query already."""
+    """Return the parameters in a JSON body; those in a form are already in the query."""
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -207,7 +207,7 @@ def _statements(document: str | dict[str, Any]) -> list[dict[str, Any]]:
     return _listed(parsed.get("Statement", []))
 
 
-def _principal(statement: dict[str, Any], kind: str) -> Any:  # noqa: ANN401 - a text or a list of texts
+def _principal(statement: dict[str, Any], kind: str) -> Any:  # noqa: ANN401 - a string or a list
     principal = statement.get("Principal", {})
     return principal.get(kind, []) if isinstance(principal, dict) else []
 
