@@ -1,7 +1,7 @@
 """The recorded graphs of the tests' stacks. ``python -m tests.graph.recorded_graphs`` records them.
 
-``names/`` has what a URN is made of, a line for each resource: a change of it replaces the resource. ``inputs/`` has
-what each resource is created with: a change of it changes what is deployed.
+``names/`` has a line for each resource with the parts of its URN: if they change, the resource is replaced. ``inputs/``
+has what each resource is created with: if it changes, so does the deployment.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ STACKS = {
 
 
 def graph_of(stack: str) -> Graph:
-    """The graph of a stack, which may rely on the outputs of the examples' archive."""
+    """Return the graph of a stack, which may use the outputs of the examples' archive."""
     config = config_of(stack, STACKS[stack].parent)
     archive = record(config_of(config["archiveStack"]), stack="archive") if "archiveStack" in config else Graph()
     return record(config, stack=stack, referenced=archive.outputs)
 
 
 def names_of(graph: Graph) -> str:
-    """A line for each resource: type, name, parent, provider."""
+    """Return a line for each resource: type, name, parent, provider."""
     return "".join(
         sorted(
             f"{r.type} {r.name} parent={r.parent.split('::')[-1]} provider={r.provider.split('::')[-1] or '-'}\n"
@@ -45,7 +45,7 @@ def names_of(graph: Graph) -> str:
 
 
 def inputs_of(graph: Graph) -> str:
-    """What each resource is created with, its options, and what has to exist before it, as YAML."""
+    """Return inputs, options and dependencies of each resource, as YAML."""
     resources = {
         resource.name: {
             "type": resource.type,
@@ -62,7 +62,7 @@ def inputs_of(graph: Graph) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what a resource may have
-    """Assets as what they hold, and JSON documents as what they say."""
+    """Return a value as plain data, with the contents of assets and JSON documents parsed."""
     match value:
         case dict():
             return {str(key): _plain(inner) for key, inner in value.items()}
@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - what a resource may have
         case pulumi.StringAsset():
             return _plain(value.text)
         case float() if value.is_integer():
-            return int(value)  # as protobuf has it, every number is a float
+            return int(value)  # in protobuf, every number is a float
         case str() if value.startswith(("{", "[")):
             with contextlib.suppress(ValueError):
                 return _plain(json.loads(value))

@@ -251,7 +251,7 @@ def record(
         referenced: outputs of the stack that the program references, another one or its own.
         existing: what exists in the accounts; None: the log groups in the config.
         environment: further environment variables.
-        into: where to record; shows what a program has registered that is rejected.
+        into: where to record; also contains what a rejected program registered.
 
     Raises:
         pulumi.RunError: the program rejects the config.
@@ -287,7 +287,7 @@ def record(
 
 
 def named(config: Mapping[str, Any]) -> Regions:
-    """Return the log groups in a config, and one for each pattern, as if they existed."""
+    """Return the log groups in a config, and one for each pattern, as existing."""
 
     def name(entry: Any) -> str:  # noqa: ANN401 - a name, or an object with a name
         return str(entry["name"] if isinstance(entry, dict) else entry).replace("*", "1")

@@ -1,4 +1,4 @@
-"""The rules of ``policy/`` on the program's own graphs, and on graphs that break them one by one."""
+"""The rules of ``policy/`` on the program's own graph, and on graphs that each violate one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def facts_of(graph: Graph) -> list[Facts]:
 
 @pytest.fixture(scope="module")
 def sound() -> list[Facts]:
-    """One graph with all that the program can make."""
+    """Return a graph with everything that the program can create."""
     archive = {**config_of("archive")["archive"], "key": "create", "alarms": "create", "transform": "bundled"}
     organization = {**archive["senders"], "organization": "o-exampleorg1"}
     applications = config_of("app-dev")["applications"]
@@ -35,7 +35,7 @@ Change = Callable[[Facts], Facts | None]
 
 
 def changed(facts: list[Facts], kind: str, change: Change) -> list[Facts]:
-    """The graph with a change of the first resource of a kind; None takes it away."""
+    """Return the graph with a change of the first resource of a kind; a change to None removes it."""
     first = next(each for each in facts if each.type.endswith(f":{kind}"))
     return [new for each in facts if (new := change(each) if each is first else each) is not None]
 
@@ -132,20 +132,20 @@ VIOLATIONS: list[tuple[str, str, Change, str]] = [
 ]
 
 
-def test_the_programs_own_graph_breaks_no_rule(sound: list[Facts]) -> None:
+def test_the_programs_own_graph_violates_no_rule(sound: list[Facts]) -> None:
     assert violations(sound) == []
 
 
-@pytest.mark.parametrize(("rule", "kind", "change", "said"), VIOLATIONS)
-def test_a_graph_that_breaks_a_rule_is_told_which_and_where(
-    sound: list[Facts], rule: str, kind: str, change: Change, said: str
+@pytest.mark.parametrize(("rule", "kind", "change", "problem"), VIOLATIONS)
+def test_a_violation_is_reported_with_its_problem_and_rule(
+    sound: list[Facts], rule: str, kind: str, change: Change, problem: str
 ) -> None:
     (violation,) = violations(changed(sound, kind, change))
-    assert said in violation
+    assert problem in violation
     assert violation.endswith(f"({rule})")
 
 
-def test_every_rule_has_a_graph_that_breaks_it() -> None:
+def test_every_rule_has_a_graph_that_violates_it() -> None:
     assert {rule for rule, *_ in VIOLATIONS} == {rule.name for rule in RULES}
 
 
@@ -156,5 +156,5 @@ def test_every_rule_has_a_graph_that_breaks_it() -> None:
         ("LogDestinationPolicy", "accessPolicy"), ("LogSubscriptionFilter", "destinationArn"),
     ],
 )  # fmt: skip
-def test_what_a_preview_does_not_know_yet_breaks_no_rule(sound: list[Facts], kind: str, key: str) -> None:
+def test_a_value_that_is_unknown_in_a_preview_violates_no_rule(sound: list[Facts], kind: str, key: str) -> None:
     assert violations(changed(sound, kind, with_props(**{key: UNKNOWN}))) == []

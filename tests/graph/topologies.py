@@ -201,7 +201,7 @@ def broken_stacks(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
         path += ".nonsense"
     elif kind == "a missing key":
         del container[key]
-        path = path.removesuffix(".logGroups")  # all would be enough: the error is one of the region
+        path = path.removesuffix(".logGroups")  # all is enough; without both, the error is one of the region
     else:
         container[key] = 111111111111
     return config, path

@@ -1,4 +1,4 @@
-"""An archive created with boto3 as the root of its account, to test the cloud with."""
+"""An archive to test the cloud with, created with boto3 as the root user of its account."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _numbers = itertools.count(1)
 
 
 def new_account() -> str:
-    """An account id that no other test uses."""
+    """Return an account ID that no other test uses."""
     return f"{next(_numbers):06d}{time.time_ns() % 10**6:06d}"
 
 
 def eventually(check: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Poll until ``check`` holds, or time is up."""
+    """Poll until a check passes; return False if it does not within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if check():
@@ -107,12 +107,12 @@ class Archive:
         }
 
     def destination(self, region: str = HOME, *, admit: list[str] | None = None) -> str:
-        """Make a destination that admits the senders, and return its ARN."""
+        """Create or update a destination that admits the senders; return its ARN."""
         logs = self.client("logs", region)
-        made = logs.put_destination(
+        response = logs.put_destination(
             destinationName="archive", targetArn=self.stream_arn, roleArn=self.role_arn("sender")
         )
-        arn = str(made["destination"]["arn"])
+        arn = str(response["destination"]["arn"])
         accounts = self.senders if admit is None else admit
         policy = policies.destination_policy(
             destination_arn=arn, sender_accounts=accounts, sender_organization=self.organization
@@ -128,7 +128,7 @@ class Archive:
         }
 
     def records(self) -> list[dict[str, Any]]:
-        """The archived documents, without the test messages."""
+        """Return the archived records, without test messages."""
         lines = [line for body in self.objects().values() for line in gzip.decompress(body).splitlines()]
         return [document for line in lines if (document := json.loads(line))["messageType"] == "DATA_MESSAGE"]
 
@@ -165,8 +165,8 @@ class Sender:
         )
 
     def metric(self, name: str, *, filter_name: str = "archive") -> float:
-        """Sum of a metric of AWS/Logs for this log group's filter."""
-        answer = self.cloud.client("cloudwatch", account=self.account, region=self.region).get_metric_statistics(
+        """Return the sum of a metric in AWS/Logs for the log group's filter."""
+        statistics = self.cloud.client("cloudwatch", account=self.account, region=self.region).get_metric_statistics(
             Namespace="AWS/Logs",
             MetricName=name,
             Dimensions=[
@@ -179,4 +179,4 @@ class Sender:
             Period=7200,
             Statistics=["Sum"],
         )
-        return float(sum(point["Sum"] for point in answer["Datapoints"]))
+        return float(sum(point["Sum"] for point in statistics["Datapoints"]))

@@ -1,4 +1,4 @@
-"""What the roles of ``bootstrap/`` hold."""
+"""The permissions of the roles in ``bootstrap/``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from sandbox.server import ROOT
 
 
 class _Template(yaml.SafeLoader):
-    """CloudFormation's short forms, read as what they stand before."""
+    """Reads the short form of a CloudFormation function as its argument."""
 
 
 _Template.add_multi_constructor("!", lambda _, __, node: node.value)
 
 
 def actions(template: str, role: str = "Deployer") -> set[str]:
-    """Every action that a template allows to one of its roles."""
+    """Return the actions that a template allows one of its roles."""
     document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
     resources = document["Resources"]
     attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles", [None])[0] == role]

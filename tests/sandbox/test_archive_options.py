@@ -1,4 +1,4 @@
-"""Each option of the archive on the real engine: what arrives, and in what form. The tests run in their order."""
+"""The options of the archive on the real engine: what arrives, and how. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stacks import config_of
 from topology import policies
 
 
-def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stranger_may_not(stacks: Stacks) -> None:
+def test_accounts_of_an_organization_send_through_filter_roles_and_other_accounts_may_not(stacks: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}}
     applications = {**config_of("app-dev"), "filterRoles": True}
     file = stacks.write({"archive": archive, "applications": applications["applications"]})
@@ -34,7 +34,7 @@ def test_the_members_of_an_organization_send_with_roles_of_their_own_and_a_stran
     assert left_behind(stacks) == []
 
 
-def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stacks) -> None:
+def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     archive = config_of("archive")["archive"]
@@ -54,7 +54,7 @@ def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stac
     assert "Expiration" not in rule
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
     assert eventually(lambda: stacks.ask("idle")["idle"])
-    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # locked: else the bucket could not go
+    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # a bucket with locked objects cannot be deleted
         locked = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
         with pytest.raises(s3.exceptions.ClientError, match="object protected by object lock"):
             s3.delete_object(**locked)
@@ -64,7 +64,7 @@ def test_a_bucket_keeps_moves_locks_and_logs_as_the_stack_file_says(stacks: Stac
     assert left_behind(stacks) == []
 
 
-def test_events_arrive_in_an_existing_bucket_which_is_left_as_it_is(stacks: Stacks) -> None:
+def test_events_arrive_in_an_existing_bucket_whose_settings_are_not_changed(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="existing-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     config = {"archive": {**config_of("archive")["archive"], "existingBucket": "existing-bucket"}}
@@ -101,20 +101,20 @@ def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(s
 
 
 def empty(s3: Any, bucket: str) -> None:  # noqa: ANN401 - boto3
-    """Delete a bucket with all that is in it."""
+    """Delete a bucket with everything in it."""
     for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=item["Key"])
     s3.delete_bucket(Bucket=bucket)
 
 
 def encrypted_with(stacks: Stacks, bucket: str) -> set[str | None]:
-    """The keys of all objects in a bucket."""
+    """Return the KMS keys of all objects in a bucket."""
     s3 = stacks.client("s3", account="111111111111")
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
     return {s3.head_object(Bucket=bucket, Key=key).get("SSEKMSKeyId") for key in keys}
 
 
-def test_a_key_made_by_the_archive_encrypts_what_arrives_and_nothing_arrives_once_it_is_disabled(
+def test_a_key_created_by_the_archive_encrypts_events_and_none_arrive_once_it_is_disabled(
     stacks: Stacks,
 ) -> None:
     config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
@@ -141,7 +141,7 @@ def test_a_key_made_by_the_archive_encrypts_what_arrives_and_nothing_arrives_onc
     assert "KMSKeyDisabled" in {metric["MetricName"] for metric in metrics}
     kms.enable_key(KeyId=key)
     assert "no key" not in json.dumps(archived(stacks, bucket))
-    stacks.up("archive")  # back to keys of AWS
+    stacks.up("archive")  # back to keys that AWS owns or manages
     (errors,) = stacks.client("logs", account="111111111111").describe_log_groups()["logGroups"]
     assert "kmsKeyId" not in errors
     write(stacks, "open")
@@ -152,7 +152,7 @@ def test_a_key_made_by_the_archive_encrypts_what_arrives_and_nothing_arrives_onc
     assert {kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]} == {"PendingDeletion"}
 
 
-def test_a_given_key_serves_once_its_policy_lets_the_archive_use_it(stacks: Stacks) -> None:
+def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -> None:
     kms, s3 = (stacks.client(service, account="111111111111") for service in ("kms", "s3"))
     key = kms.create_key()["KeyMetadata"]["Arn"]
     config = {"archive": {**config_of("archive")["archive"], "key": key}}
@@ -172,7 +172,7 @@ def test_a_given_key_serves_once_its_policy_lets_the_archive_use_it(stacks: Stac
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
-def test_the_archives_own_log_groups_arrive_beside_those_of_the_applications(stacks: Stacks) -> None:
+def test_events_of_the_central_account_itself_arrive(stacks: Stacks) -> None:
     config = {"archive": {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-central"]}}
     prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("archive", config)
@@ -185,13 +185,13 @@ def test_the_archives_own_log_groups_arrive_beside_those_of_the_applications(sta
     assert left_behind(stacks) == []
 
 
-def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_it(stacks: Stacks) -> None:
+def test_a_partitioned_layout_replaces_the_stream_and_points_every_destination_at_the_new_one(stacks: Stacks) -> None:
     for stack in EXAMPLES[:2]:
         stacks.up(stack)
     bucket, old = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
     archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}}
-    told = "The layout changes from dated to partitioned, which AWS does only with a new stream"
-    assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
+    warning = "The layout changes from dated to partitioned, which requires a new stream"
+    assert warning in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
     write(stacks, "before")
     stacks.up("archive", {"archive": archive})
     new = stacks.outputs("archive")["stream"]
@@ -212,33 +212,36 @@ def test_a_layout_by_account_takes_a_new_stream_and_turns_every_destination_to_i
 
 @dataclass
 class OnCall:
-    """A queue that hears what a topic is told: account, alarm and state of each message."""
+    """A queue that is subscribed to a topic.
+
+    Attributes:
+        messages: account, alarm and state of each message received so far.
+    """
 
     sqs: Any
     url: str
-    told: set[tuple[str, str, str]] = field(default_factory=set)
+    messages: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def hears(self, account: str, alarm: str) -> bool:
-        """Say whether an alarm of an account has begun, by the start of its name."""
-        while messages := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                told = json.loads(json.loads(message["Body"])["Message"])
-                self.told.add((told["AWSAccountId"], told["AlarmName"], told["NewStateValue"]))
+    def is_notified(self, account: str, alarm: str) -> bool:
+        """Return whether an alarm of an account was raised, given the beginning of its name."""
+        while received := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in received:
+                change = json.loads(json.loads(message["Body"])["Message"])
+                self.messages.add((change["AWSAccountId"], change["AlarmName"], change["NewStateValue"]))
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return any(one == account and name.startswith(alarm) and now == "ALARM" for one, name, now in self.told)
+        return any(one == account and name.startswith(alarm) and now == "ALARM" for one, name, now in self.messages)
 
 
-def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: Stacks) -> None:
+def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "alarms": "create"}
-    watched = {**config_of("app-dev"), "alarms": True}
+    monitored = {**config_of("app-dev"), "alarms": True}
     stacks.up("archive")
-    printed = stacks.pulumi("preview", "-s", "app-dev", config=watched, ok=False)
+    printed = stacks.pulumi("preview", "-s", "app-dev", config=monitored, ok=False)
     assert (
-        "alarms: the archive has no topics that alarms could notify; set archive.alarms in Pulumi.archive.yaml"
-        in printed
+        "alarms: the archive has no topics for alarms to notify; set archive.alarms in Pulumi.archive.yaml" in printed
     )
     stacks.up("archive", {"archive": archive})
-    stacks.up("app-dev", watched)
+    stacks.up("app-dev", monitored)
     outputs = stacks.outputs("archive")
     sqs, sns = (stacks.client(service, account="111111111111") for service in ("sqs", "sns"))
     queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
@@ -252,7 +255,7 @@ def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: St
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [admit]})})
     sns.subscribe(TopicArn=outputs["topics"]["eu-west-1"], Protocol="sqs", Endpoint=arn)
     on_call = OnCall(sqs, queue)
-    for stack, config in (("archive", {"archive": archive}), ("app-dev", watched)):
+    for stack, config in (("archive", {"archive": archive}), ("app-dev", monitored)):
         stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack, config=config)
         stacks.pulumi("preview", "--expect-no-changes", "-s", stack, config=config)
     dashboards = stacks.client("cloudwatch", account="111111111111").list_dashboards()["DashboardEntries"]
@@ -264,12 +267,12 @@ def test_alarms_of_senders_and_archive_tell_the_topic_of_their_region(stacks: St
     (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     iam.delete_role_policy(RoleName=role, PolicyName=policy)
     write(stacks, "cannot be written")
-    assert eventually(lambda: on_call.hears("111111111111", "archive-alarm-not-written-"))
+    assert eventually(lambda: on_call.is_notified("111111111111", "archive-alarm-not-written-"))
     (sender,) = iam.list_role_policies(RoleName="CWLtoKinesisFirehoseRole")["PolicyNames"]
     iam.delete_role_policy(RoleName="CWLtoKinesisFirehoseRole", PolicyName=sender)
     write(stacks, "cannot be sent")
-    assert eventually(lambda: on_call.hears("222222222222", "central-log-archive-delivery-errors"))
+    assert eventually(lambda: on_call.is_notified("222222222222", "central-log-archive-delivery-errors"))
     sqs.delete_queue(QueueUrl=queue)
-    for stack, config in (("app-dev", watched), ("archive", {"archive": archive})):
+    for stack, config in (("app-dev", monitored), ("archive", {"archive": archive})):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
     assert left_behind(stacks) == []

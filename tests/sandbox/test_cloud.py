@@ -1,4 +1,4 @@
-"""The sandbox's cloud delivers, and refuses, by AWS's documented rules."""
+"""The sandbox's cloud delivers, denies and rejects by AWS's documented rules."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ PARTITIONED: dict[str, Any] = {
 UNREACHABLE = "Could not deliver test message to specified destination"
 
 
-def refusal(call: Any, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - any call of boto3
+def error_of(call: Any, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - any call of boto3
     with pytest.raises(ClientError) as error:
         call(*args, **kwargs)
     return str(error.value)
 
 
 def trust_of(account: str) -> str:
-    """A trust policy for the root of an account."""
+    """Return a trust policy for the root user of an account."""
     principal = {"AWS": f"arn:aws:iam::{account}:root"}
     return json.dumps({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]})
 
 
 def assumed(cloud: Cloud, account: str, role: str, service: str) -> Any:  # noqa: ANN401 - boto3
-    """A client with the rights of a role."""
+    """Return a client with the permissions of a role."""
     credentials = cloud.client("sts", account=account).assume_role(
         RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName="test"
     )["Credentials"]
@@ -60,7 +60,7 @@ def assumed(cloud: Cloud, account: str, role: str, service: str) -> Any:  # noqa
     )
 
 
-def test_events_of_two_accounts_and_regions_arrive_in_one_bucket_as_one_document_a_line(cloud: Cloud) -> None:
+def test_events_of_two_accounts_and_regions_arrive_in_one_bucket_with_one_document_per_line(cloud: Cloud) -> None:
     one, two = new_account(), new_account()
     archive = Archive(cloud, [one, two])
     for account, region in ((one, HOME), (one, "us-east-1"), (two, "us-east-1")):
@@ -98,10 +98,10 @@ def test_many_events_become_records_that_a_stream_accepts(cloud: Cloud) -> None:
 def test_an_account_that_the_policy_does_not_name_may_not_subscribe(cloud: Cloud) -> None:
     archive = Archive(cloud, [new_account()])
     stranger = Sender(cloud, new_account())
-    assert "AccessDeniedException" in refusal(stranger.subscribe, archive.destination())
+    assert "AccessDeniedException" in error_of(stranger.subscribe, archive.destination())
 
 
-def test_the_caller_needs_the_right_on_the_destination_too(cloud: Cloud) -> None:
+def test_the_caller_needs_permission_on_the_destination_too(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender, arn = Sender(cloud, account), archive.destination()
     iam = cloud.client("iam", account=account)
@@ -116,69 +116,71 @@ def test_the_caller_needs_the_right_on_the_destination_too(cloud: Cloud) -> None
 
     group = f"arn:aws:logs:{HOME}:{account}:log-group:{sender.group}"
     allow(group)
-    assert f"not authorized to perform: logs:PutSubscriptionFilter on resource: {arn}" in refusal(put, **wanted)
+    assert f"not authorized to perform: logs:PutSubscriptionFilter on resource: {arn}" in error_of(put, **wanted)
     allow(group, arn)
     put(**wanted)
 
 
-def test_a_destination_of_another_region_is_refused(cloud: Cloud) -> None:
+def test_a_destination_in_another_region_is_rejected(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account, "us-east-1")
-    assert "different region" in refusal(sender.subscribe, archive.destination(HOME))
+    assert "must be in the same region" in error_of(sender.subscribe, archive.destination(HOME))
 
 
-def test_a_destination_that_does_not_exist_is_refused(cloud: Cloud) -> None:
+def test_a_destination_that_does_not_exist_is_rejected(cloud: Cloud) -> None:
     sender = Sender(cloud, new_account())
     arn = f"arn:aws:logs:{HOME}:{new_account()}:destination:none"
-    assert "Could not deliver message" in refusal(sender.subscribe, arn)
+    assert "Could not deliver message" in error_of(sender.subscribe, arn)
 
 
 def test_a_log_group_of_the_infrequent_access_class_cannot_be_subscribed(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account, log_class="INFREQUENT_ACCESS")
-    assert "Standard class" in refusal(sender.subscribe, archive.destination())
+    assert "Standard class" in error_of(sender.subscribe, archive.destination())
 
 
-def test_a_third_filter_is_refused_and_a_known_one_can_be_put_again(cloud: Cloud) -> None:
+def test_a_third_filter_is_rejected_and_an_existing_one_can_be_updated(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender, arn = Sender(cloud, account), archive.destination()
     for name in ("one", "two", "two"):
         sender.subscribe(arn, name=name)
-    assert "LimitExceededException" in refusal(sender.subscribe, arn, name="three")
+    assert "LimitExceededException" in error_of(sender.subscribe, arn, name="three")
 
 
-def test_a_pattern_that_cannot_be_read_is_refused(cloud: Cloud) -> None:
+def test_an_invalid_pattern_is_rejected(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
-    assert "Invalid filter pattern" in refusal(
+    assert "Invalid filter pattern" in error_of(
         Sender(cloud, account).subscribe, archive.destination(), pattern="{ $.a = "
     )
 
 
-@pytest.mark.parametrize("missing", ["trust", "rights", "stream", "role"])
-def test_a_destination_needs_a_role_that_logs_may_assume_and_that_may_put(cloud: Cloud, missing: str) -> None:
+@pytest.mark.parametrize("missing", ["trust", "permission", "stream", "role"])
+def test_a_destination_needs_a_role_that_cloudwatch_logs_may_assume_and_that_may_put_records(
+    cloud: Cloud, missing: str
+) -> None:
     archive = Archive(cloud, [])
     role, target = "sender", archive.stream_arn
     if missing == "trust":
         archive.role(role := "untrusted", '{"Statement": []}')
-    elif missing == "rights":
+    elif missing == "permission":
         archive.client("iam").delete_role_policy(RoleName=role, PolicyName="only")
     elif missing == "stream":
         target += "-gone"
     else:
         role = "nobody"
     put = archive.client("logs").put_destination
-    assert UNREACHABLE in refusal(put, destinationName="d", targetArn=target, roleArn=archive.role_arn(role))
+    assert UNREACHABLE in error_of(put, destinationName="d", targetArn=target, roleArn=archive.role_arn(role))
 
 
-def test_a_trust_that_forgets_the_archives_own_account_fails_the_test_message(cloud: Cloud) -> None:
+def test_a_trust_policy_without_the_archives_own_account_fails_the_test_message(cloud: Cloud) -> None:
     archive = Archive(cloud, [sender := new_account()])
     trust = archive.client("iam").get_role(RoleName="sender")["Role"]["AssumeRolePolicyDocument"]
     trust["Statement"][0]["Condition"]["StringLike"]["aws:SourceArn"] = [f"arn:aws:logs:*:{sender}:*"]
     archive.client("iam").update_assume_role_policy(RoleName="sender", PolicyDocument=json.dumps(trust))
-    assert UNREACHABLE in refusal(archive.destination)
+    assert UNREACHABLE in error_of(archive.destination)
 
 
-def test_a_destination_that_is_put_again_keeps_its_policy_and_tags(cloud: Cloud) -> None:
+def test_a_destination_that_is_updated_keeps_its_policy_and_tags(cloud: Cloud) -> None:
     archive = Archive(cloud, [new_account()])
     arn = archive.destination()
     logs = archive.client("logs")
@@ -195,40 +197,40 @@ def test_a_destination_that_is_put_again_keeps_its_policy_and_tags(cloud: Cloud)
     ("principal", "message"),
     [
         ({"AWS": "arn:aws:iam::222222222222:root"}, "contains ARN instead of account ID"),
-        ("*", "has to name AWS account IDs"),
-        ({"AWS": ["222222222222"] * 400}, "longer than 5120 bytes"),
+        ("*", "must contain AWS account IDs"),
+        ({"AWS": ["222222222222"] * 400}, "exceeds 5120 bytes"),
     ],
 )
-def test_a_destination_policy_is_refused(cloud: Cloud, principal: object, message: str) -> None:
+def test_an_invalid_destination_policy_is_rejected(cloud: Cloud, principal: object, message: str) -> None:
     archive = Archive(cloud, [])
     archive.destination(admit=[new_account()])
     statement = {"Effect": "Allow", "Principal": principal, "Action": "logs:PutSubscriptionFilter", "Resource": "*"}
     put = archive.client("logs").put_destination_policy
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    assert message in refusal(put, destinationName="archive", accessPolicy=policy)
+    assert message in error_of(put, destinationName="archive", accessPolicy=policy)
 
 
 def filter_role(cloud: Cloud, account: str, *, trusts: str) -> str:
-    """Make the role with which the filters of an account send to a destination that admits an organization."""
+    """Create the role that filters need for a destination which admits an organization; return its ARN."""
     iam = cloud.client("iam", account=account)
     trust = policies.filter_role_trust(region=HOME, account=trusts)
-    made = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=trust)
+    created = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=trust)
     policy = policies.filter_role_policy(account=account, regions=[HOME])
     iam.put_role_policy(RoleName="filters", PolicyName="only", PolicyDocument=policy)
-    return str(made["Role"]["Arn"])
+    return str(created["Role"]["Arn"])
 
 
-def test_an_organization_sends_through_filters_with_a_role_of_their_account(cloud: Cloud) -> None:
+def test_accounts_of_an_organization_send_through_filters_with_a_role(cloud: Cloud) -> None:
     archive = Archive(cloud, [], organization="o-exampleorg1")
     sender, arn = Sender(cloud, account := new_account()), archive.destination()
     cloud.ask(f"join/{account}/o-exampleorg1")
-    assert "Role ARN is required" in refusal(sender.subscribe, arn)
+    assert "Role ARN is required" in error_of(sender.subscribe, arn)
     role = filter_role(cloud, account, trusts=account)
     sender.subscribe(arn, roleArn=role)
     sender.write("one of us")
     assert eventually(lambda: archive.messages() == ["one of us"])
     cloud.client("iam", account=account).delete_role_policy(RoleName="filters", PolicyName="only")
-    sender.write("without the right")
+    sender.write("without permission")
     assert sender.metric("DeliveryErrors") == 1
 
 
@@ -237,29 +239,29 @@ def test_an_account_of_another_organization_may_not_subscribe(cloud: Cloud) -> N
     stranger, arn = Sender(cloud, account := new_account()), archive.destination()
     cloud.ask(f"join/{account}/o-exampleorg2")
     role = filter_role(cloud, account, trusts=account)
-    assert "AccessDeniedException" in refusal(stranger.subscribe, arn, roleArn=role)
+    assert "AccessDeniedException" in error_of(stranger.subscribe, arn, roleArn=role)
 
 
-def test_a_filter_role_that_trusts_another_account_reaches_nothing(cloud: Cloud) -> None:
+def test_a_filter_role_that_trusts_another_account_is_rejected(cloud: Cloud) -> None:
     archive = Archive(cloud, [], organization="o-exampleorg1")
     sender, arn = Sender(cloud, account := new_account()), archive.destination()
     cloud.ask(f"join/{account}/o-exampleorg1")
     role = filter_role(cloud, account, trusts="222222222222")
-    assert "Could not deliver message" in refusal(sender.subscribe, arn, roleArn=role)
+    assert "Could not deliver message" in error_of(sender.subscribe, arn, roleArn=role)
 
 
-def test_from_accounts_to_an_organization_a_policy_changes_by_force_only(cloud: Cloud) -> None:
+def test_changing_a_policy_from_accounts_to_an_organization_requires_force_update(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     arn, put = archive.destination(), archive.client("logs").put_destination_policy
     policy = policies.destination_policy(
         destination_arn=arn, sender_accounts=[account], sender_organization="o-exampleorg1"
     )
-    assert "with forceUpdate only" in refusal(put, destinationName="archive", accessPolicy=policy)
+    assert "requires forceUpdate" in error_of(put, destinationName="archive", accessPolicy=policy)
     put(destinationName="archive", accessPolicy=policy, forceUpdate=True)
 
 
-@pytest.mark.parametrize("broken", ["policy", "trust", "rights", "destination", "stream"])
-def test_what_may_not_be_delivered_is_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
+@pytest.mark.parametrize("broken", ["policy", "trust", "permission", "destination", "stream"])
+def test_events_that_cannot_be_delivered_are_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account)
     sender.subscribe(archive.destination())
@@ -270,7 +272,7 @@ def test_what_may_not_be_delivered_is_lost_and_counted_in_the_senders_account(cl
             archive.destination(admit=[new_account()])
         case "trust":
             archive.client("iam").update_assume_role_policy(RoleName="sender", PolicyDocument='{"Statement": []}')
-        case "rights":
+        case "permission":
             archive.client("iam").delete_role_policy(RoleName="sender", PolicyName="only")
         case "destination":
             archive.client("logs").delete_destination(destinationName="archive")
@@ -282,7 +284,7 @@ def test_what_may_not_be_delivered_is_lost_and_counted_in_the_senders_account(cl
     assert archive.messages() == ["before"]
 
 
-def test_a_delivery_role_without_rights_is_reported_in_the_streams_log_group(cloud: Cloud) -> None:
+def test_a_delivery_role_without_permissions_is_reported_in_the_streams_log_group(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account)
     sender.subscribe(archive.destination())
@@ -298,7 +300,7 @@ def test_a_delivery_role_without_rights_is_reported_in_the_streams_log_group(clo
     assert archive.objects() == {}
 
 
-def test_a_delivery_that_is_allowed_again_in_time_loses_nothing(cloud: Cloud) -> None:
+def test_a_delivery_that_is_allowed_in_time_loses_nothing(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender = Sender(cloud, account)
     sender.subscribe(archive.destination())
@@ -319,23 +321,23 @@ def test_a_delivery_that_is_allowed_again_in_time_loses_nothing(cloud: Cloud) ->
         ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "between 0 and 900"),
         ({"CompressionFormat": "ZIP"}, "UNCOMPRESSED, GZIP, Snappy only"),
         ({"Prefix": "!{partitionKeyFromQuery:a}/"}, "without dynamic partitioning"),
-        ({**PARTITIONED, "Prefix": "logs/"}, "needs partition keys"),
-        ({**PARTITIONED, "ProcessingConfiguration": {"Enabled": False}}, "needs partition keys"),
+        ({**PARTITIONED, "Prefix": "logs/"}, "requires partition keys"),
+        ({**PARTITIONED, "ProcessingConfiguration": {"Enabled": False}}, "requires partition keys"),
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}}, "must be at least 64"),
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 59}}, "must be at least 60"),
         ({"RoleARN": "arn:aws:iam::111111111111:role/nobody"}, "unable to assume role"),
-        ({"S3BackupMode": "Enabled"}, "S3 backup needs a Lambda processor"),
+        ({"S3BackupMode": "Enabled"}, "S3 backup requires a Lambda processor"),
         (
             {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "CloudWatchLogProcessing"}]}},
             "requires the Decompression processor",
         ),
     ],
 )  # fmt: skip
-def test_a_stream_that_aws_would_refuse_is_refused(cloud: Cloud, extra: dict[str, Any], message: str) -> None:
-    assert message in refusal(Archive, cloud, [], extra=extra)
+def test_an_invalid_stream_is_rejected(cloud: Cloud, extra: dict[str, Any], message: str) -> None:
+    assert message in error_of(Archive, cloud, [], extra=extra)
 
 
-def test_a_policy_that_demands_tls_refuses_a_request_that_says_it_is_plain_http(cloud: Cloud) -> None:
+def test_a_policy_that_requires_tls_denies_a_request_that_is_marked_as_plain_http(cloud: Cloud) -> None:
     archive = Archive(cloud, [])
     policy = policies.bucket_policy(bucket_arn=f"arn:aws:s3:::{archive.bucket}", key_arn=None)
     archive.client("s3").put_bucket_policy(Bucket=archive.bucket, Policy=policy)
@@ -353,15 +355,15 @@ def test_a_policy_that_demands_tls_refuses_a_request_that_says_it_is_plain_http(
         request.headers["x-forwarded-proto"] = "http"
 
     s3.meta.events.register("before-send.s3", plain)
-    assert "explicit deny" in refusal(s3.list_objects_v2, Bucket=archive.bucket)
+    assert "explicit deny" in error_of(s3.list_objects_v2, Bucket=archive.bucket)
 
 
-def test_a_stream_that_unpacks_takes_records_of_subscriptions_only(cloud: Cloud) -> None:
+def test_a_stream_with_decompression_only_accepts_records_from_subscriptions(cloud: Cloud) -> None:
     put = Archive(cloud, []).client("firehose").put_record
-    assert "InvalidSourceException" in refusal(put, DeliveryStreamName="archive", Record={"Data": b"plain"})
+    assert "InvalidSourceException" in error_of(put, DeliveryStreamName="archive", Record={"Data": b"plain"})
 
 
-def test_a_record_that_cannot_be_unpacked_goes_to_the_error_prefix(cloud: Cloud) -> None:
+def test_a_record_that_cannot_be_decompressed_goes_to_the_error_prefix(cloud: Cloud) -> None:
     archive = Archive(cloud, [])
     archive.client("firehose").put_record(DeliveryStreamName="archive", Record={"Data": b"\x1f\x8bbroken"})
     assert eventually(lambda: bool(archive.objects("errors/decompression-failed/")))
@@ -369,8 +371,8 @@ def test_a_record_that_cannot_be_unpacked_goes_to_the_error_prefix(cloud: Cloud)
     assert json.loads(line)["errorCode"] == "Decompression.Failed"
 
 
-def test_a_stream_that_does_not_unpack_keeps_gzip_inside_gzip(cloud: Cloud) -> None:
-    """The mistake that the archive's own stream avoids shows here too."""
+def test_a_stream_without_decompression_writes_gzip_in_gzip(cloud: Cloud) -> None:
+    """The sandbox shows the mistake that the archive's own stream avoids."""
     archive = Archive(cloud, [account := new_account()], extra={"ProcessingConfiguration": {"Enabled": False}})
     sender = Sender(cloud, account)
     sender.subscribe(archive.destination())
@@ -379,7 +381,7 @@ def test_a_stream_that_does_not_unpack_keeps_gzip_inside_gzip(cloud: Cloud) -> N
     assert all(gzip.decompress(body)[:2] == b"\x1f\x8b" for body in archive.objects().values())
 
 
-def test_events_can_be_taken_out_of_their_records(cloud: Cloud) -> None:
+def test_messages_can_be_extracted_from_records(cloud: Cloud) -> None:
     extract = {
         "Type": "CloudWatchLogProcessing",
         "Parameters": [{"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}],
@@ -397,25 +399,25 @@ def test_events_can_be_taken_out_of_their_records(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("compression", "extension", "unpack"),
+    ("compression", "extension", "decompress"),
     [("UNCOMPRESSED", "", bytes), ("GZIP", ".gz", gzip.decompress), ("Snappy", ".snappy", cramjam.snappy.decompress)],
 )
-def test_objects_are_compressed_as_the_stream_says(
-    cloud: Cloud, compression: str, extension: str, unpack: Callable[[bytes], bytes]
+def test_objects_have_the_compression_of_the_stream(
+    cloud: Cloud, compression: str, extension: str, decompress: Callable[[bytes], bytes]
 ) -> None:
     archive = Archive(cloud, [], extra={"CompressionFormat": compression})
     record = {"Data": gzip.compress(b'{"owner":"o"}')}
     archive.client("firehose").put_record(DeliveryStreamName="archive", Record=record)
     assert eventually(lambda: bool(archive.objects()))
     ((key, body),) = archive.objects().items()
-    assert bytes(unpack(body)) == b'{"owner":"o"}\n'
+    assert bytes(decompress(body)) == b'{"owner":"o"}\n'
     assert key.removesuffix(extension)[-1].isalnum()
     assert key.endswith(extension)
 
 
-def test_a_stream_is_partitioned_from_its_making_on_or_never(cloud: Cloud) -> None:
-    for made, wanted in ((PARTITIONED, {}), ({}, PARTITIONED)):
-        archive = Archive(cloud, [], extra=made)
+def test_partitioning_can_only_be_enabled_at_creation_and_never_be_disabled(cloud: Cloud) -> None:
+    for created, wanted in ((PARTITIONED, {}), ({}, PARTITIONED)):
+        archive = Archive(cloud, [], extra=created)
         firehose = archive.client("firehose")
         archive.extra = wanted
         (destination,) = firehose.describe_delivery_stream(DeliveryStreamName="archive")["DeliveryStreamDescription"][
@@ -427,7 +429,7 @@ def test_a_stream_is_partitioned_from_its_making_on_or_never(cloud: Cloud) -> No
             "DestinationId": destination["DestinationId"],
             "ExtendedS3DestinationUpdate": archive.configuration(),
         }
-        assert "neither enabled nor disabled" in refusal(firehose.update_destination, **update)
+        assert "neither enabled nor disabled" in error_of(firehose.update_destination, **update)
 
 
 def test_a_record_without_a_partition_key_goes_to_the_error_prefix(cloud: Cloud) -> None:
@@ -440,7 +442,7 @@ def test_a_record_without_a_partition_key_goes_to_the_error_prefix(cloud: Cloud)
     assert base64.b64decode(json.loads(line)["rawData"]) == b'{"owner":""}'
 
 
-def test_more_partitions_than_a_stream_writes_go_to_the_error_prefix(cloud: Cloud) -> None:
+def test_records_beyond_the_partition_quota_go_to_the_error_prefix(cloud: Cloud) -> None:
     archive = Archive(cloud, [], extra=PARTITIONED)
     records = [{"Data": gzip.compress(b'{"owner":"%d"}' % number)} for number in range(510)]
     put = archive.client("firehose").put_record_batch
@@ -453,12 +455,12 @@ def test_more_partitions_than_a_stream_writes_go_to_the_error_prefix(cloud: Clou
     assert (written >= 500, written + len(failed)) == (True, 510)
 
 
-def test_the_decision_on_every_call_of_a_role_can_be_asked(cloud: Cloud) -> None:
+def test_the_cloud_lists_the_decision_on_every_call_of_a_role(cloud: Cloud) -> None:
     account = new_account()
     iam = cloud.client("iam", account=account)
     iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust_of(account))
     logs = assumed(cloud, account, "reader", "logs")
-    assert "AccessDenied" in refusal(logs.describe_log_groups)
+    assert "AccessDenied" in error_of(logs.describe_log_groups)
     assert {
         "principal": f"arn:aws:sts::{account}:assumed-role/reader/test",
         "action": "logs:DescribeLogGroups",

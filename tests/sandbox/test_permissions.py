@@ -1,4 +1,4 @@
-"""The deployer roles of ``bootstrap/``: what they hold is what a deployment asks for, no more and no less."""
+"""The deployer roles in ``bootstrap/`` have the permissions that deployments use, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
 from tests.stacks import config_of
 
-# Rights that no change of a stack file asks for: a later version of the program does, when it changes these parts.
+# Permissions that no change of a stack file uses, but a later version of the program may.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
         "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy",
@@ -24,7 +24,7 @@ FOR_LATER_VERSIONS = {
         "iam:UpdateRole", "lambda:UntagResource", "logs:UntagResource", "sqs:SetQueueAttributes", "sqs:UntagQueue",
     },
 }  # fmt: skip
-# Rights that AWS asks for when something is created with tags, and the emulator does not.
+# Permissions that AWS requires to create resources with tags; the emulator does not.
 FOR_TAGS_AT_CREATION = {
     "cloudwatch:TagResource", "events:TagResource", "firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource",
     "lambda:TagResource",
@@ -39,10 +39,7 @@ Call = tuple[str, str, bool]  # account, action, allowed
 
 @pytest.fixture(scope="module")
 def calls(stacks: Stacks) -> set[Call]:
-    """Every decision on the calls of the deployer roles in the life of the example stacks: up, change, down.
-
-    In the end the archive admits an organization, for which filters need roles.
-    """
+    """Deploy, change and destroy the example stacks; return the decisions on all calls of the deployer roles."""
     for stack in EXAMPLES:
         stacks.up(stack)
     archive = config_of("archive")["archive"]
@@ -89,18 +86,18 @@ def calls(stacks: Stacks) -> set[Call]:
 
 
 @pytest.mark.parametrize("template", ACCOUNTS)
-def test_a_deployer_role_holds_no_right_that_a_deployment_does_not_ask_for(calls: set[Call], template: str) -> None:
-    asked = {action for account, action, _ in calls if account in ACCOUNTS[template]}
-    assert actions(template) - asked <= FOR_LATER_VERSIONS[template] | FOR_TAGS_AT_CREATION
+def test_a_deployer_role_has_no_permission_that_no_deployment_uses(calls: set[Call], template: str) -> None:
+    used = {action for account, action, _ in calls if account in ACCOUNTS[template]}
+    assert actions(template) - used <= FOR_LATER_VERSIONS[template] | FOR_TAGS_AT_CREATION
 
 
-def test_every_right_that_is_excused_from_being_asked_for_is_held() -> None:
-    held = {template: actions(template) for template in ACCOUNTS}
-    assert all(held[template] >= FOR_LATER_VERSIONS[template] for template in ACCOUNTS)
-    assert set.union(*held.values()) >= FOR_TAGS_AT_CREATION
+def test_every_permission_that_deployments_need_not_use_exists() -> None:
+    permitted = {template: actions(template) for template in ACCOUNTS}
+    assert all(permitted[template] >= FOR_LATER_VERSIONS[template] for template in ACCOUNTS)
+    assert set.union(*permitted.values()) >= FOR_TAGS_AT_CREATION
 
 
-def test_a_deployment_is_refused_nothing(calls: set[Call]) -> None:
+def test_no_call_of_a_deployment_is_denied(calls: set[Call]) -> None:
     assert [(account, action) for account, action, allowed in sorted(calls) if not allowed] == []
 
 
@@ -114,7 +111,7 @@ def test_a_deployment_is_refused_nothing(calls: set[Call]) -> None:
         ("222222222222", "subscribe-log-groups", "logs:PutSubscriptionFilter", "app-dev"),
     ],
 )
-def test_a_deployment_fails_when_a_right_is_taken_away(
+def test_a_deployment_fails_without_a_permission_and_names_it(
     stacks: Stacks, calls: set[Call], account: str, policy: str, action: str, stack: str
 ) -> None:
     assert (account, action, True) in calls
@@ -134,7 +131,7 @@ def test_a_deployment_fails_when_a_right_is_taken_away(
 
 
 def without(document: dict[str, Any], action: str) -> dict[str, Any]:
-    """The policy document without one action."""
+    """Return a policy document without an action."""
     statements = []
     for statement in document["Statement"]:
         listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -144,7 +141,7 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
     return {**document, "Statement": statements}
 
 
-def test_a_stranger_may_not_assume_a_deployer_role(stacks: Stacks) -> None:
+def test_another_account_may_not_assume_a_deployer_role(stacks: Stacks) -> None:
     sts = stacks.client("sts", account="777777777777")
     with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
         sts.assume_role(

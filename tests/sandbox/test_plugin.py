@@ -1,4 +1,4 @@
-"""The plugin's provider against the cloud, without an engine: differences, imports, guards."""
+"""The plugin's provider on the cloud, without an engine: diffs, imports, checks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def diff(kind: str, state: dict[str, Any], inputs: dict[str, Any]) -> rpc.DiffRe
     return asyncio.run(AwsProvider({}).diff(rpc.DiffRequest(urn(kind), "id", values(state), values(inputs), [])))
 
 
-def test_credentials_of_another_account_are_refused(cloud: Cloud) -> None:
+def test_credentials_of_another_account_are_rejected(cloud: Cloud) -> None:
     account = new_account()
     with pytest.raises(AwsError, match=f"the credentials belong to account {account}; allowed: 222222222222"):
         connect(environment(cloud, account), HOME, [], ["222222222222"])
@@ -61,7 +61,7 @@ def test_provider_arguments_are_checked() -> None:
     assert "does not implement" in reasons["profile"]
 
 
-def test_a_provider_of_another_region_is_another_provider() -> None:
+def test_a_provider_is_replaced_when_its_region_changes() -> None:
     request = rpc.DiffRequest("", "id", values({"region": HOME}), values({"region": "us-east-1"}), [])
     assert asyncio.run(AwsProvider({}).diff_config(request)).replaces == ["region"]
 
@@ -72,14 +72,14 @@ def test_documents_are_compared_by_meaning() -> None:
     assert diff(POLICY, same, {**same, "accessPolicy": '{"b":3,"a":[1]}'}).diffs == ["accessPolicy"]
 
 
-def test_a_filter_of_another_destination_is_replaced_and_one_of_another_pattern_is_not() -> None:
+def test_a_filter_is_replaced_when_its_destination_changes_but_not_when_its_pattern_does() -> None:
     state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one"}
     moved = diff(FILTER, state, {**state, "destinationArn": "two"})
     assert (moved.replaces, moved.delete_before_replace) == (["destinationArn"], True)
     assert diff(FILTER, state, {**state, "filterPattern": "ERROR"}).replaces == []
 
 
-def test_a_stream_is_replaced_when_its_partitioning_is_turned_on_and_the_new_one_is_made_first() -> None:
+def test_a_stream_is_replaced_when_partitioning_is_enabled_and_the_new_one_is_created_first() -> None:
     s3 = PropertyValue(values({"prefix": "a/"}))
     on = PropertyValue(values({"enabled": True}))
     partitioned = PropertyValue({"prefix": PropertyValue("b/"), "dynamicPartitioningConfiguration": on})
@@ -89,12 +89,12 @@ def test_a_stream_is_replaced_when_its_partitioning_is_turned_on_and_the_new_one
     assert (response.replaces, response.delete_before_replace) == (["extendedS3Configuration"], False)
 
 
-def test_an_input_that_was_taken_away_is_a_difference() -> None:
+def test_an_input_that_was_removed_is_a_difference() -> None:
     state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "roleArn": "r"}
     assert diff(FILTER, state, {key: state[key] for key in state if key != "roleArn"}).diffs == ["roleArn"]
 
 
-def test_a_resource_is_imported_with_what_it_has(cloud: Cloud) -> None:
+def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:
     account = new_account()
     logs = cloud.client("logs", account=account)
     logs.create_log_group(logGroupName="theirs", tags={"team": "shop"})
@@ -109,19 +109,19 @@ def test_a_resource_is_imported_with_what_it_has(cloud: Cloud) -> None:
     assert gone.resource_id == ""
 
 
-def test_default_tags_are_set_changed_and_kept_apart_from_a_resources_own(cloud: Cloud) -> None:
+def test_default_tags_are_kept_apart_from_the_tags_of_a_resource(cloud: Cloud) -> None:
     account = new_account()
     provider = configured(cloud, account)
     inputs = {"name": PropertyValue("mine"), "tags": PropertyValue(values({"team": "shop", "old": "x"}))}
-    made = asyncio.run(provider.create(rpc.CreateRequest(urn(GROUP), inputs, 0, preview=False)))
+    created = asyncio.run(provider.create(rpc.CreateRequest(urn(GROUP), inputs, 0, preview=False)))
     news = {**inputs, "tags": PropertyValue(values({"team": "pay"}))}
-    request = rpc.UpdateRequest(urn(GROUP), "mine", made.properties, news, 0, [], preview=False)
+    request = rpc.UpdateRequest(urn(GROUP), "mine", created.properties, news, 0, [], preview=False)
     asyncio.run(provider.update(request))
     arn = f"arn:aws:logs:{HOME}:{account}:log-group:mine"
     tags = cloud.client("logs", account=account).list_tags_for_resource(resourceArn=arn)["tags"]
     assert tags == {"stack": "test", "team": "pay"}
 
 
-def test_a_type_that_the_plugin_does_not_know_is_named() -> None:
+def test_a_resource_type_that_the_plugin_does_not_implement_is_rejected() -> None:
     with pytest.raises(AwsError, match="does not implement aws:ec2/instance:Instance; implemented: aws:"):
         diff("aws:ec2/instance:Instance", {}, {})

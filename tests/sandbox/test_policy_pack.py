@@ -1,4 +1,4 @@
-"""The policy pack in the engine. The sandbox's language host cannot run one, so the engine starts it the older way."""
+"""The policy pack in the engine. The sandbox's language host cannot run one, so the engine uses an older mechanism."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAUNCHER = '#!/bin/sh\nexec python -u -m pulumi.policy "$1" "$2"\n'
 
 @pytest.fixture(scope="module")
 def pack(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The pack's own program, under a runtime for which the engine runs an executable of that name."""
+    """Return a folder with the pack's program, with a runtime for which the engine runs an executable of that name."""
     folder: Path = tmp_path_factory.mktemp("pack")
     (folder / "PulumiPolicy.yaml").write_text("runtime: sandbox\n", encoding="utf-8")
     (folder / "__main__.py").symlink_to(ROOT / "policy" / "__main__.py")
@@ -31,7 +31,7 @@ def pack(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def test_nothing_is_against_the_example_stacks_at_preview_and_at_update(stacks: Stacks, pack: str) -> None:
+def test_the_example_stacks_violate_no_rule_in_previews_and_updates(stacks: Stacks, pack: str) -> None:
     for stack in EXAMPLES:
         previewed = stacks.pulumi("preview", "-s", stack, "--policy-pack", pack)
         updated = stacks.pulumi("up", "--yes", "--skip-preview", "-s", stack, "--policy-pack", pack)
@@ -43,11 +43,11 @@ def test_nothing_is_against_the_example_stacks_at_preview_and_at_update(stacks: 
 @pytest.mark.parametrize(
     ("rule", "change"),
     [
-        ("owner-tags", ('"managed-by": "central-log-archive"', '"somebody": "else"')),
+        ("owner-tags", ('"managed-by": "central-log-archive"', '"someone": "else"')),
         ("encrypted-streams", ("enabled=True,\n            key_type", "enabled=False,\n            key_type")),
     ],
 )
-def test_an_update_that_breaks_a_rule_is_stopped_with_its_name(
+def test_a_preview_that_violates_a_rule_fails_with_its_name(
     stacks: Stacks, pack: str, tmp_path: Path, rule: str, change: tuple[str, str]
 ) -> None:
     assert rule in {each.name for each in RULES}
@@ -67,7 +67,7 @@ def test_an_update_that_breaks_a_rule_is_stopped_with_its_name(
 
 
 def _preview(stacks: Stacks, folder: Path, pack: str, config: dict[str, Any]) -> str:
-    """Preview the archive with a program of another folder; it has to be stopped."""
+    """Preview the archive with the program of another folder, which has to fail."""
     file = stacks.write(config)
     return stacks.pulumi(
         "-C", str(folder), "preview", "-s", "archive", "--config-file", str(file), "--policy-pack", pack, ok=False

@@ -31,11 +31,11 @@ class Promoted(Checkout):
 
 @pytest.fixture(scope="module")
 def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
-    made = Promoted(tmp_path_factory.mktemp("checkout") / "project", stacks)
+    checkout = Promoted(tmp_path_factory.mktemp("checkout") / "project", stacks)
     for stack in EXAMPLES:
-        made.init(stack)
-    made.commit(touch=False)
-    return made
+        checkout.init(stack)
+    checkout.commit(touch=False)
+    return checkout
 
 
 def test_a_failure_in_the_middle_stops_and_the_next_run_resumes_there(checkout: Promoted) -> None:

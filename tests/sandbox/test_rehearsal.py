@@ -52,5 +52,5 @@ def test_a_stack_that_its_archive_does_not_serve_fails_the_rehearsal(tmp_path: P
 
 def test_a_stack_that_follows_none_fails_the_rehearsal(tmp_path: Path) -> None:
     folder = with_change(tmp_path / "stacks", "app-prod", "promotedFrom: app-dev", "promotedFrom: app-test")
-    with pytest.raises(SettingsError, match=r"there is no Pulumi\.app-test\.yaml, which app-prod follows"):
+    with pytest.raises(SettingsError, match=r"Pulumi\.app-test\.yaml does not exist, the predecessor of app-prod"):
         rehearse(folder, tmp_path / "sandbox")

@@ -1,4 +1,4 @@
-"""The example stacks on the real engine: up, no drift, refresh, refusals, destroy. The tests run in their order."""
+"""The example stacks on the real engine: deployment, drift, errors, teardown. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOP = {
 
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks) -> Iterator[Stacks]:
-    """The example stacks, up; destroying them has to leave nothing behind."""
+    """Deploy the example stacks; destroying them must leave nothing behind."""
     files = {file: file.read_bytes() for file in files_in(EXAMPLES_FOLDER)}
     for stack in EXAMPLES:
         stacks.up(stack)
@@ -48,7 +48,7 @@ def test_a_refresh_finds_no_drift(deployed: Stacks, stack: str) -> None:
     deployed.pulumi("preview", "--expect-no-changes", "-s", stack)
 
 
-def test_a_setting_that_someone_changed_by_hand_is_found_and_mended(deployed: Stacks) -> None:
+def test_a_setting_that_was_changed_outside_pulumi_is_found_and_restored(deployed: Stacks) -> None:
     bucket = deployed.outputs("archive")["bucket"]
     s3 = deployed.client("s3", account="111111111111")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
@@ -59,7 +59,7 @@ def test_a_setting_that_someone_changed_by_hand_is_found_and_mended(deployed: St
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
 
 
-def test_a_filter_that_someone_deleted_by_hand_is_made_again(deployed: Stacks) -> None:
+def test_a_filter_that_was_deleted_outside_pulumi_is_recreated(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     logs.delete_subscription_filter(logGroupName="aws-waf-logs-shop", filterName="central-log-archive.eu-west-1")
     deployed.pulumi("refresh", "--yes", "--skip-preview", "-s", "app-dev")
@@ -68,7 +68,7 @@ def test_a_filter_that_someone_deleted_by_hand_is_made_again(deployed: Stacks) -
     assert [each["filterName"] for each in filters] == ["central-log-archive.eu-west-1"]
 
 
-def test_the_bucket_is_private_encrypted_versioned_and_refuses_plain_http(deployed: Stacks) -> None:
+def test_the_bucket_is_private_encrypted_versioned_and_denies_plain_http(deployed: Stacks) -> None:
     s3, bucket = deployed.client("s3", account="111111111111"), deployed.outputs("archive")["bucket"]
     block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert set(block.values()) == {True}
@@ -96,13 +96,15 @@ def test_a_region_that_the_archive_does_not_serve_fails_at_preview(deployed: Sta
     assert "Traceback" not in printed
 
 
-def test_log_groups_that_entries_do_not_mean_are_told_together_and_nothing_is_touched(deployed: Stacks) -> None:
+def test_entries_that_select_nothing_are_reported_together_and_nothing_is_changed(deployed: Stacks) -> None:
     groups = ["aws-waf-logs-shpo", "nothing-like-*"]
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": {"eu-west-1": {"logGroups": groups}}}]}
     printed = deployed.up("app-dev", config, ok=False)
     assert "Pulumi.app-dev.yaml has 2 problems:" in printed
     where = "applications, account 222222222222, region eu-west-1: "
-    assert f"{where}there is no log group aws-waf-logs-shpo; did you mean aws-waf-logs-shop? make it" in printed
+    assert (
+        f"{where}the log group aws-waf-logs-shpo does not exist; did you mean aws-waf-logs-shop? create it" in printed
+    )
     assert f"{where}the pattern nothing-like-* matches no log group; correct or remove it" in printed
     assert "Traceback" not in printed
     deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev")
@@ -166,7 +168,7 @@ def test_what_leaves_the_file_loses_its_filter_and_nothing_else(deployed: Stacks
     logs.delete_subscription_filter(**siem)
 
 
-def test_system_fields_come_with_every_event_until_they_are_taken_away(deployed: Stacks) -> None:
+def test_system_fields_are_added_to_every_event_until_they_are_removed(deployed: Stacks) -> None:
     application = {**SHOP, "emitSystemFields": ["@aws.region", "@source.log"]}
     config = {"archiveStack": "archive", "applications": [application]}
     deployed.up("app-dev", config)
@@ -185,35 +187,35 @@ def test_system_fields_come_with_every_event_until_they_are_taken_away(deployed:
     assert extracted("without fields") == [None]
 
 
-def test_all_archives_a_log_group_that_is_made_after_up_and_nothing_twice(deployed: Stacks) -> None:
+def test_all_archives_a_log_group_that_is_created_after_up_and_nothing_twice(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     regions = {"eu-west-1": {"all": True, "logGroups": ["aws-waf-logs-shop"], "exclude": ["/aws/lambda/noisy-poller"]}}
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
     deployed.up("app-dev", config)
     deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev", config=config)
     deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=config)
-    logs.create_log_group(logGroupName="/made/later")
-    for group in ("/made/later", "aws-waf-logs-shop", "/aws/lambda/noisy-poller"):
+    logs.create_log_group(logGroupName="/created/later")
+    for group in ("/created/later", "aws-waf-logs-shop", "/aws/lambda/noisy-poller"):
         write(deployed, f"once, from {group}", group=group)
     bucket = deployed.outputs("archive")["bucket"]
-    assert eventually(lambda: "once, from /made/later" in json.dumps(archived(deployed, bucket)))
+    assert eventually(lambda: "once, from /created/later" in json.dumps(archived(deployed, bucket)))
     assert eventually(lambda: deployed.ask("idle")["idle"])
     text = json.dumps(archived(deployed, bucket))
-    groups = {"/made/later": 1, "aws-waf-logs-shop": 1, "/aws/lambda/noisy-poller": 0}
+    groups = {"/created/later": 1, "aws-waf-logs-shop": 1, "/aws/lambda/noisy-poller": 0}
     assert {group: text.count(f"once, from {group}") for group in groups} == groups
     deployed.up("app-dev")
     assert logs.describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")["accountPolicies"] == []
-    logs.delete_log_group(logGroupName="/made/later")
+    logs.delete_log_group(logGroupName="/created/later")
     logs.delete_log_group(logGroupName="/aws/lambda/noisy-poller")
 
 
-def test_an_archive_stack_that_is_not_up_is_named(deployed: Stacks) -> None:
+def test_an_archive_stack_that_is_not_deployed_is_reported(deployed: Stacks) -> None:
     config = {"archiveStack": "app-dev", "applications": [SHOP]}
     printed = deployed.pulumi("preview", "-s", "lost", config=config, ok=False)
-    assert "stack app-dev has no destinations: deploy it first (pulumi up -s app-dev)" in printed
+    assert "stack app-dev has no destinations; deploy it first (pulumi up -s app-dev)" in printed
 
 
-def test_every_problem_of_a_stack_file_is_told_without_a_traceback(stacks: Stacks) -> None:
+def test_every_problem_of_a_stack_file_is_reported_without_a_traceback(stacks: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "account": 111111111111, "region": "eu-west-9"}
     printed = stacks.pulumi("preview", "-s", "wrong", config={"archive": archive}, ok=False)
     assert "Pulumi.wrong.yaml has 2 problems:" in printed
@@ -228,7 +230,7 @@ def test_a_deployer_role_that_is_missing_fails_at_preview_with_its_name(stacks: 
     assert "cannot assume the role arn:aws:iam::111111111111:role/nobody" in printed
 
 
-def test_an_application_account_that_cannot_be_read_is_named_with_its_role(deployed: Stacks) -> None:
+def test_an_application_account_that_cannot_be_read_is_reported_with_its_role(deployed: Stacks) -> None:
     config = {"archiveStack": "archive", "applications": [{**SHOP, "deployerRole": "nobody"}]}
     printed = deployed.pulumi("preview", "-s", "nobody", config=config, ok=False)
     role = "arn:aws:iam::222222222222:role/nobody"
@@ -236,7 +238,7 @@ def test_an_application_account_that_cannot_be_read_is_named_with_its_role(deplo
     assert "Traceback" not in printed
 
 
-def test_what_others_subscribed_already_is_told_at_preview(deployed: Stacks) -> None:
+def test_subscriptions_of_others_are_reported_at_preview(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
     logs.create_log_group(logGroupName="/busy")
@@ -251,21 +253,21 @@ def test_what_others_subscribed_already_is_told_at_preview(deployed: Stacks) -> 
     regions = {"eu-west-1": {"all": True, "logGroups": ["/busy", "/rare"]}}
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
     try:
-        refused = deployed.pulumi("preview", "-s", "app-dev", config=config, ok=False)
+        rejected = deployed.pulumi("preview", "-s", "app-dev", config=config, ok=False)
         logs.delete_account_policy(**policy)
         regions["eu-west-1"]["logGroups"] = ["/busy"]
         warned = deployed.pulumi("preview", "-s", "app-dev", config=config)
     finally:
         for group in ("/busy", "/rare"):
             logs.delete_log_group(logGroupName=group)
-    assert "has 2 problems:" in refused
-    assert "all: the account has the policy other already" in refused
-    assert "the log group /rare is of the class INFREQUENT_ACCESS" in refused
-    assert "the log group /busy has 2 subscription filters of others" in warned
-    assert "not archived, since AWS subscribes log groups of the class STANDARD only: /rare" in warned
+    assert "has 2 problems:" in rejected
+    assert "all: the account already has the policy other" in rejected
+    assert "the log group /rare is of class INFREQUENT_ACCESS" in rejected
+    assert "the log group /busy has 2 other subscription filters" in warned
+    assert "only log groups of class STANDARD support subscription filters: /rare" in warned
 
 
-def test_a_preview_of_new_resources_knows_their_names_and_not_their_arns(deployed: Stacks) -> None:
+def test_a_preview_of_new_resources_shows_their_names_but_not_their_arns(deployed: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "senderRoleName": "other", "alias": "other"}
     steps = {step["urn"].rsplit("::", 1)[-1]: step for step in deployed.preview("other", {"archive": archive})}
     assert steps["archive-stream"]["newState"]["inputs"]["name"].startswith("archive-stream-")
@@ -276,25 +278,25 @@ def test_a_preview_of_new_resources_knows_their_names_and_not_their_arns(deploye
 def test_one_stack_with_both_sections_admits_and_serves_what_it_uses(stacks: Stacks) -> None:
     payments = {
         "account": "444444444444",
-        "regions": {"us-east-1": {"logGroups": [{"name": "/made/here", "create": True, "retentionDays": 7}]}},
+        "regions": {"us-east-1": {"logGroups": [{"name": "/created/here", "create": True, "retentionDays": 7}]}},
     }
     config: dict[str, Any] = {
         "archive": {"account": "111111111111", "region": "eu-west-1", "senderRoleName": "CWLtoKinesisFirehoseRole"},
         "applications": [payments],
     }
-    for stack in EXAMPLES:  # one graph would take the sender role's name
+    for stack in EXAMPLES:  # the name of the sender role has to be free
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     stacks.up("one", config)
     outputs = stacks.outputs("one")
     assert outputs["admittedAccounts"] == ["444444444444"]
     assert list(outputs["destinations"]) == ["us-east-1"]
     logs = stacks.client("logs", account="444444444444", region="us-east-1")
-    logs.create_log_stream(logGroupName="/made/here", logStreamName="s")
-    logs.put_log_events(logGroupName="/made/here", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
+    logs.create_log_stream(logGroupName="/created/here", logStreamName="s")
+    logs.put_log_events(logGroupName="/created/here", logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
     s3 = stacks.client("s3", account="111111111111")
     assert eventually(lambda: s3.list_objects_v2(Bucket=outputs["bucket"], Prefix="logs/")["KeyCount"] > 0)
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "one", config=config)
-    assert "/made/here" not in [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    assert "/created/here" not in [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
 
 
 def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(stacks: Stacks) -> None:
@@ -317,11 +319,11 @@ def test_an_account_that_leaves_the_senders_leaves_every_policy_in_one_update(st
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
 
 
-def test_a_resource_that_forgets_its_provider_fails_at_preview(stacks: Stacks, tmp_path: Path) -> None:
-    """Pulumi.yaml is the committed one; only the program is another."""
+def test_a_resource_without_an_explicit_provider_fails_at_preview(stacks: Stacks, tmp_path: Path) -> None:
+    """Pulumi.yaml is the project's; only the program differs."""
     (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
     (tmp_path / "__main__.py").write_text("import pulumi_aws as aws\naws.s3.Bucket('forgotten')\n")
-    stacks.pulumi("stack", "ls", "-s", "forgetful")  # makes the stack
+    stacks.pulumi("stack", "ls", "-s", "forgetful")  # creates the stack
     done = subprocess.run(
         ["pulumi", "preview", "-s", "forgetful"],
         cwd=tmp_path,

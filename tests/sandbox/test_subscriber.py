@@ -1,4 +1,4 @@
-"""The function that subscribes log groups which are made after ``up``, run for real. The tests run in their order."""
+"""The function that subscribes new log groups really runs. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def filters(stacks: Stacks, group: str) -> list[str]:
     return [each["filterName"] for each in found["subscriptionFilters"]]
 
 
-def make(stacks: Stacks, group: str, **more: str) -> None:
+def create(stacks: Stacks, group: str, **more: str) -> None:
     stacks.client("logs", account="222222222222").create_log_group(logGroupName=group, **more)
 
 
 def run(stacks: Stacks) -> dict[str, int]:
-    """The hourly look."""
+    """Run the hourly check; return how many filters it put and deleted."""
     function = stacks.client("lambda", account="222222222222")
-    answer = function.invoke(FunctionName=NAME, Payload=json.dumps({"detail-type": "Scheduled Event"}).encode())
-    counts: dict[str, int] = json.loads(answer["Payload"].read())
+    response = function.invoke(FunctionName=NAME, Payload=json.dumps({"detail-type": "Scheduled Event"}).encode())
+    counts: dict[str, int] = json.loads(response["Payload"].read())
     return counts
 
 
-def test_what_matches_is_subscribed_with_the_first_up_and_names_stay_pulumis(deployed: Stacks) -> None:
+def test_the_first_up_subscribes_what_matches_and_pulumi_manages_names(deployed: Stacks) -> None:
     assert filters(deployed, "/app/before") == [AUTO]
     assert filters(deployed, "/named") == [PULUMIS]
     assert filters(deployed, "/app/noisy-before") == filters(deployed, "/other") == filters(deployed, NAME) == []
@@ -69,10 +69,10 @@ def test_a_preview_and_a_refresh_find_nothing_to_change(deployed: Stacks) -> Non
     deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=APP)
 
 
-def test_a_log_group_that_is_made_after_up_is_archived_without_another_up(deployed: Stacks) -> None:
-    make(deployed, "/app/later")
-    make(deployed, "/app/noisy-later")
-    make(deployed, "/app/rare", logGroupClass="INFREQUENT_ACCESS")
+def test_a_log_group_that_is_created_after_up_is_archived_without_another_up(deployed: Stacks) -> None:
+    create(deployed, "/app/later")
+    create(deployed, "/app/noisy-later")
+    create(deployed, "/app/rare", logGroupClass="INFREQUENT_ACCESS")
     assert eventually(lambda: filters(deployed, "/app/later") == [AUTO])
     write(deployed, "of a later group", group="/app/later")
     bucket = deployed.outputs("archive")["bucket"]
@@ -82,7 +82,7 @@ def test_a_log_group_that_is_made_after_up_is_archived_without_another_up(deploy
     assert filters(deployed, "/app/noisy-later") == filters(deployed, "/app/rare") == []
 
 
-def test_the_hourly_look_mends_what_was_missed_and_leaves_the_rest(deployed: Stacks) -> None:
+def test_the_hourly_check_puts_missing_filters_and_changes_no_others(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     logs.delete_subscription_filter(logGroupName="/app/later", filterName=AUTO)
     assert run(deployed) == {"put": 1, "deleted": 0}
@@ -90,7 +90,7 @@ def test_the_hourly_look_mends_what_was_missed_and_leaves_the_rest(deployed: Sta
     assert run(deployed) == {"put": 0, "deleted": 0}
 
 
-def test_coverage_knows_the_filters_of_the_function(deployed: Stacks) -> None:
+def test_coverage_includes_the_filters_of_the_function(deployed: Stacks) -> None:
     found = json.loads(coverage(deployed, "--json", config=APP))
     by_name = {each["logGroup"]: (each["status"], each["entry"]) for each in found["logGroups"]}
     assert by_name["/app/later"] == ("archived", "/app/*")
@@ -98,7 +98,7 @@ def test_coverage_knows_the_filters_of_the_function(deployed: Stacks) -> None:
     assert by_name[NAME] == ("excluded", None)
 
 
-def test_what_cannot_be_subscribed_goes_to_the_dead_letters(deployed: Stacks) -> None:
+def test_a_log_group_that_cannot_be_subscribed_causes_a_dead_letter(deployed: Stacks) -> None:
     iam = deployed.client("iam", account="222222222222")
     role = {"RoleName": NAME, "PolicyName": "subscribe-log-groups"}
     document = iam.get_role_policy(**role)["PolicyDocument"]
@@ -107,7 +107,7 @@ def test_what_cannot_be_subscribed_goes_to_the_dead_letters(deployed: Stacks) ->
     sqs = deployed.client("sqs", account="222222222222")
     url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
     try:
-        make(deployed, "/app/refused")
+        create(deployed, "/app/denied")
         letters: list[Any] = []
 
         def received() -> bool:
@@ -117,29 +117,29 @@ def test_what_cannot_be_subscribed_goes_to_the_dead_letters(deployed: Stacks) ->
         assert eventually(received)
     finally:
         iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
-    assert '"logGroupName": "/app/refused"' in letters[0]["Body"]
+    assert '"logGroupName": "/app/denied"' in letters[0]["Body"]
     assert run(deployed) == {"put": 1, "deleted": 0}
 
 
-def test_a_group_that_leaves_the_patterns_loses_the_functions_filter_and_no_other(deployed: Stacks) -> None:
+def test_a_log_group_that_no_longer_matches_loses_the_filter_of_the_function_and_no_other(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     destination = deployed.outputs("archive")["destinations"]["eu-west-1"]
     logs.put_subscription_filter(
         logGroupName="/app/before", filterName="siem", filterPattern="", destinationArn=destination
     )
-    narrowed = config("/app/l*", "/named", {"name": "/app/refused", "filterPattern": "ERROR"})
+    narrowed = config("/app/l*", "/named", {"name": "/app/denied", "filterPattern": "ERROR"})
     deployed.up("app-dev", narrowed)
     assert filters(deployed, "/app/before") == ["siem"]
-    assert filters(deployed, "/app/refused") == [PULUMIS]
+    assert filters(deployed, "/app/denied") == [PULUMIS]
     assert filters(deployed, "/app/later") == [AUTO]
     deployed.up("app-dev", APP)
     assert filters(deployed, "/app/before") == [AUTO, "siem"]
 
 
-def test_patterns_pass_between_pulumi_and_the_function_without_a_moment_unsubscribed(deployed: Stacks) -> None:
+def test_no_log_group_is_unsubscribed_while_pulumi_and_the_function_hand_over(deployed: Stacks) -> None:
     logs = deployed.client("logs", account="222222222222")
     siem = {"logGroupName": "/app/before", "filterName": "siem"}
-    logs.delete_subscription_filter(**siem)  # AWS may have room for two filters only, and the new one comes first
+    logs.delete_subscription_filter(**siem)  # the quota may be two filters, and the new one is created first
     deployed.up("app-dev", config("/app/*", "/named", auto=False, exclude=["/app/noisy-*"]))
     assert filters(deployed, "/app/later") == filters(deployed, "/app/before") == [PULUMIS]
     functions = deployed.client("lambda", account="222222222222")
@@ -148,12 +148,12 @@ def test_patterns_pass_between_pulumi_and_the_function_without_a_moment_unsubscr
     logs.put_subscription_filter(**siem, filterPattern="", destinationArn=destination)
     deployed.up("app-dev", APP)
     assert filters(deployed, "/app/later") == [AUTO]
-    # Here was no room, so the function left it to its next look.
+    # There was no room, so the function left it to the next check.
     assert filters(deployed, "/app/before") == ["siem"]
     assert run(deployed) == {"put": 1, "deleted": 0}
 
 
-def test_the_function_was_refused_nothing_but_what_a_test_took_away(deployed: Stacks) -> None:
+def test_no_call_of_the_function_was_denied_but_those_that_a_test_denies(deployed: Stacks) -> None:
     mine = [call for call in deployed.ask("calls") if f":assumed-role/{NAME}/" in call["principal"]]
     assert {call["action"] for call in mine if not call["allowed"]} <= {"logs:PutSubscriptionFilter"}
     assert {call["action"] for call in mine if call["allowed"]} >= {
@@ -162,11 +162,11 @@ def test_the_function_was_refused_nothing_but_what_a_test_took_away(deployed: St
     }  # fmt: skip
 
 
-def test_taking_the_stack_down_takes_every_filter_of_the_function_away(deployed: Stacks) -> None:
+def test_destroying_the_stack_deletes_every_filter_of_the_function(deployed: Stacks) -> None:
     deployed.pulumi("destroy", "--yes", "--skip-preview", "-s", "app-dev")
-    groups = ("/app/before", "/app/later", "/app/refused", "/named")
+    groups = ("/app/before", "/app/later", "/app/denied", "/named")
     assert {group: filters(deployed, group) for group in groups} == {
-        "/app/before": ["siem"], "/app/later": [], "/app/refused": [], "/named": [],
+        "/app/before": ["siem"], "/app/later": [], "/app/denied": [], "/named": [],
     }  # fmt: skip
     assert deployed.client("events", account="222222222222").list_rules()["Rules"] == []
     assert not deployed.client("sqs", account="222222222222").list_queues().get("QueueUrls")

@@ -1,4 +1,4 @@
-"""Transforms on the real engine: functions really run. The tests run in their order."""
+"""Transforms on the real engine, with functions that really run. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from tests.stacks import config_of
 WAF = {"timestamp": 1, "action": "BLOCK", "httpRequest": {"clientIp": "192.0.2.1"}}
 
 
-def test_the_bundled_transform_makes_a_line_of_each_event_in_its_partition(stacks: Stacks) -> None:
-    """Its function really runs, in the Python of this machine, with the rights of its role."""
+def test_the_bundled_transform_writes_a_line_for_each_event_to_its_partition(stacks: Stacks) -> None:
     archive = {
         **config_of("archive")["archive"],
         "delivery": {"layout": "partitioned-by-group"},
@@ -60,11 +59,11 @@ def test_the_bundled_transform_makes_a_line_of_each_event_in_its_partition(stack
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config={"archive": archive})
 
 
-def test_what_is_too_much_for_an_answer_is_put_again_by_the_role_of_the_transform(stacks: Stacks) -> None:
-    """Continues the test before."""
+def test_what_does_not_fit_into_a_response_is_resubmitted_with_the_role_of_the_transform(stacks: Stacks) -> None:
+    """Continues the previous test."""
     bucket = stacks.outputs("archive")["bucket"]
     logs = stacks.client("logs", account="222222222222")
-    messages = [f"{index:02d}" + "x" * 250_000 for index in range(80)]  # 20 MB, which gzip makes small
+    messages = [f"{index:02d}" + "x" * 250_000 for index in range(80)]  # 20 MB, which gzip compresses well
     for some in (messages[start : start + 4] for start in range(0, len(messages), 4)):
         events = [{"timestamp": int(time.time() * 1000), "message": message} for message in some]
         logs.put_log_events(logGroupName="aws-waf-logs-shop", logStreamName="s", logEvents=events)
@@ -88,22 +87,22 @@ def handler(event, context):
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder in the project, for the code of a function."""
-    made = Path(tempfile.mkdtemp(dir=ROOT, prefix=".own-"))
-    yield made
-    shutil.rmtree(made)
+    """Create a folder in the project, for the code of a function."""
+    folder = Path(tempfile.mkdtemp(dir=ROOT, prefix=".own-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_a_transform_that_fails_loses_nothing(stacks: Stacks, folder: Path) -> None:
-    """Continues the test before: the operator's function, from a folder, refuses every record."""
+    """Continues the previous test: the operator's own function, from a folder, fails on every record."""
     (folder / "main.py").write_text("def handler(event, context):\n    raise RuntimeError('not today')\n")
     own = {"code": folder.name, "handler": "main.handler", "retries": 1}
     archive = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned-by-group"}, "transform": own}
-    told = "The backup of the originals ends, which AWS does only with a new stream"
-    assert told in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
+    warning = "The backup of the original records is disabled, which requires a new stream"
+    assert warning in stacks.pulumi("preview", "-s", "archive", config={"archive": archive})
     stacks.up("archive", {"archive": archive})
     bucket = stacks.outputs("archive")["bucket"]
-    write(stacks, "kept all the same")
+    write(stacks, "kept anyway")
     s3 = stacks.client("s3", account="111111111111")
 
     def failed() -> list[dict[str, Any]]:
@@ -114,7 +113,7 @@ def test_a_transform_that_fails_loses_nothing(stacks: Stacks, folder: Path) -> N
     def raw() -> str:
         return "".join(gzip.decompress(base64.b64decode(line["rawData"])).decode() for line in failed())
 
-    assert eventually(lambda: "kept all the same" in raw())
+    assert eventually(lambda: "kept anyway" in raw())
     assert {(line["errorCode"], line["attemptsMade"]) for line in failed()} == {("Lambda.FunctionError", 2)}
     for stack in EXAMPLES[1::-1]:
         config = {"archive": archive} if stack == "archive" else None
@@ -122,9 +121,7 @@ def test_a_transform_that_fails_loses_nothing(stacks: Stacks, folder: Path) -> N
     assert left_behind(stacks) == []
 
 
-def test_a_function_of_the_operator_decides_what_arrives_from_a_folder_and_by_its_arn(
-    stacks: Stacks, folder: Path
-) -> None:
+def test_an_own_function_from_a_folder_or_by_its_arn_decides_what_arrives(stacks: Stacks, folder: Path) -> None:
     (folder / "main.py").write_text(OWN_TRANSFORM, encoding="utf-8")
     archive = {**config_of("archive")["archive"], "transform": {"code": folder.name, "handler": "main.handler"}}
     stacks.up("archive", {"archive": archive})
@@ -135,24 +132,24 @@ def test_a_function_of_the_operator_decides_what_arrives_from_a_folder_and_by_it
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix="logs/").get("Contents", [])]
         return [gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
 
-    # The test messages that come with the destinations.
+    # The test messages of the two destinations.
     assert eventually(lambda: b"".join(bodies()).count(b'"of our own"\n') == 2)
     functions = stacks.client("lambda", account="111111111111")
-    (made,) = functions.list_functions()["Functions"]
+    (created,) = functions.list_functions()["Functions"]
     code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as packed:
-        packed.writestr("main.py", OWN_TRANSFORM.replace("of our own", "there already"))
+    with zipfile.ZipFile(code, "w") as archive_file:
+        archive_file.writestr("main.py", OWN_TRANSFORM.replace("of our own", "existing"))
     functions.create_function(
-        FunctionName="mine", Role=made["Role"], Runtime="python3.13", Handler="main.handler",
+        FunctionName="mine", Role=created["Role"], Runtime="python3.13", Handler="main.handler",
         Code={"ZipFile": code.getvalue()},
     )  # fmt: skip
-    given = {**archive, "transform": "arn:aws:lambda:eu-west-1:111111111111:function:mine:$LATEST"}
-    stacks.up("archive", {"archive": given})
+    existing = {**archive, "transform": "arn:aws:lambda:eu-west-1:111111111111:function:mine:$LATEST"}
+    stacks.up("archive", {"archive": existing})
     stacks.up("app-dev")
     write(stacks, "x")
-    assert eventually(lambda: b'"there already"\n' in b"".join(bodies()))
+    assert eventually(lambda: b'"existing"\n' in b"".join(bodies()))
     functions.delete_function(FunctionName="mine")
     stacks.client("logs", account="111111111111").delete_log_group(logGroupName="/aws/lambda/mine")
-    for stack, config in (("app-dev", None), ("archive", {"archive": given})):
+    for stack, config in (("app-dev", None), ("archive", {"archive": existing})):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
     assert left_behind(stacks) == []

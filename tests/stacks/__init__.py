@@ -1,4 +1,4 @@
-"""Stack files for the tests, which never read those of the project's root: a folder for each made-up company."""
+"""Stack files for the tests, which never read those in the root: a folder for each imaginary company."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ EXAMPLES_FOLDER = FOLDER / "examples"
 
 
 def config_of(stack: str, folder: Path = EXAMPLES_FOLDER) -> dict[str, Any]:
-    """Return the config of a stack, by the keys of the project."""
+    """Return the config of a stack, without the namespace of the project."""
     values = yaml.safe_load((folder / file_name(stack)).read_text(encoding="utf-8"))["config"]
     return {key.removeprefix(NAMESPACE): value for key, value in values.items()}

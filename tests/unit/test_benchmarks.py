@@ -1,4 +1,4 @@
-"""The benchmarks run and say what they promise. How fast things are, no test says."""
+"""The benchmarks run, and measure what they promise. No test checks how fast anything is."""
 
 from __future__ import annotations
 

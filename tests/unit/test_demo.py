@@ -1,4 +1,4 @@
-"""What the demo expects to arrive, and how it reads what did; and what prepare makes for the entries of a region."""
+"""Which events the demo expects to arrive, how it counts those that do, and which log groups prepare creates."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
 
 
 @pytest.mark.parametrize(
-    ("wanted", "made"),
+    ("wanted", "created"),
     [
-        ({"logGroups": ["/a", {"name": "/made", "create": True, "retentionDays": 1}]}, ["/a"]),
+        ({"logGroups": ["/a", {"name": "/created", "create": True, "retentionDays": 1}]}, ["/a"]),
         ({"logGroups": ["/a/*"]}, ["/a/sandbox-1", "/a/sandbox-2"]),
         ({"logGroups": ["*"]}, ["sandbox-1", "sandbox-2"]),
         ({"logGroups": ["/a/*-b/*"]}, ["/a/sandbox-1-b/sandbox-1", "/a/sandbox-2-b/sandbox-2"]),
@@ -41,14 +41,14 @@ def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
         ({"all": True, "exclude": ["*-1"], "logGroups": ["/b"]}, ["/b", "/sandbox/sandbox-2", "/sandbox/sandbox"]),
     ],
 )
-def test_the_entries_of_a_region_can_be_deployed_with_the_log_groups_that_are_made(
-    wanted: dict[str, Any], made: list[str]
+def test_the_entries_of_a_region_can_be_deployed_with_the_created_log_groups(
+    wanted: dict[str, Any], created: list[str]
 ) -> None:
     entries = region(**wanted)
-    assert presumed_log_groups(entries) == made
-    assert list(selection_problems(entries, dict.fromkeys(made, "STANDARD"))) == []
+    assert presumed_log_groups(entries) == created
+    assert list(selection_problems(entries, dict.fromkeys(created, "STANDARD"))) == []
     if entries.all is not None:
-        assert any(entries_of(name, ["*"], entries.exclude or ()) for name in made)
+        assert any(entries_of(name, ["*"], entries.exclude or ()) for name in created)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_entries_of_a_region_can_be_deployed_with_the_log_groups_that_are_ma
         ({"all": True}, "central-log-archive-canary", None),
     ],
 )
-def test_the_entries_say_which_events_of_a_log_group_are_archived(
+def test_the_entries_decide_which_events_of_a_log_group_are_archived(
     wanted: dict[str, Any], group: str, pattern: str | None
 ) -> None:
     assert filter_pattern_of(region(**wanted), group) == pattern
@@ -100,7 +100,7 @@ def test_a_line_says_where_its_events_come_from(line: str | bytes, found: object
         ("logs/a", b"text"),
     ],
 )
-def test_an_object_is_decompressed_as_its_key_says(key: str, body: bytes) -> None:
+def test_the_key_of_an_object_decides_how_it_is_decompressed(key: str, body: bytes) -> None:
     assert decompressed(key, body) == b"text"
 
 

@@ -16,7 +16,7 @@ BLOCK = '{"action": "BLOCK", "count": 3, "ok": true, "none": null, "rules": [{"i
         ("ERROR", "an ERROR here", True),
         ("ERROR", "an error here", False),
         ("ERROR timeout", "ERROR: timeout", True),
-        ("ERROR timeout", "ERROR: refused", False),
+        ("ERROR timeout", "ERROR: denied", False),
         ('"no route"', "there is no route", True),
         ('"no route"', "route no", False),
         ("ERROR -retry", "ERROR, will retry", False),
@@ -46,6 +46,6 @@ def test_a_pattern_selects(*, pattern: str, message: str, expected: bool) -> Non
     ["{ $.a = 1", "{ $.a }", "{ a = 1 }", "{ $.a = 1 && }", "{ ($.a = 1 }", "{ $.a < b }", "[a, b]", "%x%", "a=b",
      "{ $.a IS 1 }", "{ $.a NOT 1 }", "{ $.a = 1 $.b = 1 }"],
 )  # fmt: skip
-def test_a_pattern_that_cannot_be_read_is_refused(pattern: str) -> None:
+def test_an_invalid_or_unsupported_pattern_is_rejected(pattern: str) -> None:
     with pytest.raises(PatternError):
         matcher(pattern)

@@ -23,27 +23,27 @@ def rejected(resource_type: ResourceType, inputs: Mapping[str, Any]) -> dict[str
     return dict(problems(resource_type.arguments, resource_type.inputs, dict(inputs)))
 
 
-def test_good_inputs_pass_known_or_not() -> None:
+def test_valid_inputs_pass_even_if_unknown() -> None:
     assert rejected(FILTER, GOOD) == {}
     assert rejected(STREAM, {"destination": "extended_s3", "extendedS3Configuration": UNKNOWN}) == {}
 
 
-def test_a_missing_input_is_named() -> None:
+def test_a_missing_input_is_reported() -> None:
     assert rejected(FILTER, {"name": "f", "filterPattern": "", "destinationArn": "a"}) == {
         "logGroup": "is required, but missing"
     }
 
 
-def test_a_missing_input_inside_another_is_named_with_its_path() -> None:
+def test_a_missing_nested_input_is_reported_with_its_path() -> None:
     inputs = {"destination": "extended_s3", "extendedS3Configuration": {"roleArn": "r"}}
     assert rejected(STREAM, inputs) == {"extendedS3Configuration.bucketArn": "is required, but missing"}
 
 
-def test_an_unknown_input_is_named() -> None:
+def test_an_unknown_input_is_reported() -> None:
     assert rejected(FILTER, {**GOOD, "logGroupName": "g"})["logGroupName"].startswith("unknown property; known: ")
 
 
-def test_an_unknown_input_in_a_list_is_named_with_its_path() -> None:
+def test_an_unknown_input_in_a_list_is_reported_with_its_path() -> None:
     processing = {"enabled": True, "processors": [{"type": "Lambda", "parameter": []}]}
     s3 = {"bucketArn": "b", "roleArn": "r", "processingConfiguration": processing}
     assert list(rejected(STREAM, {"destination": "extended_s3", "extendedS3Configuration": s3})) == [
@@ -76,10 +76,10 @@ def test_the_plugin_connects_to_this_machine_only(endpoint: str) -> None:
         connect({"AWS_ENDPOINT_URL": endpoint}, "eu-west-1", [], [])
 
 
-def test_an_emulator_that_changed_is_noticed_at_the_start() -> None:
+def test_a_changed_emulator_is_reported_at_startup() -> None:
     module = ModuleType("emulator")
-    module.handle = lambda data, context: (data, context)  # type: ignore[attr-defined] # made for this test
-    with pytest.raises(PatchError, match=r"emulator\.gone is gone"):
+    module.handle = lambda data, context: (data, context)  # type: ignore[attr-defined] # created for this test
+    with pytest.raises(PatchError, match=r"emulator\.gone does not exist"):
         replace(module, "gone", "data", print)
     with pytest.raises(PatchError, match=r"emulator\.handle takes \(data context\), expected \(data\)"):
         replace(module, "handle", "data", print)

@@ -74,7 +74,7 @@ def test_a_property_that_aws_does_not_have_is_not_dropped_silently() -> None:
         ("lambda", "TagResource", "Tags", {"Team": "shop"}),
     ],
 )
-def test_tags_are_a_map_whatever_aws_makes_of_them(service: str, operation: str, member: str, spelled: object) -> None:
+def test_tags_are_a_map_in_any_form_that_aws_uses(service: str, operation: str, member: str, spelled: object) -> None:
     shape = model(service).operation_model(operation).input_shape.members[member]
     assert to_aws(shape, {"Team": "shop"}) == spelled
     assert from_aws(shape, spelled) == {"Team": "shop"}
@@ -117,7 +117,7 @@ def test_an_id_is_made_of_the_properties_that_identify_a_resource(aws: Aws) -> N
         iam.assert_no_pending_responses()
 
 
-def test_a_resource_that_does_not_exist_is_read_as_none_and_deleted_in_silence(aws: Aws) -> None:
+def test_a_resource_that_does_not_exist_is_read_as_none_and_deleted_without_an_error(aws: Aws) -> None:
     with Stubber(aws.client("iam")) as iam:
         iam.add_client_error("get_role_policy", "NoSuchEntity")
         iam.add_client_error("delete_role_policy", "NoSuchEntity")
@@ -126,7 +126,7 @@ def test_a_resource_that_does_not_exist_is_read_as_none_and_deleted_in_silence(a
         iam.assert_no_pending_responses()
 
 
-def test_tags_go_along_when_a_resource_is_created_and_not_when_it_is_put_again(aws: Aws) -> None:
+def test_tags_are_set_when_a_resource_is_created_but_not_when_it_is_updated(aws: Aws) -> None:
     inputs = {"name": "rule", "scheduleExpression": "rate(1 hour)", "tags": {"team": "shop"}}
     parameters = {"Name": "rule", "ScheduleExpression": "rate(1 hour)"}
     tags = [{"Key": "stack", "Value": "test"}, {"Key": "team", "Value": "shop"}]
@@ -138,7 +138,7 @@ def test_tags_go_along_when_a_resource_is_created_and_not_when_it_is_put_again(a
         events.assert_no_pending_responses()
 
 
-def test_tags_are_listed_and_what_is_no_property_is_left_out(aws: Aws) -> None:
+def test_tags_are_listed_and_what_is_not_a_property_is_left_out(aws: Aws) -> None:
     with Stubber(aws.client("events")) as events:
         events.add_response("describe_rule", {"Name": "rule", "Arn": "a", "CreatedBy": "1"}, {"Name": "rule"})
         tags = [{"Key": "team", "Value": "shop"}]
@@ -146,7 +146,7 @@ def test_tags_are_listed_and_what_is_no_property_is_left_out(aws: Aws) -> None:
         assert RULE.read(aws, "rule") == {"name": "rule", "arn": "a", "tagsAll": {"team": "shop"}}
 
 
-def test_only_the_calls_on_tags_that_are_needed_are_made(aws: Aws) -> None:
+def test_tags_are_changed_with_as_few_calls_as_possible(aws: Aws) -> None:
     with Stubber(aws.client("iam")) as iam:
         iam.add_response("tag_role", {}, {"RoleName": "r", "Tags": [{"Key": "team", "Value": "shop"}]})
         ROLE.tag(aws, {"name": "r"}, {"team": "shop"}, [])
@@ -155,7 +155,7 @@ def test_only_the_calls_on_tags_that_are_needed_are_made(aws: Aws) -> None:
         iam.assert_no_pending_responses()
 
 
-def test_a_stream_that_is_updated_to_the_defaults_keeps_nothing_of_what_it_had(aws: Aws) -> None:
+def test_updating_a_stream_to_the_defaults_resets_every_setting(aws: Aws) -> None:
     described = {"VersionId": "1", "Destinations": [{"DestinationId": "d"}]}
     always = {
         "DeliveryStreamName": "s", "DeliveryStreamARN": "a", "DeliveryStreamStatus": "ACTIVE",

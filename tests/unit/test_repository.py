@@ -1,4 +1,4 @@
-"""What no tool checks: links, paths, hooks, decisions, owners, and versions that are written in more than one place."""
+"""What no tool checks: links, paths, hooks, decisions, owners, and versions that appear in several places."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def page_name(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page."""
+    """Return the anchors that GitHub creates for the headings of a page."""
     found: Counter[str] = Counter()
     for heading in re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
@@ -59,7 +59,7 @@ def broken_links(page: Path) -> Iterator[str]:
 
 
 def missing_paths(page: Path) -> Iterator[str]:
-    """Yield the paths in code spans that are not in the repository. A path with a placeholder is none."""
+    """Yield the paths in code spans that the repository does not have. Paths with placeholders are ignored."""
     for span in _SPAN.findall(_BLOCK.sub("", page.read_text(encoding="utf-8"))):
         path = span.split()[0]
         if _PATH.fullmatch(path) and not _ELSEWHERE.match(path) and not (ROOT / path).exists():
@@ -67,14 +67,14 @@ def missing_paths(page: Path) -> Iterator[str]:
 
 
 def make_targets(text: str) -> set[str]:
-    """The targets that code on a page calls ``make`` with."""
+    """Return the targets that code on a page calls ``make`` with."""
     code = [block for language, block in _BLOCK.findall(text) if language == "sh"]
     code += _SPAN.findall(_BLOCK.sub("", text))
     return {target for each in code for target in re.findall(r"^make ([a-z-]+)", each, re.MULTILINE)}
 
 
 def hook_of(command: str) -> dict[str, object]:
-    """The hook that runs a command of the Makefile. Pre-commit has no shell: it passes the files of a glob."""
+    """Return the hook that runs a command of the Makefile. Pre-commit has no shell: it passes the files of a glob."""
     words = command.strip().replace("$(BIN)", ".venv/bin").split()
     globs = [word for word in words if "*" in word]
     entry = " ".join(word for word in words if word not in globs)

@@ -65,7 +65,7 @@ def test_a_file_without_keys_of_the_program_is_skipped_with_a_message(tmp_path: 
     assert messages == ["Pulumi.mine.yaml is skipped: it has no key that begins with central-log-archive:"]
 
 
-def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml_is_reported(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.mine.yaml").write_text("config: {", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"Pulumi\.mine\.yaml cannot be read as a stack file: while parsing"):
         read(files_in(tmp_path))
@@ -114,7 +114,7 @@ def test_the_folders_that_no_stack_uses_exist() -> None:
 
 
 @pytest.mark.parametrize("workflow", ["promote.yml", "drift.yml"])
-def test_the_workflows_ask_which_stacks_there_are(workflow: str) -> None:
+def test_the_workflows_find_the_stacks(workflow: str) -> None:
     jobs = yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"]
     (find,) = [step["run"] for step in jobs["stacks"]["steps"] if step.get("id") == "find"]
     assert "python -m ops stacks --json" in find
@@ -123,7 +123,7 @@ def test_the_workflows_ask_which_stacks_there_are(workflow: str) -> None:
     assert job["if"] == "needs.stacks.outputs.stacks != '[]'"  # GitHub fails a workflow whose matrix is empty
 
 
-def test_a_promotion_updates_one_stack_after_the_other_each_behind_its_environment() -> None:
+def test_a_promotion_updates_one_stack_after_another_each_behind_its_environment() -> None:
     job = yaml.safe_load((ROOT / ".github/workflows/promote.yml").read_text(encoding="utf-8"))["jobs"]["promote"]
     assert (job["strategy"]["max-parallel"], job["strategy"]["fail-fast"]) == (1, True)
     assert job["environment"] == "${{ matrix.stack }}"
@@ -133,14 +133,14 @@ def test_the_workflow_finds_its_comment_by_the_mark_of_the_report() -> None:
     assert f"mark='{MARK}'" in (ROOT / ".github/workflows/preview.yml").read_text(encoding="utf-8")
 
 
-def test_ci_runs_the_engine_that_the_program_is_made_for() -> None:
+def test_ci_runs_the_engine_that_the_program_is_written_for() -> None:
     action = yaml.safe_load((ROOT / ".github/actions/pulumi/action.yml").read_text(encoding="utf-8"))
     (engine,) = [each["with"]["pulumi-version"] for each in action["runs"]["steps"] if "Pulumi" in each["name"]]
     assert f'"pulumi=={engine}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_a_merge_of_a_release_leaves_the_stack_files_as_they_are(tmp_path: Path) -> None:
-    """As docs/starting.md says: with the merge driver that .gitattributes names."""
+    """With the merge driver that .gitattributes names, as docs/starting.md explains."""
 
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")

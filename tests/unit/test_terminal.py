@@ -1,4 +1,4 @@
-"""What the command lines print: literally, and nothing of it is cut."""
+"""The command lines print values literally, and cut none of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transform of an operator's own: the messages alone, without the addresses of clients."""
+"""An operator's own transform: only the messages, without the addresses of clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Answer Firehose."""
+    """Return the transformed records to Firehose."""
     return {"records": [{"recordId": each["recordId"], **_redacted(each["data"])} for each in event["records"]]}
 
 
