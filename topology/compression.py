@@ -1,4 +1,4 @@
-"""How objects in the bucket are compressed, as their keys say."""
+"""Decompression of objects in the bucket, by the extension of their keys."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ _DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def decompressed(key: str, body: bytes) -> bytes:
-    """Return what an object holds, decompressed where its key has the extension of a compressed one."""
+    """Return the content of an object, decompressed if its key has the extension of a compressed one."""
     return next((decompress(body) for extension, decompress in _DECOMPRESS.items() if key.endswith(extension)), body)

@@ -11,18 +11,17 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import cramjam
-
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
 from ops.verify.diagnosis import DeliveryPath, Diagnosis, Loss
+from topology.compression import decompressed
 from topology.layouts import LAYOUTS
 from topology.patterns import CANARY
 from topology.regions import role_arn
@@ -36,10 +35,6 @@ _LONGEST_PAUSE_SECONDS = 10.0
 # The clocks of this machine and of S3 may differ. Objects older than the events cannot hold them.
 _SKEW = timedelta(minutes=1)
 _GZIP = b"\x1f\x8b"
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".snappy": lambda body: bytes(cramjam.snappy.decompress(body)),
-}
 
 
 @dataclass(frozen=True)
@@ -191,7 +186,7 @@ class _Bucket:
                 key = item["Key"]
                 if key not in seen and item["LastModified"] >= started - _SKEW:
                     body = self._s3.get_object(Bucket=self._name, Key=key)["Body"].read()
-                    yield next((function(body) for end, function in _DECOMPRESS.items() if key.endswith(end)), body)
+                    yield decompressed(key, body)
                     seen.add(key)
 
 

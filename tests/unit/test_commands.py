@@ -265,8 +265,16 @@ def test_retire_does_not_ask_if_there_is_nothing_to_delete(ops: Ops) -> None:
 def test_stacks_are_listed_in_the_order_of_promotion(ops: Ops, tmp_path: Path) -> None:
     write(tmp_path, "archive", ARCHIVE)
     assert ops("stacks").stdout == "archive\ndev\n"
-    data = [{"stack": "archive", "applications": 0}, {"stack": "dev", "applications": 2}]
-    assert ops("stacks", "--json").stdout == f"{json.dumps(data)}\n"
+    assert ops("stacks", "--json").stdout == (  # on one line, as workflows take the value of an output
+        '[{"stack": "archive", "applications": 0}, {"stack": "dev", "applications": 2}]\n'
+    )
+
+
+def test_files_that_are_not_of_the_program_are_skipped_with_a_message(ops: Ops, dev: Path) -> None:
+    dev.with_name("Pulumi.archive.yaml").write_text("config: {}\n", encoding="utf-8")
+    done = ops("stacks", status=2)
+    assert "Pulumi.archive.yaml is skipped" in done.stderr
+    assert "Pulumi.archive.yaml does not exist, the predecessor of dev" in done.stderr
 
 
 def test_stacks_can_be_limited_to_those_that_a_change_affects(ops: Ops, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _retention(value: int) -> int:
 
 
 def _as_tuple(value: object) -> object:
-    """Accept a list. In JSON that is so anyway, but not below a validator that has seen the value as an object."""
+    """Accept a list, as JSON mode does by itself, unless a validator around this one has already parsed the value."""
     return tuple(value) if isinstance(value, list) else value
 
 

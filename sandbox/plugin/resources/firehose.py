@@ -9,6 +9,12 @@ import pulumi_aws as sdk
 from sandbox.plugin.aws import Aws, Values
 from sandbox.plugin.resource_type import ResourceType
 
+# Always sent, since an update keeps what it leaves out.
+_DISABLED = {
+    "processingConfiguration": {"enabled": False, "processors": []},
+    "cloudwatchLoggingOptions": {"enabled": False},
+}
+
 
 class FirehoseDeliveryStream(ResourceType):
     service, arguments = "firehose", sdk.kinesis.FirehoseDeliveryStreamArgs
@@ -65,7 +71,7 @@ class FirehoseDeliveryStream(ResourceType):
             **self.renamed(stream),
             "destination": "extended_s3",
             "destinationId": destination["destinationId"],
-            "extendedS3Configuration": _flattened(destination["extendedS3DestinationDescription"]),
+            "extendedS3Configuration": {**_DISABLED, **_flattened(destination["extendedS3DestinationDescription"])},
             "serverSideEncryption": {
                 "enabled": encryption.get("status") == "ENABLED",
                 **{key: encryption[key] for key in ("keyType", "keyArn") if key in encryption},
@@ -86,14 +92,10 @@ def _encrypt(aws: Aws, inputs: Values) -> None:
 
 
 def _nested(given: Values, backup_name: str) -> Values:
-    """Return the configuration of a destination with the structures of AWS that Pulumi flattens or renames.
-
-    Everything is in it: what an update leaves out stays as it was.
-    """
+    """Return the configuration of a destination with the structures of AWS that Pulumi flattens or renames."""
     backup = given.get("s3BackupConfiguration")
     return {
-        "processingConfiguration": {"enabled": False, "processors": []},
-        "cloudwatchLoggingOptions": {"enabled": False},
+        **_DISABLED,
         **_nested_objects(given),
         backup_name: backup and _nested_objects(backup),
     }
