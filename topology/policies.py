@@ -65,7 +65,7 @@ def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: I
             "Action": "kms:CreateGrant",
             "Resource": "*",
             "Condition": {
-                "StringEquals": {"kms:ViaService": _regional_host("firehose", home_region)},
+                "StringEquals": {"kms:ViaService": regional_host("firehose", home_region)},
                 "Bool": {"kms:GrantIsForAWSResource": "true"},
             },
         },
@@ -73,7 +73,7 @@ def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: I
         {
             "Sid": "EncryptLogGroups",
             "Effect": "Allow",
-            "Principal": {"Service": _regional_host("logs", home_region)},
+            "Principal": {"Service": regional_host("logs", home_region)},
             "Action": [
                 "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
                 "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
@@ -95,7 +95,7 @@ def _put_records_with_key(home_region: str, key_arn: str) -> dict[str, Any]:
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
         "Resource": key_arn,
-        "Condition": {"StringEquals": {"kms:ViaService": _regional_host("firehose", home_region)}},
+        "Condition": {"StringEquals": {"kms:ViaService": regional_host("firehose", home_region)}},
     }
 
 
@@ -396,12 +396,12 @@ def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, 
 def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
     """Limit use to S3 and one bucket. The encryption context is its ARN with a bucket key, else an object's ARN."""
     return {
-        "StringEquals": {"kms:ViaService": _regional_host("s3", region)},
+        "StringEquals": {"kms:ViaService": regional_host("s3", region)},
         "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]},
     }
 
 
-def _regional_host(service: str, region: str) -> str:
+def regional_host(service: str, region: str) -> str:
     """Return the regional host name of a service, as used in KMS policies."""
     return f"{service}.{region}.amazonaws.com" + (".cn" if PARTITIONS[region] == "aws-cn" else "")
 
