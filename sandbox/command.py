@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,6 @@ from sandbox.server import ROOT
 from topology.stack_file import NAMESPACE, file_name
 
 _PROJECT = "central-log-archive"
-_SALT = "encryptionsalt: {salt}\n"
 _RUN_THE_PROGRAM = {"destroy", "dn", "down", "import", "pre", "preview", "refresh", "up", "update", "watch"}
 _READ_CONFIG = {"", "get"}
 _NEW_STACK = {"create", "init", "new", "setup"}
@@ -69,13 +67,13 @@ def arguments_for(
         source = Path(config_file) if config_file else folder / file_name(stack)
         if command == "config" and subcommand not in _READ_CONFIG:
             raise CommandError(f"the sandbox never writes to a stack file; edit {source} instead")
-        copy = _copy(instance, source, stack, environment)
+        copy = _copy(instance, source, stack)
         where = elsewhere if command == "config" else []
         return [*where, *others, "--stack", stack, "--config-file", str(copy)]
     return [*elsewhere, *_with_absolute_file(arguments)]
 
 
-def _copy(instance: Instance, source: Path, stack: str, environment: Mapping[str, str]) -> Path:
+def _copy(instance: Instance, source: Path, stack: str) -> Path:
     """Copy a stack file to where the engine may write, with the sandbox's salt and references to its own stacks."""
     if not source.is_file():
         raise CommandError(f"there is no {source.name}; name the stack's config with --config-file FILE")
@@ -83,7 +81,9 @@ def _copy(instance: Instance, source: Path, stack: str, environment: Mapping[str
     copy.parent.mkdir(exist_ok=True)
     text = _ENGINE_KEYS.sub("", source.read_text(encoding="utf-8").rstrip("\n") + "\n")
     text = _FULL_NAME.sub(r"\1", text)
-    copy.write_text(text + _SALT.format(salt=_salt(instance, environment)), encoding="utf-8")
+    # What the engine wrote when it created the stack: the salt of its passphrase.
+    own = (_project(instance) / file_name(stack)).read_text(encoding="utf-8").splitlines()
+    copy.write_text(text + "".join(line for line in own if line.startswith("encryptionsalt:")), encoding="utf-8")
     return copy
 
 
@@ -129,26 +129,7 @@ def _ensure_stack(instance: Instance, stack: str, environment: Mapping[str, str]
     name = stack.rsplit("/", maxsplit=1)[-1]
     if (instance.state / ".pulumi" / "stacks" / _PROJECT / f"{name}.json").exists():
         return
-    folder = _project(instance)
-    (folder / f"Pulumi.{name}.yaml").write_text(_SALT.format(salt=_salt(instance, environment)), encoding="utf-8")
-    _pulumi(folder, environment, "stack", "init", name, "--no-select")
-
-
-def _salt(instance: Instance, environment: Mapping[str, str]) -> str:
-    """Return a salt of the sandbox's passphrase; the engine makes it with a first stack, which is removed again."""
-    file = instance.folder / "salt"
-    if not file.exists():
-        folder = _project(instance)
-        stack = f"salt-{os.getpid()}"
-        _pulumi(folder, environment, "stack", "init", stack, "--no-select")
-        written = (folder / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
-        _pulumi(folder, environment, "stack", "rm", stack, "--yes")
-        own = file.with_suffix(f".{os.getpid()}")
-        own.write_text(written.partition("encryptionsalt: ")[2].strip(), encoding="utf-8")
-        with contextlib.suppress(FileExistsError):
-            os.link(own, file)  # the first of several at once wins
-        own.unlink()
-    return file.read_text(encoding="utf-8")
+    _pulumi(_project(instance), environment, "stack", "init", name, "--no-select")
 
 
 def _project(instance: Instance) -> Path:

@@ -65,14 +65,15 @@ def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: I
             "Action": "kms:CreateGrant",
             "Resource": "*",
             "Condition": {
-                "StringEquals": {"kms:ViaService": _regional_host("firehose", home_region)},
+                "StringEquals": {"kms:ViaService": regional_host("firehose", home_region)},
                 "Bool": {"kms:GrantIsForAWSResource": "true"},
             },
         },
+        {**_put_records_with_key(home_region, "*"), "Principal": root},
         {
             "Sid": "EncryptLogGroups",
             "Effect": "Allow",
-            "Principal": {"Service": _regional_host("logs", home_region)},
+            "Principal": {"Service": regional_host("logs", home_region)},
             "Action": [
                 "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
                 "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
@@ -81,6 +82,21 @@ def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: I
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         },
     )  # fmt: skip
+
+
+def _put_records_with_key(home_region: str, key_arn: str) -> dict[str, Any]:
+    """Let a role put records into a stream that a customer managed key encrypts.
+
+    Callers of PutRecord and PutRecordBatch need both actions, for streams created from 20 April 2026 on and for all
+    streams from 28 February 2027 on (notice of AWS, quoted in ministryofjustice/modernisation-platform#12957).
+    """
+    return {
+        "Sid": "PutRecordsWithKey",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": key_arn,
+        "Condition": {"StringEquals": {"kms:ViaService": regional_host("firehose", home_region)}},
+    }
 
 
 _ADMINISTER = [
@@ -185,8 +201,15 @@ def transform_role_trust() -> str:
     return _document(_trust("Lambda", "lambda.amazonaws.com", {}))
 
 
-def transform_role_policy(*, stream_arn: str, log_group_arn: str) -> str:
-    """Let the transform resubmit records to the stream, and log; nothing else."""
+def transform_role_policy(*, home_region: str, stream_arn: str, log_group_arn: str, key_arn: str | None) -> str:
+    """Let the transform resubmit records to the stream, and log; nothing else.
+
+    Args:
+        home_region: region of the stream.
+        stream_arn: ARN of the stream.
+        log_group_arn: ARN of the function's log group.
+        key_arn: ARN of the KMS key of the stream, if it has one.
+    """
     return _document(
         {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": stream_arn},
         {
@@ -195,6 +218,7 @@ def transform_role_policy(*, stream_arn: str, log_group_arn: str) -> str:
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": f"{log_group_arn}:*",
         },
+        *([_put_records_with_key(home_region, key_arn)] if key_arn is not None else []),
     )
 
 
@@ -218,15 +242,22 @@ def sender_role_trust(
     return _document(*statements)
 
 
-def sender_role_policy(*, stream_arn: str) -> str:
-    """Let the sender role put records into the stream, and nothing else."""
+def sender_role_policy(*, home_region: str, stream_arn: str, key_arn: str | None) -> str:
+    """Let the sender role put records into the stream, and nothing else.
+
+    Args:
+        home_region: region of the stream.
+        stream_arn: ARN of the stream.
+        key_arn: ARN of the KMS key of the stream, if it has one.
+    """
     return _document(
         {
             "Sid": "PutRecords",
             "Effect": "Allow",
             "Action": ["firehose:PutRecord", "firehose:PutRecordBatch"],
             "Resource": stream_arn,
-        }
+        },
+        *([_put_records_with_key(home_region, key_arn)] if key_arn is not None else []),
     )
 
 
@@ -365,12 +396,12 @@ def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, 
 def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
     """Limit use to S3 and one bucket. The encryption context is its ARN with a bucket key, else an object's ARN."""
     return {
-        "StringEquals": {"kms:ViaService": _regional_host("s3", region)},
+        "StringEquals": {"kms:ViaService": regional_host("s3", region)},
         "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]},
     }
 
 
-def _regional_host(service: str, region: str) -> str:
+def regional_host(service: str, region: str) -> str:
     """Return the regional host name of a service, as used in KMS policies."""
     return f"{service}.{region}.amazonaws.com" + (".cn" if PARTITIONS[region] == "aws-cn" else "")
 

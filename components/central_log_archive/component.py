@@ -82,7 +82,9 @@ class CentralLogArchive(pulumi.ComponentResource):
         if archive.transform is not None:
             function = transform.ArchiveTransform(home, archive.transform, archive.delivery, key_arn=key_arn)
         stream, delivery_role = make_stream(home, archive, bucket_arn=bucket_arn, key_arn=key_arn, transform=function)
-        sender = make_sender(home, archive, stream, function.allow(stream) if function else [])
+        sender = make_sender(
+            home, archive, stream, key_arn=key_arn, depends_on=function.allow(stream) if function else []
+        )
         for group in archive.own_log_groups:
             subscribe_own_log_group(home, group, sender)
         self.required_bucket_policy = None

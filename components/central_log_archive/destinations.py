@@ -24,7 +24,12 @@ class Sender:
 
 
 def make_sender(
-    scope: Scope, archive: Archive, stream: aws.kinesis.FirehoseDeliveryStream, depends_on: Sequence[pulumi.Resource]
+    scope: Scope,
+    archive: Archive,
+    stream: aws.kinesis.FirehoseDeliveryStream,
+    *,
+    key_arn: pulumi.Input[str] | None,
+    depends_on: Sequence[pulumi.Resource],
 ) -> Sender:
     """Create the sender role, for every region: IAM is global.
 
@@ -32,6 +37,7 @@ def make_sender(
         scope: the home region.
         archive: settings of the archive.
         stream: the stream.
+        key_arn: ARN of the KMS key of the stream; None: a key that AWS owns.
         depends_on: what has to exist before the role is allowed to put records.
     """
     role = aws.iam.Role(
@@ -49,7 +55,11 @@ def make_sender(
     policy = aws.iam.RolePolicy(
         f"{scope.name}-sender-policy",
         role=role.name,
-        policy=stream.arn.apply(lambda arn: policies.sender_role_policy(stream_arn=arn)),
+        policy=pulumi.Output.all(stream=stream.arn, key=key_arn).apply(
+            lambda arns: policies.sender_role_policy(
+                home_region=archive.region, stream_arn=arns["stream"], key_arn=arns["key"]
+            )
+        ),
         opts=scope.child(depends_on=depends_on),
     )
     return Sender(role, policy, stream)

@@ -43,9 +43,9 @@ class ArchiveTransform:
             scope: the home region.
             settings: settings of the transform.
             delivery: how events are delivered: the function returns the partition keys of the layout.
-            key_arn: ARN of the KMS key of the log group; None: a key that AWS owns.
+            key_arn: ARN of the KMS key of the log group and of the stream; None: keys that AWS owns.
         """
-        self.settings, self._scope = settings, scope
+        self.settings, self._scope, self._key_arn = settings, scope, key_arn
         if settings.is_arn:
             self._logs = None
             self.function_arn, self.function_name = settings.code, settings.function_name
@@ -88,8 +88,13 @@ class ArchiveTransform:
         policy = aws.iam.RolePolicy(
             f"{self._scope.name}-transform-policy",
             role=self._role.name,
-            policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn).apply(
-                lambda arns: policies.transform_role_policy(stream_arn=arns["stream"], log_group_arn=arns["logs"])
+            policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn, key=self._key_arn).apply(
+                lambda arns: policies.transform_role_policy(
+                    home_region=self._scope.region,
+                    stream_arn=arns["stream"],
+                    log_group_arn=arns["logs"],
+                    key_arn=arns["key"],
+                )
             ),
             opts=self._scope.child(),
         )

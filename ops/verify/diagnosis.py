@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
 from topology.names import filter_name
 from topology.patterns import CANARY
-from topology.policies import allowing, as_list, logs_principal, principals
+from topology.policies import allowing, as_list, logs_principal, principals, regional_host
 from topology.regions import PARTITIONS
 
 _GRACE_SECONDS = 180.0
@@ -111,6 +112,7 @@ class Diagnosis:
             ("destination policy", self._destination_policy),
             ("role", self._sender_role),
             ("stream", self._stream_status),
+            ("key", self._stream_key),
             ("transform", lambda path: path.processing_error()),
             ("bucket", self._delivery_role),
         ]
@@ -176,6 +178,18 @@ class Diagnosis:
             "firehose:PutRecord",
             archive.stream_arn,
         )
+
+    def _stream_key(self, path: DeliveryPath) -> str | None:
+        """Whoever puts records into a stream with a customer managed key needs it too, through Firehose."""
+        key = ((self._stream or {}).get("DeliveryStreamEncryptionConfiguration") or {}).get("KeyARN")
+        role = (self._destination_of(path) or {})["roleArn"]
+        via = {"kms:ViaService": regional_host("firehose", self._archive.region)}
+        problems = (
+            _missing_permission(self._home, self._archive.region, role, action, key, via)
+            for action in ("kms:GenerateDataKey", "kms:Decrypt")
+            if key is not None
+        )
+        return next(filter(None, problems), None)
 
     @cached_property
     def _stream(self) -> dict[str, Any] | None:
@@ -258,10 +272,21 @@ def _trusts(trust: dict[str, Any], region: str, account: str, organization: str 
     return False
 
 
-def _missing_permission(verifier: AssumedRole, region: str, role: str, action: str, resource: str) -> str | None:
-    """Return which permission a role lacks; None if it has it. IAM itself decides, with every policy that applies."""
+def _missing_permission(
+    verifier: AssumedRole,
+    region: str,
+    role: str,
+    action: str,
+    resource: str,
+    context: Mapping[str, str] = MappingProxyType({}),
+) -> str | None:
+    """Return which permission a role lacks; None if it has it. IAM itself decides, with every policy of the role."""
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in context.items()
+    ]
     answer = verifier.client("iam", region).simulate_principal_policy(
-        PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource]
+        PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries
     )
     decision = answer["EvaluationResults"][0]["EvalDecision"]
     return None if decision == "allowed" else f"{role} is not allowed to {action} on {resource}: {decision}"

@@ -79,10 +79,11 @@ def _app() -> Callable[..., Awaitable[None]]:
         keys,
         partitions,
         permissions,
+        simulation,
     )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events, partitions):
+    for part in (alarms, firehose, keys, destinations, delivery, events, partitions, simulation):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 

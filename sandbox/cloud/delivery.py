@@ -15,10 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from ministack.core.arn import Arn, ArnParseError
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs as logs
 
-from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, permissions
+from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, keys, permissions
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -105,6 +105,9 @@ def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[st
         return None
     if stream is None or not destinations.logs_may(role, "firehose:PutRecord", arn, source_arn=source):
         return None
+    with request_scope(parsed.account_id, parsed.region):
+        if not keys.role_may_put_records(role, stream):
+            return None
     return parsed, stream
 
 

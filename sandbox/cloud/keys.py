@@ -20,6 +20,9 @@ from sandbox.cloud.patch import replace
 _FIREHOSE = "firehose.amazonaws.com"
 _LOG_GROUP_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 _OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+# Of whoever puts records into a stream with a customer managed key, since 20 April 2026 (notice of AWS quoted in
+# ministryofjustice/modernisation-platform#12957).
+_RECORD_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 _GRANTED = ["Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant", "RetireGrant"]
 _METRICS = {"Disabled": "KMSKeyDisabled", "PendingDeletion": "KMSKeyInvalidState"}
 Response = Any
@@ -46,7 +49,7 @@ def create(account: str, region: str, key_id: str) -> dict[str, object]:
 
 def stream_key_error(stream: dict[str, Any]) -> str | None:
     """Return the metric that counts why Firehose cannot use the key of a stream; None: it can."""
-    arn = (stream.get("encryption") or {}).get("KeyARN")
+    arn = _stream_key(stream)
     if arn is None:
         return None
     key = _key(arn)
@@ -56,6 +59,31 @@ def stream_key_error(stream: dict[str, Any]) -> str | None:
         grant["KeyId"] == key["Arn"] and grant["GranteePrincipal"] == _FIREHOSE for grant in kms._grants.values()
     )
     return _METRICS.get(key["KeyState"]) or (None if granted else "KMSKeyAccessDenied")
+
+
+def role_may_put_records(role_arn: str, stream: dict[str, Any]) -> bool:
+    """Return whether a role may use the key of a stream to put records into it, in the stream's account and region."""
+    arn = _stream_key(stream)
+    key = _key(arn) if arn else None
+    return arn is None or (
+        key is not None
+        and all(
+            permissions.role_may(role_arn, action, key["Arn"], _through_firehose(), key["Policy"])
+            for action in _RECORD_ACTIONS
+        )
+    )
+
+
+def caller_may_put_records(stream: dict[str, Any]) -> bool:
+    """Return whether the principal of the current request may use the key of a stream to put records into it."""
+    arn = _stream_key(stream)
+    key = _key(arn) if arn else None
+    return arn is None or (
+        key is not None
+        and all(
+            permissions.caller_may(action, key["Arn"], _through_firehose(), key["Policy"]) for action in _RECORD_ACTIONS
+        )
+    )
 
 
 def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:
@@ -122,7 +150,7 @@ def _start_encryption(data: dict[str, Any], original: Callable[..., Any]) -> Res
     arn = data.get("DeliveryStreamEncryptionConfigurationInput", {}).get("KeyARN")
     if arn is None:
         return original(data)
-    context = {"kms:ViaService": f"firehose.{get_region()}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+    context = {**_through_firehose(), "kms:GrantIsForAWSResource": "true"}
     key = _key(arn)
     if key is None or not permissions.caller_may("kms:CreateGrant", arn, context, key["Policy"]):
         message = f"Firehose cannot create a grant on the key {arn}."
@@ -130,6 +158,16 @@ def _start_encryption(data: dict[str, Any], original: Callable[..., Any]) -> Res
     with request_scope(*_place(arn)):
         kms._create_grant({"KeyId": key["Arn"], "GranteePrincipal": _FIREHOSE, "Operations": _GRANTED})
     return original(data)
+
+
+def _stream_key(stream: dict[str, Any]) -> str | None:
+    """Return the ARN of the customer managed key that encrypts a stream, if any."""
+    arn: str | None = (stream.get("encryption") or {}).get("KeyARN")
+    return arn
+
+
+def _through_firehose() -> dict[str, str]:
+    return {"kms:ViaService": f"firehose.{get_region()}.amazonaws.com"}
 
 
 def _key(arn: str) -> dict[str, Any] | None:

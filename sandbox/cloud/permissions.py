@@ -48,6 +48,14 @@ def role_may(
     return _both(request, policies, key_policy)
 
 
+def simulated(role_arn: str, action: str, resource: str, context: Context) -> str:
+    """Return the decision of a role's policies on an action, as IAM's policy simulator spells it."""
+    account, name = _account_and_name(role_arn)
+    request = _request(role_arn, account, action, resource, context)
+    decision = iam.evaluate(request, iam._gather_role_policies(name, account)).decision
+    return {"Allow": "allowed", "Deny": "explicitDeny"}.get(decision, "implicitDeny")
+
+
 def bucket_policy_decision(policy: str, principal_arn: str, action: str, resource: str, context: Context) -> str:
     """Return the decision of a bucket policy on a request over TLS: Allow, Deny, or another value for neither."""
     request = _request(principal_arn, parse_arn(principal_arn).account_id, action, resource, context)

@@ -35,8 +35,7 @@ class Cloud:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     ready: Path = tmp_path_factory.mktemp("cloud") / "cloud.json"
-    environment = {**os.environ, "SANDBOX_BUFFER_SECONDS": "0.2"}
-    running = server.start("sandbox.cloud", ready, environment=environment, detached=False)
+    running = server.start("sandbox.cloud", ready, environment=os.environ, detached=False)
     yield Cloud(f"http://127.0.0.1:{running.port}")
     server.stop(ready)
 

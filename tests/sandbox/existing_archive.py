@@ -75,7 +75,7 @@ class Archive:
                 sender_organization=self.organization,
             ),
         )
-        self.allow("sender", policies.sender_role_policy(stream_arn=self.stream_arn))
+        self.allow("sender", policies.sender_role_policy(home_region=HOME, stream_arn=self.stream_arn, key_arn=None))
         self.client("logs").create_log_group(logGroupName="errors")
         self.client("logs").create_log_stream(logGroupName="errors", logStreamName="S3Delivery")
         self.client("firehose").create_delivery_stream(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.prepare import prepare
 from tests.graph.test_program import BUCKET
@@ -150,6 +153,29 @@ def test_a_key_created_by_the_archive_encrypts_events_and_none_arrive_once_it_is
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     assert left_behind(stacks) == []
     assert {kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]} == {"PendingDeletion"}
+
+
+def test_who_may_put_records_but_not_use_the_key_of_the_stream_is_denied(stacks: Stacks) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
+    stacks.up("archive", config)
+    stream = stacks.outputs("archive")["stream"]
+    iam, sts = (stacks.client(service, account="111111111111") for service in ("iam", "sts"))
+    trust = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="producer", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    put = {"Effect": "Allow", "Action": "firehose:PutRecord", "Resource": "*"}
+    iam.put_role_policy(RoleName="producer", PolicyName="put", PolicyDocument=json.dumps({"Statement": [put]}))
+    given = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
+    firehose = boto3.client(
+        "firehose", endpoint_url=stacks.environment["AWS_ENDPOINT_URL"], region_name="eu-west-1",
+        aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )  # fmt: skip
+    with pytest.raises(ClientError, match="InvalidKMSResourceException"):
+        firehose.put_record(DeliveryStreamName=stream, Record={"Data": gzip.compress(b"{}")})
+    iam.delete_role_policy(RoleName="producer", PolicyName="put")
+    iam.delete_role(RoleName="producer")
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
+    assert left_behind(stacks) == []
 
 
 def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -> None:

@@ -23,6 +23,7 @@ BUCKET = "arn:aws:s3:::logs"
 STREAM = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/archive-stream"
 DESTINATION = f"arn:aws:logs:{REGION}:{CENTRAL}:destination:archive"
 SENDER, DELIVERY = f"arn:aws:iam::{CENTRAL}:role/sender", f"arn:aws:iam::{CENTRAL}:role/delivery"
+KEY = f"arn:aws:kms:{HOME}:{CENTRAL}:key/archive"
 FILTER_ROLE = f"arn:aws:iam::{SHOP}:role/filters"
 EVENTS = f"arn:aws:logs:{REGION}:{SHOP}:log-group:{CANARY}:*"
 SINCE = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -132,7 +133,25 @@ def allows(*permissions: tuple[str, str, str]) -> Answer:
     return answer
 
 
-def stream(status: str = "ACTIVE", **changed: object) -> Answer:
+def uses_key(*actions: str, through: str = f"firehose.{HOME}.amazonaws.com") -> Answer:
+    """IAM, which lets the sender role do something with the key of the stream, through a service only."""
+    others = allows(PUT_RECORD, PUT_OBJECT)
+
+    def answer(parameters: Parameters) -> Any:  # noqa: ANN401 - an answer
+        (action,), (resource,) = parameters["ActionNames"], parameters["ResourceArns"]
+        if resource != KEY:
+            assert callable(others)
+            return others(parameters)
+        via = {"ContextKeyName": "kms:ViaService", "ContextKeyValues": [through], "ContextKeyType": "string"}
+        allowed = action in actions and parameters["PolicySourceArn"] == SENDER and via in parameters["ContextEntries"]
+        return {
+            "EvaluationResults": [{"EvalActionName": action, "EvalDecision": "allowed" if allowed else "implicitDeny"}]
+        }
+
+    return answer
+
+
+def stream(status: str = "ACTIVE", key: str | None = None, **changed: object) -> Answer:
     delivery = {
         "BucketARN": BUCKET, "RoleARN": DELIVERY, "CompressionFormat": "GZIP",
         "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 300},
@@ -144,6 +163,7 @@ def stream(status: str = "ACTIVE", **changed: object) -> Answer:
         "DeliveryStreamName": "archive-stream", "DeliveryStreamARN": STREAM, "DeliveryStreamStatus": status,
         "DeliveryStreamType": "DirectPut", "VersionId": "1", "HasMoreDestinations": False,
         "Destinations": [{"DestinationId": "d", "ExtendedS3DestinationDescription": delivery}],
+        **({"DeliveryStreamEncryptionConfiguration": {"KeyARN": key, "Status": "ENABLED"}} if key else {}),
     }  # fmt: skip
 
     def answer(parameters: Parameters) -> dict[str, Any]:
@@ -255,6 +275,21 @@ NOT_TRUSTED = f"{SENDER} does not trust CloudWatch Logs on behalf of account {SH
         ({STREAMS: NOT_FOUND}, "stream", f"{STREAM} does not exist"),
         ({STREAMS: stream("CREATING")}, "stream", "its status is CREATING"),
         (
+            {STREAMS: stream(key=KEY), PERMISSIONS: uses_key("kms:Decrypt")},
+            "key",
+            f"{SENDER} is not allowed to kms:GenerateDataKey on {KEY}: implicitDeny",
+        ),
+        (
+            {STREAMS: stream(key=KEY), PERMISSIONS: uses_key("kms:GenerateDataKey")},
+            "key",
+            f"{SENDER} is not allowed to kms:Decrypt on {KEY}: implicitDeny",
+        ),
+        (
+            {STREAMS: stream(key=KEY), PERMISSIONS: uses_key("kms:Decrypt", "kms:GenerateDataKey", through="s3")},
+            "key",
+            f"{SENDER} is not allowed to kms:GenerateDataKey on {KEY}: implicitDeny",
+        ),
+        (
             {PERMISSIONS: allows(PUT_RECORD)},
             "bucket",
             f"{DELIVERY} is not allowed to s3:PutObject on {BUCKET}/logs/canary: implicitDeny",
@@ -276,6 +311,11 @@ def test_the_first_stage_that_is_not_as_the_program_configures_it_lost_the_event
 ) -> None:
     remedy = UP_APPLICATIONS if stage == "filter" else UP_ARCHIVE
     assert loss(aws, SOUND | broken) == Loss(stage, reason, remedy)
+
+
+def test_a_stream_whose_key_the_sender_role_may_use_loses_nothing_there(aws: Aws) -> None:
+    answers = SOUND | {STREAMS: stream(key=KEY), PERMISSIONS: uses_key("kms:Decrypt", "kms:GenerateDataKey")}
+    assert loss(aws, answers).stage == "bucket"
 
 
 @pytest.mark.parametrize(

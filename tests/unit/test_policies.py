@@ -56,9 +56,9 @@ def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archiv
     policy = policies.key_policy(
         home_region="eu-west-1", account="111111111111", bucket_arn="arn:aws:s3:::logs", log_groups=["errors-*"]
     )
-    administer, objects, stream, groups = statements(policy)
+    administer, objects, stream, records, groups = statements(policy)
     root = {"AWS": "arn:aws:iam::111111111111:root"}
-    assert [each["Principal"] for each in (administer, objects, stream)] == [root] * 3
+    assert [each["Principal"] for each in (administer, objects, stream, records)] == [root] * 4
     assert "Condition" not in administer
     administrative = administer["Action"]
     assert isinstance(administrative, list)
@@ -72,6 +72,11 @@ def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archiv
             "StringEquals": {"kms:ViaService": "firehose.eu-west-1.amazonaws.com"},
             "Bool": {"kms:GrantIsForAWSResource": "true"},
         },
+    )
+    assert (records["Action"], records["Resource"], records["Condition"]) == (
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        "*",
+        {"StringEquals": {"kms:ViaService": "firehose.eu-west-1.amazonaws.com"}},
     )
     assert groups["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
     arn = "arn:aws:logs:eu-west-1:111111111111:log-group:errors-*"
@@ -116,7 +121,9 @@ def test_the_delivery_role_invokes_the_transform_and_no_other_function() -> None
 
 def test_the_transform_resubmits_to_its_stream_and_logs_and_nothing_else() -> None:
     group = "arn:aws:logs:eu-west-1:111111111111:log-group:t"
-    policy = policies.transform_role_policy(stream_arn="arn:s", log_group_arn=group)
+    policy = policies.transform_role_policy(
+        home_region="eu-west-1", stream_arn="arn:s", log_group_arn=group, key_arn=None
+    )
     assert statements(policy) == [
         {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": "arn:s"},
         {
@@ -214,12 +221,29 @@ def test_the_sources_of_the_sender_role_are_in_the_partition_of_the_home_region(
 
 def test_the_sender_role_puts_records_into_the_stream_and_nothing_else() -> None:
     stream = "arn:aws:firehose:eu-west-1:111111111111:deliverystream/archive"
-    assert statements(policies.sender_role_policy(stream_arn=stream)) == [
+    policy = policies.sender_role_policy(home_region="eu-west-1", stream_arn=stream, key_arn=None)
+    assert statements(policy) == [
         {
             "Sid": "PutRecords",
             "Effect": "Allow",
             "Action": ["firehose:PutRecord", "firehose:PutRecordBatch"],
             "Resource": stream,
+        }
+    ]
+
+
+def test_who_puts_records_into_an_encrypted_stream_may_use_its_key_through_firehose_only() -> None:
+    senders = policies.sender_role_policy(home_region="eu-west-1", stream_arn="arn:s", key_arn=KEY)
+    transform = policies.transform_role_policy(
+        home_region="eu-west-1", stream_arn="arn:s", log_group_arn="arn:g", key_arn=KEY
+    )
+    assert [statements(policy)[-1] for policy in (senders, transform)] == 2 * [
+        {
+            "Sid": "PutRecordsWithKey",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": KEY,
+            "Condition": {"StringEquals": {"kms:ViaService": "firehose.eu-west-1.amazonaws.com"}},
         }
     ]
 
