@@ -14,11 +14,12 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sandbox.instance import Instance
+from sandbox.instance import ENCRYPTION_SALT, Instance
 from sandbox.server import ROOT
 from topology.stack_file import NAMESPACE, file_name
 
 _PROJECT = "central-log-archive"
+_SALT = f"encryptionsalt: {ENCRYPTION_SALT}\n"
 _RUN_THE_PROGRAM = {"destroy", "dn", "down", "import", "pre", "preview", "refresh", "up", "update", "watch"}
 _READ_CONFIG = {"", "get"}
 _NEW_STACK = {"create", "init", "new", "setup"}
@@ -81,9 +82,7 @@ def _copy(instance: Instance, source: Path, stack: str) -> Path:
     copy.parent.mkdir(exist_ok=True)
     text = _ENGINE_KEYS.sub("", source.read_text(encoding="utf-8").rstrip("\n") + "\n")
     text = _FULL_NAME.sub(r"\1", text)
-    # What the engine wrote when it created the stack: the salt of its passphrase.
-    own = (_project(instance) / file_name(stack)).read_text(encoding="utf-8").splitlines()
-    copy.write_text(text + "".join(line for line in own if line.startswith("encryptionsalt:")), encoding="utf-8")
+    copy.write_text(f"{text}{_SALT}", encoding="utf-8")
     return copy
 
 
@@ -129,7 +128,9 @@ def _ensure_stack(instance: Instance, stack: str, environment: Mapping[str, str]
     name = stack.rsplit("/", maxsplit=1)[-1]
     if (instance.state / ".pulumi" / "stacks" / _PROJECT / f"{name}.json").exists():
         return
-    _pulumi(_project(instance), environment, "stack", "init", name, "--no-select")
+    folder = _project(instance)
+    (folder / file_name(name)).write_text(_SALT, encoding="utf-8")
+    _pulumi(folder, environment, "stack", "init", name, "--no-select")
 
 
 def _project(instance: Instance) -> Path:

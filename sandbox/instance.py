@@ -24,6 +24,8 @@ from sandbox import engine, server
 MANAGEMENT_ACCOUNT = "999999999999"
 REGION = "eu-west-1"
 PASSPHRASE = "sandbox"  # noqa: S105 - of state that holds no secret and goes away with the cloud
+ENCRYPTION_SALT = "v1:gxJUBTcYEqc=:v1:XN2gluP4hgXwqqHF:0RklfDnYGBgnoPGI7icv7yoxWuzaow=="
+"""A salt of the passphrase, as the engine writes it into the file of a stack that it creates."""
 _LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
 _VENV_BIN = Path(sys.executable).parent
 
