@@ -141,7 +141,8 @@ class Clock:
     moment: datetime
     sleeps: list[float] = field(default_factory=list)
 
-    def now(self, _zone: tzinfo) -> datetime:
+    def now(self, zone: tzinfo | None) -> datetime:
+        assert zone is UTC
         return self.moment
 
     def monotonic(self) -> float:
