@@ -181,7 +181,7 @@ def test_coverage_lists_every_log_group_and_the_totals(ops: Ops, accounts: Aws) 
         ["shop", ABROAD, "1", "0", "1"],
         [BANK, HOME, "0", "0", "1"],
     ]
-    assert {each["RoleSessionName"] for each in accounts.asked("AssumeRole")} == {"central-log-archive-dev"}
+    assert {session for *_, session in accounts.assumed()} == {"central-log-archive-dev"}
 
 
 @pytest.mark.usefixtures("accounts")
