@@ -14,5 +14,6 @@ class Ops(Protocol):
 
 
 def rows(text: str) -> list[list[str]]:
-    """Return the rows of all tables in a text, without their headers."""
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    """Return the rows of all tables in a text, each table's headers first."""
+    lines = (line.replace("┃", "│") for line in text.splitlines())
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]

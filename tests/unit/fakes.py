@@ -62,6 +62,14 @@ class Aws:
         """Return the parameters of all calls of an operation."""
         return [parameters for question, parameters in self.calls if question[2] == operation]
 
+    def assumed(self) -> list[tuple[str, str, str]]:
+        """Return all roles that were assumed: ARN, region of the STS that was asked, and name of the session."""
+        return [
+            (parameters["RoleArn"], question[1], parameters["RoleSessionName"])
+            for question, parameters in self.calls
+            if question[2] == "AssumeRole"
+        ]
+
     def answer(self, question: Question, parameters: Parameters) -> Mapping[str, Any] | Refusal:
         """Return what AWS answers to a call."""
         self.calls.append((question, parameters))
@@ -141,7 +149,8 @@ class Clock:
     moment: datetime
     sleeps: list[float] = field(default_factory=list)
 
-    def now(self, _zone: tzinfo) -> datetime:
+    def now(self, zone: tzinfo | None) -> datetime:
+        assert zone is UTC
         return self.moment
 
     def monotonic(self) -> float:

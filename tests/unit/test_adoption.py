@@ -110,8 +110,6 @@ def test_an_entry_matches_the_same_events_as_the_filter(filters: list[Subscripti
     found = replace(FOUND, filters={SHOP: {"eu-west-1": {"waf": filters}}}, own_filters={"waf": filters})
     assert plan_adoption(found).config["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
     assert archive_of(found)["ownLogGroups"] == [entry]
-    left = any("other patterns" in line for line in plan_adoption(found).left)
-    assert left is (len(filters) > 1)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +140,6 @@ def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[
     found = with_stream(processors={"Lambda": parameters}, backup=backup)
     assert archive_of(found)["transform"] == taken
     assert archive_of(found)["streamName"] == "waf-logs"
-    assert not any("record" in line for line in plan_adoption(found).changes)
 
 
 @pytest.mark.parametrize("processors", [{}, {"Lambda": {"LambdaArn": FUNCTION}}])
@@ -151,8 +148,6 @@ def test_a_partitioned_stream_stays_partitioned(processors: dict[str, Any]) -> N
     assert archive_of(found)["delivery"]["layout"] == "partitioned"
     by = "Lambda" if processors else "Query"
     assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan_adoption(found).changes)
-    keys = "the function has to return the partition keys account, region"
-    assert (keys in plan_adoption(found).changes) is bool(processors)
 
 
 def test_another_deployer_role_is_that_of_every_account() -> None:
@@ -160,14 +155,11 @@ def test_another_deployer_role_is_that_of_every_account() -> None:
     assert [each["deployerRole"] for each in (config["archive"], *config["applications"])] == ["deployer"] * 2
 
 
-@pytest.mark.parametrize(
-    ("changed", "why"), [({"backup": True}, "a backup without a transform"), ({"converts": True}, "converts records")]
-)
-def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, bool], why: str) -> None:
+@pytest.mark.parametrize("changed", [{"backup": True}, {"converts": True}])
+def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, bool]) -> None:
     found = with_stream(**changed)
     assert "streamName" not in archive_of(found)
-    assert any("a new stream replaces waf-logs" in line and why in line for line in plan_adoption(found).changes)
-    assert any("the stream waf-logs: delete it" in line for line in plan_adoption(found).left)
+    assert "the stream waf-logs: delete it once it has written what it buffers" in plan_adoption(found).left
 
 
 def test_a_role_with_a_path_is_replaced_by_one_with_another_name() -> None:
@@ -189,8 +181,11 @@ def test_destinations_with_several_roles_all_use_the_role_of_the_home_region() -
         role_policies=("Permissions",),
     )
     assert archive_of(found)["senderRoleName"] == "CWLtoFirehose"
-    assert any(line.endswith(f"instead of arn:aws:iam::{CENTRAL}:role/Other") for line in plan_adoption(found).changes)
-    assert any("CWLtoFirehose: Permissions; the program adds its own" in line for line in plan_adoption(found).left)
+    iam = f"arn:aws:iam::{CENTRAL}:role"
+    assert f"destinations use the role {iam}/CWLtoFirehose instead of {iam}/Other" in plan_adoption(found).changes
+    assert (
+        f"policies of the role {iam}/CWLtoFirehose: Permissions; the program adds its own" in plan_adoption(found).left
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +243,7 @@ def test_the_archive_admits_whom_its_destinations_admit(
     ],
 )  # fmt: skip
 def test_an_archive_whose_senders_no_stack_file_can_describe_is_rejected(found: ExistingArchive, why: str) -> None:
-    with pytest.raises(OperatorError, match=why):
+    with pytest.raises(OperatorError, match=f"^{why}"):
         plan_adoption(found)
 
 
@@ -269,18 +264,82 @@ def test_what_the_program_does_not_adopt_is_reported() -> None:
     assert any(line.endswith("instead of mine/") for line in plan_adoption(found).changes)
 
 
-@pytest.mark.parametrize(
-    ("key", "where"), [(None, "if a policy of the bucket names"), ("a", "of the bucket or of the key names")]
+PREFIX = (
+    "the prefix of new objects is logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/ instead of YYYY/MM/DD/HH/"
 )
-def test_policies_that_may_name_the_old_delivery_role_are_reported(key: str | None, where: str) -> None:
-    (line,) = (line for line in plan_adoption(with_stream(key=key)).changes if STREAM.role in line)
-    assert where in line
+NEW_ROLE = (
+    f"the stream writes with a new role instead of {STREAM.role}: if a policy of the bucket names that role, allow "
+    "archive-delivery-role-… there too"
+)
+DECOMPRESSED = "objects hold decompressed records, one per line, instead of concatenated compressed ones"
+BY_ACCOUNT = (
+    "the prefix of new objects is logs/account=!{partitionKeyFromLambda:account}/"
+    "region=!{partitionKeyFromLambda:region}/date=!{timestamp:yyyy-MM-dd}/ instead of mine/"
+)
 
 
-def test_that_bare_messages_become_records_is_reported() -> None:
-    found = with_stream(processors={"Decompression": {}, "CloudWatchLogProcessing": {}})
-    assert any("instead of a bare message" in line for line in plan_adoption(found).changes)
-    assert not any("decompressed" in line for line in plan_adoption(found).changes)
+@pytest.mark.parametrize(
+    ("stream", "changes"),
+    [
+        ({}, [PREFIX, NEW_ROLE, DECOMPRESSED]),
+        ({"prefix": "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"}, [NEW_ROLE, DECOMPRESSED]),
+        ({"key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of the key"), DECOMPRESSED]),
+        ({"processors": {"Decompression": {}}}, [PREFIX, NEW_ROLE]),
+        ({"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "backup": True}, [PREFIX, NEW_ROLE]),
+        (
+            {"processors": {"Decompression": {}, "CloudWatchLogProcessing": {}}},
+            [
+                PREFIX,
+                NEW_ROLE,
+                "each line of an object is a record with its owner, log group and stream instead of a bare message",
+            ],
+        ),
+        (
+            {"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "partitioned": True, "prefix": "mine/"},
+            [BY_ACCOUNT, NEW_ROLE, "the function has to return the partition keys account, region"],
+        ),
+        (
+            {"converts": True, "backup": True},
+            [
+                "a new stream replaces waf-logs, which converts records; all destinations are pointed at it",
+                PREFIX,
+                NEW_ROLE,
+                DECOMPRESSED,
+            ],
+        ),
+        (
+            {"backup": True},
+            [
+                "a new stream replaces waf-logs, which has a backup without a transform; all destinations are pointed "
+                "at it",
+                PREFIX,
+                NEW_ROLE,
+                DECOMPRESSED,
+            ],
+        ),
+    ],
+)
+def test_what_the_first_update_changes_is_reported(stream: dict[str, Any], changes: list[str]) -> None:
+    assert plan_adoption(with_stream(**stream)).changes == changes
+    assert archive_of(with_stream(**stream)).get("key") == stream.get("key")
+
+
+def test_filters_that_the_stack_file_does_not_describe_are_reported() -> None:
+    several = {"waf": [to("eu-west-1", "b", "WARN"), to("eu-west-1", "a", "ERROR")]}
+    found = replace(
+        FOUND,
+        filters={SHOP: {"eu-west-1": several}, BANK: {"us-east-1": {"one": [to("us-east-1", pattern="ERROR")]}}},
+        own_filters=several,
+        role_policies=("two", "one"),
+    )
+    text = "filters of the log group waf with other patterns than a, whose pattern the stack file uses"
+    assert plan_adoption(found).left == [
+        "subscription filters, 5: events are archived twice until python -m ops retire deletes them",
+        f"account {SHOP}, region eu-west-1: {text}",
+        f"the central account: {text}",
+        f"the role {STREAM.role}: it is no longer used",
+        f"policies of the role {found.role}: one, two; the program adds its own",
+    ]
 
 
 def adopted(found: ExistingArchive) -> dict[str, str]:

@@ -78,6 +78,7 @@ VERIFY = ("verify", "-s", "dev", "--timeout", "9")
 def test_verify_lists_every_account_and_region_with_the_seconds_it_took(ops: Ops) -> None:
     delivered = "delivered in 12 s"
     assert rows(ops(*VERIFY).stdout) == [
+        ["account", "region", "result", "remedy"],
         ["shop", HOME, delivered, ""], ["shop", ABROAD, delivered, ""], [BANK, HOME, delivered, ""],
     ]  # fmt: skip
     result = json.loads(ops(*VERIFY, "--json").stdout)
@@ -89,7 +90,7 @@ def test_verify_fails_with_the_stage_the_reason_and_the_remedy_if_an_event_is_lo
     ops: Ops, verdicts: dict[tuple[str, str], Loss]
 ) -> None:
     verdicts[SHOP, ABROAD] = Loss("filter", "it is missing", "run pulumi up")
-    assert rows(ops(*VERIFY, status=1).stdout)[1] == [
+    assert rows(ops(*VERIFY, status=1).stdout)[2] == [
         "shop", ABROAD, "lost at the filter: it is missing", "run pulumi up",
     ]  # fmt: skip
     result = json.loads(ops(*VERIFY, "--json", status=1).stdout)
@@ -100,7 +101,7 @@ def test_verify_fails_with_the_stage_the_reason_and_the_remedy_if_an_event_is_lo
 def test_verify_takes_another_stack_file(ops: Ops, tmp_path: Path, verdicts: dict[tuple[str, str], Loss]) -> None:
     assert verdicts == {}
     other = write(tmp_path, "other", {**DEV, "applications": APPLICATIONS[1:]})
-    assert len(rows(ops(*VERIFY, "--config-file", str(other)).stdout)) == 1
+    assert len(rows(ops(*VERIFY, "--config-file", str(other)).stdout)) == 2
 
 
 def test_a_stack_without_applications_cannot_be_verified(ops: Ops, tmp_path: Path) -> None:
@@ -160,24 +161,27 @@ COVERAGE = ("coverage", "-s", "dev")
 
 def test_coverage_lists_every_log_group_and_the_totals(ops: Ops, accounts: Aws) -> None:
     printed = ops(*COVERAGE).stdout
-    missing = "not subscribed: run pulumi up"
-    assert [title.strip() for title in printed.splitlines() if title.strip().startswith(("shop, ", BANK + ", "))] == [
-        f"shop, {HOME}", f"shop, {ABROAD}", f"{BANK}, {HOME}",
-    ]  # fmt: skip
+    headers, missing = ["log group", "status", "entry", "reason"], "not subscribed: run pulumi up"
+    titles = [f"shop, {HOME}", f"shop, {ABROAD}", f"{BANK}, {HOME}", "Totals"]
+    assert [line.strip() for line in printed.splitlines() if line.strip() in titles] == titles
     assert rows(printed) == [
+        headers,
         ["a", "missed", "a", "the log group does not exist"],
         ["b1", "archived", "b*", ""],
         ["b2", "missed", "b*", missing],
         ["c", "missed", "", "no entry matches it"],
         ["infrequent", "missed", "", "the log class INFREQUENT_ACCESS does not support subscription filters"],
+        headers,
         ["x", "archived", "all", ""],
         ["y", "missed", "all", missing],
+        headers,
         ["a", "missed", "a", "the log class INFREQUENT_ACCESS does not support subscription filters"],
+        ["account", "region", "archived", "excluded", "missed"],
         ["shop", HOME, "1", "0", "4"],
         ["shop", ABROAD, "1", "0", "1"],
         [BANK, HOME, "0", "0", "1"],
     ]
-    assert {each["RoleSessionName"] for each in accounts.asked("AssumeRole")} == {"central-log-archive-dev"}
+    assert {session for *_, session in accounts.assumed()} == {"central-log-archive-dev"}
 
 
 @pytest.mark.usefixtures("accounts")
@@ -235,7 +239,8 @@ def test_retire_lists_the_superseded_filters_and_deletes_them_when_confirmed(
 ) -> None:
     done = ops(*RETIRE, *arguments, answer=answer)
     assert "Superseded filters: 2" in done.stderr
-    assert [tuple(row) for row in rows(done.stderr)] == DELETED == deleted(old_filters)
+    assert rows(done.stderr) == [["account", "region", "log group", "filter"], *map(list, DELETED)]
+    assert deleted(old_filters) == DELETED
     assert ("Delete them?" in done.stderr) is (answer is not None)
     assert done.stdout.endswith("deleted 2 filters\n")
 
@@ -336,7 +341,7 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
         f"bootstrap/application-account.yaml needs ArchiveAccount={CENTRAL} DestinationName=waf",
         "previewing company",
     ]
-    assert rows(done.stdout) == [list(each) for each in IMPORTED.items()]
+    assert rows(done.stdout) == [["adopted", "ID"], *map(list, IMPORTED.items())]
     after = done.stdout.splitlines()
     changes, left, following = (after.index(each) for each in (
         "The first update changes:", "What stays outside Pulumi:", "Next:",
@@ -385,7 +390,7 @@ def test_adopt_keeps_a_stack_file_with_a_config_and_imports_what_it_names(ops: O
     done = ops(*ADOPT)
     assert "Pulumi.company.yaml already has a config, which was kept" in done.stderr
     assert file.read_text(encoding="utf-8") == text
-    assert rows(done.stdout) == [["archive-destination-eu-west-1", "waf"]]
+    assert rows(done.stdout)[1:] == [["archive-destination-eu-west-1", "waf"]]
 
 
 @pytest.mark.usefixtures("existing")

@@ -14,6 +14,7 @@ from accounts.inventory import Subscription
 from ops.coverage import Line, Requirement, judge, subscribed, totals
 from ops.errors import OperatorError
 from tests.graph.recorder import standard
+from topology.patterns import CANARY, SUBSCRIBER
 from topology.selection import select, select_all, selection_problems
 from topology.settings import RegionLogGroups
 
@@ -56,6 +57,13 @@ def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
             False,
             ("missed", "a*", "not subscribed: the function checks once an hour"),
         ),
+        (
+            {"logGroups": ["a", "b*"], "autoSubscribe": True},
+            "STANDARD",
+            False,
+            ("missed", "a", "not subscribed: run pulumi up"),
+        ),
+        ({"logGroups": ["a*"]}, "STANDARD", False, ("missed", "a*", "not subscribed: run pulumi up")),
         ({"logGroups": ["a"], "exclude": ["a"]}, "STANDARD", False, ("missed", "a", "not subscribed: run pulumi up")),
     ],
 )
@@ -64,6 +72,13 @@ def test_a_log_group_is_judged_by_the_entry_that_matches_and_by_what_exists(
 ) -> None:
     existing = {} if log_class is None else {"a": log_class}
     assert judge("a", existing, region(**keys), archived=archived) == judged
+
+
+@pytest.mark.parametrize("name", [CANARY, SUBSCRIBER])
+@pytest.mark.parametrize("archived", [True, False])
+def test_the_log_groups_of_the_archive_itself_are_excluded(name: str, *, archived: bool) -> None:
+    judged = judge(name, {name: "STANDARD"}, region(all={}), archived=archived)
+    assert judged == ("excluded", None, "used by the archive itself")
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ ORGANIZATION, OTHER_ORGANIZATION = "o-exampleorg1", "o-exampleorg2"
 BUCKET = "arn:aws:s3:::logs"
 STREAM = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/archive-stream"
 DESTINATION = f"arn:aws:logs:{REGION}:{CENTRAL}:destination:archive"
-SENDER, DELIVERY = f"arn:aws:iam::{CENTRAL}:role/sender", f"arn:aws:iam::{CENTRAL}:role/delivery"
+SENDER, DELIVERY = f"arn:aws:iam::{CENTRAL}:role/path/sender", f"arn:aws:iam::{CENTRAL}:role/delivery"
 KEY = f"arn:aws:kms:{HOME}:{CENTRAL}:key/archive"
-FILTER_ROLE = f"arn:aws:iam::{SHOP}:role/filters"
+FILTER_ROLE = f"arn:aws:iam::{SHOP}:role/path/filters"
 EVENTS = f"arn:aws:logs:{REGION}:{SHOP}:log-group:{CANARY}:*"
 SINCE = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -87,8 +87,9 @@ def admits(accounts: list[str], organization: str | None = None) -> Answer:
     return destinations(policy)
 
 
-def document(**statement: object) -> str:
-    return json.dumps({"Statement": {"Effect": "Allow", **statement}})
+def document(*others: dict[str, object], **statement: object) -> str:
+    statements: list[dict[str, object]] = [{"Effect": "Allow", **each} for each in (*others, statement)]
+    return json.dumps({"Statement": statements if others else statements[0]})
 
 
 def allowing(**statement: object) -> Answer:
@@ -359,6 +360,7 @@ def test_an_archive_that_admits_an_organization_needs_filters_with_a_role(
     assert loss(aws, SOUND_OF_ORGANIZATION | broken, OF_ORGANIZATION) == Loss(stage, reason, remedy)
 
 
+OF_FIREHOSE, OF_LOGS = {"Service": "firehose.amazonaws.com"}, {"Service": "logs.amazonaws.com"}
 LATE = Loss(
     "bucket",
     "every stage is configured correctly, but the event has not arrived after 501 s",
@@ -377,6 +379,7 @@ LATE = Loss(
         (SOUND | {DESTINATIONS: allowing(Principal="*")}, ARCHIVE),
         (SOUND | {DESTINATIONS: allowing(Principal={"AWS": SHOP}, Action=["logs:PutSubscriptionFilter"])}, ARCHIVE),
         (SOUND | {SENDER_TRUST: trusting()}, ARCHIVE),
+        (SOUND | {SENDER_TRUST: role(SENDER, document({"Principal": OF_FIREHOSE}, Principal=OF_LOGS))}, ARCHIVE),
         (SOUND | {SENDER_TRUST: trusting(["firehose.amazonaws.com", "logs.amazonaws.com"])}, ARCHIVE),
         (SOUND | {SENDER_TRUST: trusting(StringLike={"aws:SourceArn": f"arn:aws:logs:{HOME}:{SHOP}:*"})}, ARCHIVE),
         (SOUND | {STREAMS: stream(CloudWatchLoggingOptions={"Enabled": False}), ERRORS: NOT_FOUND}, ARCHIVE),

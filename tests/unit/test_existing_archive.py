@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accounts.inventory import Subscription
-from ops.adopt.existing_archive import Destination, ExistingArchive, Stream, parameters, read
+from ops.adopt.existing_archive import Destination, ExistingArchive, Senders, Stream, admitted, parameters, read
 from ops.errors import OperatorError
 from tests.unit.fakes import Answer, Aws, Parameters, Question, Refusal, filters, log_groups, paged
 from topology.regions import PARTITIONS
@@ -94,7 +94,8 @@ def describes(given: Parameters) -> dict[str, Any]:
     return {"DeliveryStreamDescription": DESCRIBED}
 
 
-AT_HOME, AWAY = destination(HOME, "waf", policy=policy(SHOP, CENTRAL)), destination(ABROAD, "waf-away")
+AT_HOME = destination(HOME, "waf", policy=policy(SHOP, CENTRAL))
+AWAY = replace(destination(ABROAD, "waf-away"), role=f"{ARN}:iam::{CENTRAL}:role/other")
 TO_HOME, TO_AWAY = Subscription("MyFilter", AT_HOME.arn, filter_pattern="ERROR"), Subscription("MyFilter", AWAY.arn)
 TO_STREAM, TO_SIEM = Subscription("MyFilter", TARGET), Subscription("siem", "arn:siem")
 OWN = Subscription(f"central-log-archive.{HOME}", AT_HOME.arn)
@@ -117,7 +118,7 @@ EXISTING: dict[Question, Answer] = {
     },
     (SHOP, ABROAD, "DescribeLogGroups"): log_groups("shop"),
     (SHOP, ABROAD, "DescribeSubscriptionFilters"): filters(),
-    (SHOP, ABROAD, "DescribeAccountPolicies"): {"accountPolicies": []},
+    (SHOP, ABROAD, "DescribeAccountPolicies"): {"accountPolicies": [account_policy("abroad", AWAY.arn)]},
 }
 OF_BANK: dict[Question, Answer] = {
     (BANK, HOME, "DescribeLogGroups"): log_groups(),
@@ -135,7 +136,10 @@ FOUND = ExistingArchive(
     role_policies=("inline", "attached"),
     own_filters={"waf": [TO_STREAM]},
     filters={SHOP: {HOME: {"app": [TO_HOME], "shop": [TO_HOME]}}},
-    account_policies=(f"account {SHOP}, region {HOME}: the policy everything",),
+    account_policies=(
+        f"account {SHOP}, region {ABROAD}: the policy abroad",
+        f"account {SHOP}, region {HOME}: the policy everything",
+    ),
 )
 
 
@@ -164,8 +168,9 @@ def found(
 def test_an_archive_is_read_with_all_that_leads_to_it(aws: Aws) -> None:
     progress: list[tuple[int, int]] = []
     assert found(aws, {}, progress=progress) == FOUND
-    assert {tuple(each.values()) for each in aws.asked("AssumeRole")} == {
-        (f"{ARN}:iam::{account}:role/deployer", "central-log-archive-company") for account in (CENTRAL, SHOP)
+    assert set(aws.assumed()) == {
+        (f"{ARN}:iam::{CENTRAL}:role/deployer", HOME, "central-log-archive-company"),
+        (f"{ARN}:iam::{SHOP}:role/deployer", ABROAD, "central-log-archive-company"),
     }
     assert progress == [(0, 1), (1, 1)]
 
@@ -189,11 +194,17 @@ def test_every_region_of_the_partition_is_searched_for_destinations(aws: Aws) ->
 
 def test_regions_that_cannot_be_read_are_reported(aws: Aws) -> None:
     assert found(aws, {(CENTRAL, ABROAD, "DescribeDestinations"): DENIED}) == replace(
-        FOUND, destinations={HOME: AT_HOME}, unread=(f"{ABROAD} of the central account",)
+        FOUND,
+        destinations={HOME: AT_HOME},
+        account_policies=FOUND.account_policies[1:],
+        unread=(f"{ABROAD} of the central account",),
     )
     for operation in ("DescribeLogGroups", "DescribeAccountPolicies"):
         assert found(aws, {(SHOP, HOME, operation): DENIED}) == replace(
-            FOUND, filters={SHOP: {}}, account_policies=(), unread=(f"{HOME} of account {SHOP}",)
+            FOUND,
+            filters={SHOP: {}},
+            account_policies=FOUND.account_policies[:1],
+            unread=(f"{HOME} of account {SHOP}",),
         )
 
 
@@ -287,6 +298,31 @@ def test_missing_permissions_are_reported_with_what_to_deploy(aws: Aws, operatio
         "Deploy bootstrap/archive-account.yaml with SenderRoleName=sender StreamName=waf-logs DestinationName=waf*, "
         "and bootstrap/application-account.yaml with DestinationName=waf*; then run this command again"
     )
+
+
+OF_ORGANIZATION = {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}}
+OF_TWO = {"Condition": {"StringEquals": {"aws:PrincipalOrgID": ["o-exampleorg1", "o-exampleorg2"]}}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "accounts", "organizations", "everyone"),
+    [
+        ([], [], [], False),
+        ([{"Principal": {"AWS": [SHOP, BANK]}}, {"Principal": {"AWS": SHOP}}], [SHOP, BANK], [], False),
+        ([{"Principal": {"AWS": [CENTRAL, f"{ARN}:iam::{SHOP}:root", f"{SHOP}3"]}}], [], [], False),
+        ([{"Principal": "*", **OF_ORGANIZATION}], [], ["o-exampleorg1"], False),
+        ([{"Principal": {"AWS": "*"}, **OF_TWO}], [], ["o-exampleorg1", "o-exampleorg2"], False),
+        ([{"Principal": "*"}, {"Principal": "*", **OF_ORGANIZATION}], [], ["o-exampleorg1"], True),
+        ([{"Principal": {"AWS": SHOP}, **OF_ORGANIZATION}], [SHOP], [], False),
+        ([{"Effect": "Deny", "Principal": "*"}], [], [], False),
+    ],
+)
+def test_the_policies_of_destinations_admit_accounts_organizations_or_everyone(
+    statements: list[dict[str, object]], accounts: list[str], organizations: list[str], *, everyone: bool
+) -> None:
+    document = json.dumps({"Statement": [{"Effect": "Allow", **each} for each in statements]})
+    found = [replace(AT_HOME, policy=document), replace(AWAY, policy="")]
+    assert admitted(found, CENTRAL) == Senders(frozenset(accounts), frozenset(organizations), everyone)
 
 
 def test_parameters_without_a_value_are_left_out() -> None:

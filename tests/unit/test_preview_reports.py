@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ops.cli.app import app
 from ops.errors import OperatorError
 from ops.review.gate import STATEFUL, reasons
-from ops.review.preview import ALL, read
+from ops.review.preview import ALL, Resource, read
 from ops.review.report import MARK, comment, summary
 from topology.patterns import CANARY
 
@@ -96,12 +96,97 @@ def test_accounts_regions_and_log_groups_that_join_and_leave_are_reported_once(t
     assert changes.counts == {"created": 3, "changed": 0, "replaced": 0, "deleted": 3, "unchanged": 1}
 
 
-def test_the_diagram_marks_what_changes(tmp_path: Path) -> None:
-    lines = comment([read(moving(tmp_path))]).splitlines()
-    assert f'    p{A}euwest1["eu-west-1: 2 → 2"]:::changes' in lines
-    assert f'    p{A}useast1["us-east-1: 0 → 1"]:::joins' in lines
-    assert f'    p{A}apsouth1["ap-south-1: 1 → 0"]:::leaves' in lines
-    assert f"  p{B}euwest1 --> archive" in lines
+COMMENT = f"""\
+{MARK}
+# What this would change
+
+## app-dev
+
+| created | changed | replaced | deleted | unchanged |
+|--:|--:|--:|--:|--:|
+| 3 | 1 | 1 | 2 | 2 |
+
+- **archive-bucket (Bucket) would be replaced: it holds data**
+- every log group of account {A}, eu-west-1 joins the archive
+- region us-east-1 of account {A} joins the archive
+- account {B} joins the archive
+- `goes` of account {A}, eu-west-1 leaves the archive
+- account {C} leaves the archive
+- warning: the stream is replaced
+
+<details><summary>Every change</summary>
+
+| | resource | type |
+|---|---|---|
+| replaced | `archive-bucket` | Bucket |
+| deleted | `{A}-goes-eu-west-1` | LogSubscriptionFilter |
+| deleted | `{C}-gone-eu-west-1` | LogSubscriptionFilter |
+| changed | `{A}-stays-eu-west-1` | LogSubscriptionFilter |
+| created | `{A}--eu-west-1` | LogAccountPolicy |
+| created | `{A}-new-us-east-1` | LogSubscriptionFilter |
+| created | `{B}--eu-west-1` | LogAccountPolicy |
+
+</details>
+
+```mermaid
+flowchart LR
+  archive[(archive)]
+  subgraph a{A}["account {A}"]
+    p{A}apsouth1["ap-south-1: 2"]
+    p{A}euwest1["eu-west-1: 2 → 2"]:::changes
+    p{A}useast1["us-east-1: 0 → 1"]:::joins
+  end
+  p{A}apsouth1 --> archive
+  p{A}euwest1 --> archive
+  p{A}useast1 --> archive
+  subgraph a{B}["account {B}"]
+    p{B}euwest1["eu-west-1: 0 → 1"]:::joins
+  end
+  p{B}euwest1 --> archive
+  subgraph a{C}["account {C}"]
+    p{C}euwest1["eu-west-1: 1 → 0"]:::leaves
+  end
+  p{C}euwest1 --> archive
+  classDef joins stroke:#1a7f37,stroke-width:3px
+  classDef leaves stroke:#cf222e,stroke-width:3px,stroke-dasharray:4
+  classDef changes stroke:#9a6700,stroke-width:3px
+```"""
+
+
+def test_a_comment_has_counts_data_what_joins_and_leaves_warnings_every_change_and_a_diagram(tmp_path: Path) -> None:
+    preview = read(
+        written(
+            tmp_path,
+            *(step("same", provider(A, region)) for region in ("eu-west-1", "us-east-1", "ap-south-1")),
+            step("create", provider(B, "eu-west-1")),
+            step("delete", provider(C, "eu-west-1")),
+            step("create", subscription(A, "us-east-1", "new")),
+            step("same", subscription(A, "ap-south-1", "a")),
+            step("same", subscription(A, "ap-south-1", "b")),
+            step("update", subscription(A, "eu-west-1", "stays")),
+            step("delete", subscription(A, "eu-west-1", "goes")),
+            step("create", subscription(A, "eu-west-1", "", POLICY)),
+            step("create", subscription(B, "eu-west-1", "", POLICY)),
+            step("delete", subscription(C, "eu-west-1", "gone")),
+            step("replace", state("aws:s3/bucket:Bucket", "archive-bucket")),
+            diagnostics=[{"message": "warning: the stream is replaced\n", "severity": "warning"}],
+        )
+    )
+    assert comment([preview]) == COMMENT
+
+
+def test_a_comment_has_a_section_for_each_stack_and_says_if_there_is_none(tmp_path: Path) -> None:
+    nothing = read(written(tmp_path))
+    counts = "| created | changed | replaced | deleted | unchanged |\n|--:|--:|--:|--:|--:|\n| 0 | 0 | 0 | 0 | 0 |\n"
+    section = f"\n## app-dev\n\n{counts}"
+    assert comment([nothing, nothing]) == f"{MARK}\n# What this would change\n{section}\n{section}"
+    assert comment([]) == f"{MARK}\n# What this would change\n\nNo stack is affected."
+
+
+def test_the_comment_of_a_failed_preview_has_its_errors_only(tmp_path: Path) -> None:
+    diagnostics = [{"message": "error: one\n", "severity": "error"}, {"message": "error: two", "severity": "error"}]
+    failed = read(written(tmp_path, step("create", provider(A, "eu-west-1")), diagnostics=diagnostics))
+    assert comment([failed]).endswith("\n## app-dev\n\n**The preview failed:**\n\n```\none\ntwo\n```")
 
 
 def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
@@ -160,7 +245,6 @@ def test_a_failed_preview_is_reported_with_its_reason_and_must_not_be_applied(tm
     preview = read(written(tmp_path, diagnostics=diagnostics))
     assert preview.stack == "app-dev"
     assert reasons(preview, []) == ["the preview failed: stack archive does not serve this stack:\n  account 5: …"]
-    assert "stack archive does not serve this stack:" in comment([preview])
 
 
 def test_a_policy_violation_must_not_be_applied(tmp_path: Path) -> None:
@@ -169,10 +253,22 @@ def test_a_policy_violation_must_not_be_applied(tmp_path: Path) -> None:
     assert reason.startswith("stray: has no explicit provider")
 
 
-def test_warnings_of_a_preview_are_reported(tmp_path: Path) -> None:
-    diagnostics = [{"message": "warning: a new stream\n", "severity": "warning"}]
-    text = comment([read(written(tmp_path, step("same", provider(A, "eu-west-1")), diagnostics=diagnostics))])
-    assert "- warning: a new stream" in text
+@pytest.mark.parametrize(
+    ("diagnostic", "errors", "warnings"),
+    [
+        ({"message": "warning: a new stream\n", "severity": "warning"}, [], ["a new stream"]),
+        ({"message": "error: it: failed\n", "severity": "error"}, ["it: failed"], []),
+        ({"message": "error: it failed"}, ["it failed"], []),
+        ({"message": "error: only repeated", "severity": "info#err"}, [], []),
+        ({"message": "info: nothing", "severity": "info"}, [], []),
+        ({"message": "info: nothing", "severity": "error"}, [], []),
+    ],
+)
+def test_diagnostics_are_errors_or_warnings_if_the_engine_says_so_twice(
+    tmp_path: Path, diagnostic: dict[str, str], errors: list[str], warnings: list[str]
+) -> None:
+    preview = read(written(tmp_path, diagnostics=[diagnostic]))
+    assert (preview.errors, preview.warnings) == (errors, warnings)
 
 
 @pytest.mark.parametrize("text", ["", "no braces", "{", "[]"])
@@ -185,9 +281,21 @@ def test_a_file_that_is_not_a_preview_is_rejected(tmp_path: Path, text: str) -> 
 
 def test_a_preview_without_unchanged_resources_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
-    file.write_text(json.dumps({"steps": [], "changeSummary": {"same": 3}}), encoding="utf-8")
-    with pytest.raises(OperatorError, match="lacks unchanged resources; run pulumi preview --json --show-sames"):
+    steps = [step("same", provider(A, "eu-west-1")), step("create", provider(B, "eu-west-1"))]
+    file.write_text(json.dumps({"steps": steps, "changeSummary": {"same": 1, "create": 1}}), encoding="utf-8")
+    assert len(read(file).changes) == 2
+    file.write_text(json.dumps({"steps": steps[1:], "changeSummary": {"same": 1, "create": 1}}), encoding="utf-8")
+    with pytest.raises(
+        OperatorError, match=r"x\.json lacks unchanged resources; run pulumi preview --json --show-sames"
+    ):
         read(file)
+
+
+def test_a_resource_without_parent_or_provider_has_empty_ones(tmp_path: Path) -> None:
+    bare = {"urn": f"{STACK}{FILTER}::stray"}
+    (change,) = read(written(tmp_path, step("create", bare))).changes
+    assert change.before is None
+    assert change.resource == Resource(bare["urn"], {}, "", "", retained=False)
 
 
 def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) -> None:
@@ -206,16 +314,31 @@ def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) 
     assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
 
 
+@pytest.mark.parametrize(("joining", "more"), [(50, 0), (51, 1), (60, 10)])
+def test_a_comment_lists_50_log_groups_and_changes_at_most(tmp_path: Path, joining: int, more: int) -> None:
+    steps = [step("create", subscription(A, "eu-west-1", f"/group/{number:03d}")) for number in range(joining)]
+    there = [step("same", provider(A, "eu-west-1")), step("same", subscription(A, "eu-west-1", "z"))]
+    text = comment([read(written(tmp_path, *there, *steps))])
+    assert text.count(" joins the archive") == text.count("| created | `") == 50
+    assert (f"\n- and {more} more\n" in text) is (f"\n| | {more} more | |\n" in text) is (more > 0)
+
+
+@pytest.mark.parametrize(("accounts", "more"), [(12, 0), (13, 1), (20, 8)])
+def test_the_diagram_shows_12_accounts_at_most(tmp_path: Path, accounts: int, more: int) -> None:
+    numbers = [f"{number:012d}" for number in range(accounts)]
+    steps = [
+        made
+        for number in numbers
+        for made in (step("same", provider(number, "eu-west-1")), step("same", subscription(number, "eu-west-1", "a")))
+    ]
+    text = comment([read(written(tmp_path, *steps))])
+    assert text.count("  subgraph ") == 12
+    assert (f'\n  more["{more} more accounts"] --> archive\n' in text) is (more > 0)
+
+
 def test_a_comment_stays_within_the_limit_of_github(tmp_path: Path) -> None:
     joining = [step("create", subscription(A, "eu-west-1", f"/group/{number:03d}")) for number in range(60)]
-    preview = read(
-        written(
-            tmp_path, step("same", provider(A, "eu-west-1")), step("same", subscription(A, "eu-west-1", "z")), *joining
-        )
-    )
-    text = comment([preview])
-    assert text.count(" joins the archive") == 50
-    assert "- and 10 more" in text
+    preview = read(written(tmp_path, step("same", provider(A, "eu-west-1")), *joining))
     many = comment([preview] * 20)
     assert 60_000 < len(many) < 65_536
-    assert many.endswith("The rest does not fit: run `python -m ops report` on the previews.\n")
+    assert many.endswith("\n\nThe rest does not fit: run `python -m ops report` on the previews.\n")

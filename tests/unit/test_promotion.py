@@ -346,8 +346,11 @@ def test_only_a_commit_is_promoted(world: World) -> None:
 def test_the_command_asks_and_prints_the_steps_and_each_state_of_delivery_once(world: World, ops: Ops) -> None:
     world.repeats = 3
     done = ops("promote", "--to", "dev", "--timeout", "7", answer="y\ny\n")
-    assert rows(done.stdout) == [["archive", "promoted", ""], ["dev", "promoted", "1 places"]]
-    assert rows(done.stderr) == [["0", "0", "0", "0", "0"]] * 2
+    assert rows(done.stdout) == [
+        ["stack", "result", "delivers from"], ["archive", "promoted", ""], ["dev", "promoted", "1 places"],
+    ]  # fmt: skip
+    headers = ["created", "changed", "replaced", "deleted", "unchanged"]
+    assert rows(done.stderr) == [headers, ["0", "0", "0", "0", "0"]] * 2
     assert "archive would change" in done.stderr
     assert "Update dev? [y/N]" in done.stderr
     assert done.stderr.count("dev: 1 of 1 events arrived or were lost") == 1

@@ -89,7 +89,7 @@ def test_superseded_filters_are_found_in_the_order_of_the_stack_file(accounts: A
     progress: list[tuple[int, int]] = []
     assert superseded(settings(), "app-dev", lambda *state: progress.append(state)) == OF_APPLICATIONS
     assert progress == [(0, 2), (1, 2), (2, 2)]
-    assert {each["RoleSessionName"] for each in accounts.asked("AssumeRole")} == {"central-log-archive-app-dev"}
+    assert {session for *_, session in accounts.assumed()} == {"central-log-archive-app-dev"}
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_filters_are_deleted_one_by_one_with_the_deployer_role_of_their_account(
         for each in filters
     ]
     assert progress == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
-    assert [tuple(each.values()) for each in accounts.asked("AssumeRole")] == [
-        (f"arn:aws:iam::{CENTRAL}:role/deployer", "central-log-archive-archive"),
-        (f"arn:aws:iam::{SHOP}:role/central-log-archive-deployer", "central-log-archive-archive"),
-        (f"arn:aws:iam::{BANK}:role/bank-deployer", "central-log-archive-archive"),
+    assert accounts.assumed() == [
+        (f"arn:aws:iam::{CENTRAL}:role/deployer", HOME, "central-log-archive-archive"),
+        (f"arn:aws:iam::{SHOP}:role/central-log-archive-deployer", HOME, "central-log-archive-archive"),
+        (f"arn:aws:iam::{BANK}:role/bank-deployer", HOME, "central-log-archive-archive"),
     ]
 
 

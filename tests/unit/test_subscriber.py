@@ -38,7 +38,7 @@ class Logs:
     """CloudWatch Logs of one account and region.
 
     Attributes:
-        groups: name → class.
+        groups: name → class, or empty if it is not reported.
         filters: log group → filter name → what was put.
         quota: filters that a log group may have.
         described: log groups whose filters were described.
@@ -54,7 +54,9 @@ class Logs:
 
     def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - boto3
         assert operation == "describe_log_groups"
-        groups = [{"logGroupName": name, "logGroupClass": each} for name, each in self.groups.items()]
+        groups = [
+            {"logGroupName": name, **({"logGroupClass": each} if each else {})} for name, each in self.groups.items()
+        ]
         return SimpleNamespace(paginate=lambda: [{"logGroups": groups[:1]}, {"logGroups": groups[1:]}])
 
     def describe_subscription_filters(self, *, logGroupName: str) -> dict[str, Any]:  # noqa: N803 - boto3
@@ -74,6 +76,7 @@ class Logs:
         del self.filters[logGroupName][filterName]
 
 
+PAUSE = subscriber._PAUSE_SECONDS
 Subscriber = Callable[..., dict[str, int]]
 
 
@@ -195,6 +198,63 @@ def test_a_filter_waits_for_the_next_check_if_pulumi_is_about_to_delete_its_own(
     assert run(UPDATE, "c*") == {"put": 0, "deleted": 0}
     del logs.filters["cart"][PULUMIS]
     assert run(SCHEDULE, "c*") == {"put": 1, "deleted": 0}
+
+
+@pytest.mark.parametrize(
+    ("current", "put"),
+    [
+        ({**PUT, "roleArn": "arn:role"}, 0),
+        ({"destinationArn": DESTINATION, "filterPattern": "", "roleArn": "arn:role"}, 0),
+        ({**PUT, "roleArn": "arn:role", "destinationArn": "arn:old"}, 1),
+        ({**PUT, "roleArn": "arn:role", "filterPattern": "ERROR"}, 1),
+        ({**PUT, "roleArn": "arn:role", "emitSystemFields": ["@aws.region"]}, 1),
+        ({**PUT, "roleArn": "arn:old"}, 1),
+        (PUT, 1),
+    ],
+)
+def test_a_filter_is_only_put_if_something_of_it_differs(
+    logs: Logs, tmp_path: Path, current: dict[str, Any], put: int
+) -> None:
+    logs.filters["cart"] = {OWN: current}
+    with running(logs, tmp_path, ROLE_ARN="arn:role") as run:
+        assert run(SCHEDULE, "c*") == {"put": put, "deleted": 0}
+
+
+def test_a_log_group_whose_class_is_not_reported_is_a_standard_one(logs: Logs, run: Subscriber) -> None:
+    logs.groups["cart"] = ""
+    assert run(SCHEDULE, "c*") == {"put": 1, "deleted": 0}
+
+
+def test_other_events_of_cloudtrail_are_like_the_hourly_check(logs: Logs, run: Subscriber) -> None:
+    event = {"detail": {"eventName": "DeleteLogGroup", "requestParameters": {"logGroupName": "cart"}}}
+    assert run(event, "n*") == {"put": 1, "deleted": 0}
+    assert logs.described == ["noisy"]
+
+
+def test_each_change_is_logged_and_followed_by_a_pause_that_the_quota_requires(
+    logs: Logs, run: Subscriber, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.setattr(subscriber, "_PAUSE_SECONDS", PAUSE)
+    logs.filters["cart"] = {OWN: dict(PUT)}
+    logs.filters["rare"] = {OWN: dict(PUT)}
+    logs.filters["other"] = {"siem": {}, "metrics": {}}
+    with caplog.at_level("INFO"), pytest.raises(subscriber.SubscriberError, match="1 of the log groups failed: other;"):
+        run(UPDATE, "*")
+    assert [(each.message, vars(each)["logGroup"], each.levelname) for each in caplog.records] == [
+        ("put", "noisy", "INFO"), ("failed", "other", "ERROR"), ("deleted", "rare", "INFO"),
+    ]  # fmt: skip
+    assert "LimitExceededException" in vars(caplog.records[1])["reason"]
+    assert pauses == [PAUSE, PAUSE]
+    assert PAUSE >= 1 / 5
+
+
+def test_a_throttled_call_is_retried_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    meta = subscriber._logs.__wrapped__().meta
+    assert (meta.service_model.service_name, meta.region_name) == ("logs", "eu-west-1")
+    assert meta.config.retries == {"mode": "adaptive", "total_max_attempts": 6}
 
 
 names = st.text("ab", min_size=1, max_size=3)

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.transform import handler as transform
@@ -52,6 +52,10 @@ class Stream:
         self.accepted += [each for each, no in zip(data, rejected, strict=True) if not no]
         responses = [{"ErrorCode": "ServiceUnavailableException"} if no else {"RecordId": "1"} for no in rejected]
         return {"FailedPutCount": sum(rejected), "RequestResponses": responses}
+
+
+FIREHOSE = transform._firehose
+"""What the tests replace by a stream of their own."""
 
 
 @pytest.fixture(autouse=True)
@@ -147,11 +151,25 @@ def test_an_unreadable_record_is_returned_unchanged_and_does_not_affect_others(d
     assert good["result"] == "Ok"
 
 
-def test_partition_keys_are_those_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARTITION_KEYS", "account,region,group")
-    (result,) = run(gzipped(DOCUMENT))
-    keys = {"account": "222222222222", "region": "us-east-1", "group": "_aws_lambda_checkout"}
-    assert result["metadata"] == {"partitionKeys": keys}
+@pytest.mark.parametrize(
+    ("names", "filters", "keys"),
+    [
+        (
+            "account,region,group",
+            ["central-log-archive.us-east-1"],
+            {"account": "222222222222", "region": "us-east-1", "group": "_aws_lambda_checkout"},
+        ),
+        ("region", ["central-log-archive.auto.eu-west-1", "other"], {"region": "eu-west-1"}),
+        ("region", [], {"region": "none"}),
+        ("", [], None),
+    ],
+)
+def test_partition_keys_are_those_of_the_stream(
+    monkeypatch: pytest.MonkeyPatch, names: str, filters: list[str], keys: dict[str, str] | None
+) -> None:
+    monkeypatch.setenv("PARTITION_KEYS", names)
+    (result,) = run(gzipped({**DOCUMENT, "subscriptionFilters": filters}))
+    assert result.get("metadata") == (None if keys is None else {"partitionKeys": keys})
 
 
 def resubmitted(stream: Stream) -> list[dict[str, Any]]:
@@ -216,6 +234,112 @@ def test_a_record_with_an_event_too_large_for_a_response_is_returned_unchanged(s
     (result,) = run(gzipped(with_messages("\x00" * 1_000_000)))
     assert result["result"] == "ProcessingFailed"
     assert stream.accepted == []
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.lists(st.lists(st.integers(0, 300), max_size=4), min_size=1, max_size=8),
+    names=st.sampled_from(["", "account,region,group"]),
+    rejects=st.booleans(),
+)
+def test_a_response_stays_within_its_limit_and_holds_all_that_fits(
+    sizes: list[list[int]], names: str, *, rejects: bool
+) -> None:
+    limit, overhead, stream = 4_000, 120, Stream()
+    stream.rejects = lambda _: rejects
+    records = [gzipped(with_messages(*("x" * size for size in record))) for record in sizes]
+    with (
+        mock.patch.dict("os.environ", {"PARTITION_KEYS": names}),
+        mock.patch.object(transform, "_firehose", return_value=stream),
+        mock.patch.object(transform, "_FIRST_PAUSE_SECONDS", 0.0),
+    ):
+        whole = run(*records)
+        with mock.patch.object(transform, "_MAX_RESPONSE_BYTES", limit):
+            results = run(*records)
+    longest = [max(len(json.dumps(result)), len(data) + overhead) for result, data in zip(whole, records, strict=True)]
+    if sum(longest) + overhead * len(records) <= limit:
+        assert results == whole
+    if sum(len(data) + overhead for data in records) <= limit:
+        assert len(json.dumps(results)) <= limit
+
+
+@pytest.mark.parametrize(("too_little", "parts"), [(0, 1), (1, 2)])
+def test_a_record_is_split_until_two_parts_fit_into_a_response(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, too_little: int, parts: int
+) -> None:
+    document = with_messages("x" * 3000, "y" * 3000)
+    size = len(transform.lines(document)) * 4 // 3
+    monkeypatch.setattr(transform, "_MAX_RESPONSE_BYTES", 2 * (size - too_little))
+    first, second = run(gzipped(document), gzipped(document))
+    assert (first["result"], second["result"]) == ("Ok", "Dropped")
+    assert len(stream.accepted) == parts
+    assert messages_of(resubmitted(stream)) == messages_of([document])
+
+
+def test_rejected_records_are_retried_four_times_with_growing_pauses(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(transform, "_FIRST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    stream.rejects = lambda _: True
+    run(*[gzipped(with_messages(*["x" * 20_000] * 100))] * 3)
+    assert (stream.calls, pauses) == ([1] * 5, [0.5, 1, 2, 4])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([], []),
+        ([1, 1, 1], [[0, 1, 2]]),
+        ([1, 1, 1, 1], [[0, 1, 2], [3]]),
+        ([5, 5, 1], [[0, 1], [2]]),
+        ([5, 6, 4], [[0], [1, 2]]),
+        ([11, 1], [[0], [1]]),
+        ([1, 11], [[0], [1]]),
+    ],
+)
+def test_a_batch_has_at_most_as_many_records_and_bytes_as_firehose_accepts(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], batches: list[list[int]]
+) -> None:
+    monkeypatch.setattr(transform, "_MAX_BATCH_RECORDS", 3)
+    monkeypatch.setattr(transform, "_MAX_BATCH_BYTES", 10)
+    records = [(index, b"x" * size) for index, size in enumerate(sizes)]
+    assert [[index for index, _ in batch] for batch in transform._batches(records)] == batches
+
+
+def test_the_limits_are_those_of_firehose_and_lambda() -> None:
+    assert (transform._MAX_BATCH_RECORDS, transform._MAX_BATCH_BYTES) == (500, 4 * 1024 * 1024)
+    assert transform._MAX_RESPONSE_BYTES < MAX_PAYLOAD
+
+
+def test_records_are_resubmitted_to_firehose_in_the_region_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    client = FIREHOSE()
+    assert (client.meta.service_model.service_name, client.meta.region_name) == ("firehose", "ap-south-1")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (gzipped({**DOCUMENT, "messageType": "OTHER"}), "unknown message type 'OTHER'"),
+        (gzipped({**DOCUMENT, "logEvents": [{"id": "1"}]}), "KeyError: 'timestamp'"),
+        (gzipped(with_messages("\x00" * 1_000_000)), "an event is too large for a response to Firehose"),
+    ],
+    ids=["type", "event", "size"],
+)
+def test_the_reason_of_a_failure_is_logged(caplog: pytest.LogCaptureFixture, data: str, reason: str) -> None:
+    run(data)
+    assert [vars(each).get("reason") for each in caplog.records if each.levelname == "WARNING"] == [reason]
+
+
+def test_records_that_were_not_resubmitted_are_logged(stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    stream.rejects = lambda _: True
+    with caplog.at_level("INFO", logger=transform.__name__):
+        run(*[gzipped(with_messages(*["x" * 20_000] * 100))] * 4)
+    *failures, summary = caplog.records
+    assert {vars(each)["reason"] for each in failures} == {"could not be resubmitted to the stream"}
+    assert (vars(summary)["resubmitted"], vars(summary)["notResubmitted"]) == (2, 2)
 
 
 def test_the_numbers_of_records_are_logged(caplog: pytest.LogCaptureFixture) -> None:
