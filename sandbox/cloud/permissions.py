@@ -148,11 +148,21 @@ _RESOURCES = {
 }
 
 
+# CloudWatch decides on listing alarms for all of them, even if the call names one
+# (aws-samples/amazon-cloudwatch-auto-alarms#1).
+_ON_EVERY_RESOURCE = {"DescribeAlarms"}
+
+
 def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
     """Return the ARN of the resource of a call, even if the emulator does not; of several resources, the first."""
-    service, _, _, _, body, query, region, account = request
+    service, _, _, headers, body, query, region, account = request
+    if _operation(headers, query) in _ON_EVERY_RESOURCE:
+        return "*"
     # The ARN of a rule on the default bus does not contain the bus (Service Authorization Reference, "EventBridge").
     resource = str(original(*request)).replace(":rule/default/", ":rule/")
+    if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
+        # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
+        return f"{resource}:{qualifier[0]}"
     if resource != "*" or service not in _RESOURCES:
         return resource
     parameters = {**query, **_parsed(body)}
@@ -160,6 +170,12 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
         for value in _listed(parameters.get(parameter, []))[:1]:
             return arn.format(region=region, account=account, value=value)
     return resource
+
+
+def _operation(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
+    """Return the name of the operation of a call in the query or a JSON protocol; empty for REST."""
+    action = _listed(query.get("Action", []))
+    return str(action[0]) if action else headers.get("x-amz-target", "").rpartition(".")[2]
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

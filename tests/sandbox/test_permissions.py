@@ -21,7 +21,8 @@ FOR_LATER_VERSIONS = {
     },
     "application-account.yaml": {
         "cloudwatch:UntagResource", "events:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
-        "iam:UpdateRole", "lambda:UntagResource", "logs:UntagResource", "sqs:SetQueueAttributes", "sqs:UntagQueue",
+        "iam:UpdateRoleDescription", "lambda:UntagResource", "logs:UntagResource", "sqs:SetQueueAttributes",
+        "sqs:UntagQueue",
     },
 }  # fmt: skip
 # Permissions that AWS requires to create resources with tags; the emulator does not.

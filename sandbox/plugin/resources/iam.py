@@ -21,7 +21,7 @@ class Role(ResourceType):
 
     def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
         aws.call("iam", "update_assume_role_policy", roleName=resource_id, policyDocument=inputs["assumeRolePolicy"])
-        aws.call("iam", "update_role", roleName=resource_id, description=inputs.get("description", ""))
+        aws.call("iam", "update_role_description", roleName=resource_id, description=inputs.get("description", ""))
 
     def find(self, aws: Aws, resource_id: str) -> Values | None:
         role = super().find(aws, resource_id)

@@ -104,7 +104,8 @@ class Invocation(ResourceType):
 def _invoke(aws: Aws, inputs: Values, action: str) -> None:
     event = {**json.loads(inputs["input"]), "tf": {"action": action}}
     name = inputs["functionName"]
-    response = aws.call("lambda", "invoke", functionName=name, payload=json.dumps(event).encode())
+    # The official plugin always sends a qualifier.
+    response = aws.call("lambda", "invoke", functionName=name, qualifier="$LATEST", payload=json.dumps(event).encode())
     if "functionError" in response:
         raise AwsError(f"Lambda function ({name}) returned error: {response['payload'].read().decode()}")
 
