@@ -1,9 +1,11 @@
-"""Settings of all tests."""
+"""Settings of all tests, and the order in which they run."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes says nothing on a busy machine. In CI, the examples are the same in every run.
@@ -15,5 +17,11 @@ os.environ.setdefault("SANDBOX_BUFFER_SECONDS", "0.2")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run one worker more than there are processors: tests of the sandbox wait for the engine about half the time."""
+    """Run one worker more than there are processors: tests of the sandbox often wait for the engine."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the slowest tier, and there with the largest files: a long file that starts last would run alone."""
+    tests_of = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.parent.name != "sandbox", -tests_of[item.path]))
