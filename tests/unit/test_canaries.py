@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from components.archive_outputs import ArchiveOutputs
 from ops.verify import canaries
-from ops.verify.canaries import VERIFIER, Verdict, check_delivery
+from ops.verify.canaries import Verdict, check_delivery
 from ops.verify.diagnosis import DeliveryPath, Loss
 from tests.unit.fakes import Aws, Clock, Parameters, Refusal
 from topology.layouts import LAYOUTS
@@ -27,6 +27,7 @@ from topology.settings import Application
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
 HOME, ABROAD = "eu-west-1", "us-east-1"
+VERIFIER = "central-log-archive-verifier"  # as in bootstrap/
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LATE = Loss("bucket", "late", "wait")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ops.cli.app import app
 from ops.errors import OperatorError
-from ops.review.gate import STATEFUL, reasons
+from ops.review.gate import reasons
 from ops.review.preview import ALL, Resource, read
 from ops.review.report import MARK, comment, summary
 from policy.rules import UNKNOWN
@@ -21,6 +21,12 @@ STACK = "urn:pulumi:app-dev::central-log-archive::"
 COMPONENT = "central-log-archive:index:AppAccountSubscription"
 FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
 POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
+STATEFUL = [
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream",
+    "aws:kms/key:Key",
+    "aws:s3/bucket:Bucket",
+]
 TAGS = '{"tags":{"managed-by":"central-log-archive","central-log-archive:stack":"app-dev"}}'
 
 
@@ -200,6 +206,21 @@ def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
         assert change.op == "replace"
         assert change.before is not None
         assert change.after is not None
+
+
+@pytest.mark.parametrize(
+    ("op", "outcome"),
+    [
+        ("create", "create"), ("import", "create"), ("update", "update"), ("same", "same"), ("delete", "delete"),
+        ("replace", "replace"), ("create-replacement", "replace"),
+        ("delete-replaced", "replace"),  # all that is left to do of an interrupted replacement
+    ],
+)  # fmt: skip
+def test_each_operation_of_the_engine_has_its_outcome(tmp_path: Path, op: str, outcome: str) -> None:
+    bucket = state("aws:s3/bucket:Bucket", "archive-bucket")
+    (change,) = read(written(tmp_path, step(op, bucket), step("refresh", state("aws:x/y:Other", "other")))).changes
+    assert change.op == outcome
+    assert change.resource.name == "archive-bucket"
 
 
 @pytest.mark.parametrize("op", ["delete", "replace"])
