@@ -182,6 +182,12 @@ def test_coverage_lists_every_log_group_and_the_totals(ops: Ops, accounts: Aws) 
         [BANK, HOME, "0", "0", "1"],
     ]
     assert {session for *_, session in accounts.assumed()} == {"central-log-archive-dev"}
+    described = [
+        parameters["logGroupName"]
+        for question, parameters in accounts.calls
+        if question == (SHOP, HOME, "DescribeSubscriptionFilters")
+    ]
+    assert described == ["b1", "b2", "c", "infrequent"]  # not of the log group that does not exist
 
 
 @pytest.mark.usefixtures("accounts")
@@ -241,7 +247,8 @@ def test_retire_lists_the_superseded_filters_and_deletes_them_when_confirmed(
     assert "Superseded filters: 2" in done.stderr
     assert rows(done.stderr) == [["account", "region", "log group", "filter"], *map(list, DELETED)]
     assert deleted(old_filters) == DELETED
-    assert ("Delete them?" in done.stderr) is (answer is not None)
+    assert ("\nDelete them? [y/N]" in done.stderr) is (answer is not None)
+    assert {session for *_, session in old_filters.assumed()} == {"central-log-archive-dev"}
     assert done.stdout.endswith("deleted 2 filters\n")
 
 
@@ -251,8 +258,14 @@ def test_retire_keeps_the_filters_unless_confirmed(ops: Ops, old_filters: Aws, a
     assert deleted(old_filters) == []
 
 
-def test_retire_prints_what_was_deleted_as_json(ops: Ops, old_filters: Aws) -> None:
-    assert deleted(old_filters) == []
+@pytest.mark.usefixtures("old_filters")
+def test_retire_takes_another_stack_file(ops: Ops, tmp_path: Path) -> None:
+    other = write(tmp_path, "other", {**DEV, "applications": APPLICATIONS[1:]})
+    assert ops(*RETIRE, "--yes", "--config-file", str(other)).stdout == "deleted 1 filters\n"
+
+
+@pytest.mark.usefixtures("old_filters")
+def test_retire_prints_what_was_deleted_as_json(ops: Ops) -> None:
     result = json.loads(ops(*RETIRE, "--yes", "--json").stdout)
     assert result == {"stack": "dev", "deleted": [
         {"account": account, "region": region, "logGroup": log_group, "name": name, "destination": OWN.destination}
@@ -318,6 +331,7 @@ def existing(pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def preview(arguments: list[str]) -> tuple[str, ...]:
         resources = [{"type": "aws:x", "name": name} for name in (*IMPORTED, "archive-bucket")]
+        assert arguments[:3] == ["preview", "--stack", "company"]
         file = Path(arguments[arguments.index("--import-file") + 1])
         assert file == Path(pulumi.folder) / "import-company.json"
         file.write_text(json.dumps({"resources": resources}), encoding="utf-8")

@@ -11,15 +11,22 @@ from typer.testing import CliRunner
 
 from ops.cli.app import app
 from ops.errors import OperatorError
-from ops.review.gate import STATEFUL, reasons
+from ops.review.gate import reasons
 from ops.review.preview import ALL, Resource, read
 from ops.review.report import MARK, comment, summary
+from policy.rules import UNKNOWN
 from topology.patterns import CANARY
 
 STACK = "urn:pulumi:app-dev::central-log-archive::"
 COMPONENT = "central-log-archive:index:AppAccountSubscription"
 FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
 POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
+STATEFUL = [
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream",
+    "aws:kms/key:Key",
+    "aws:s3/bucket:Bucket",
+]
 TAGS = '{"tags":{"managed-by":"central-log-archive","central-log-archive:stack":"app-dev"}}'
 
 
@@ -201,6 +208,21 @@ def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
         assert change.after is not None
 
 
+@pytest.mark.parametrize(
+    ("op", "outcome"),
+    [
+        ("create", "create"), ("import", "create"), ("update", "update"), ("same", "same"), ("delete", "delete"),
+        ("replace", "replace"), ("create-replacement", "replace"),
+        ("delete-replaced", "replace"),  # all that is left to do of an interrupted replacement
+    ],
+)  # fmt: skip
+def test_each_operation_of_the_engine_has_its_outcome(tmp_path: Path, op: str, outcome: str) -> None:
+    bucket = state("aws:s3/bucket:Bucket", "archive-bucket")
+    (change,) = read(written(tmp_path, step(op, bucket), step("refresh", state("aws:x/y:Other", "other")))).changes
+    assert change.op == outcome
+    assert change.resource.name == "archive-bucket"
+
+
 @pytest.mark.parametrize("op", ["delete", "replace"])
 @pytest.mark.parametrize("kind", STATEFUL)
 def test_a_resource_that_holds_data_comes_first_in_bold_and_stops_at_the_gate(
@@ -253,6 +275,27 @@ def test_a_policy_violation_must_not_be_applied(tmp_path: Path) -> None:
     assert reason.startswith("stray: has no explicit provider")
 
 
+def test_a_bucket_with_all_that_protects_it_may_be_applied(tmp_path: Path) -> None:
+    parents, home = "central-log-archive:index:CentralLogArchive", f"{A}-eu-west-1"
+    flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    parts: dict[str, dict[str, Any]] = {
+        "aws:s3/bucket:Bucket": {},
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": dict.fromkeys(flags, True),
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": {},
+        "aws:s3/bucketPolicy:BucketPolicy": {"policy": UNKNOWN},
+    }
+    steps = [
+        step("create", state(kind, f"{number}", provider=home, parents=parents, **inputs))
+        for number, (kind, inputs) in enumerate(parts.items())
+    ]
+    assert reasons(read(written(tmp_path, step("same", provider(A, "eu-west-1")), *steps)), []) == []
+    unrelated = steps[-1]["newState"] | {"parent": f"{STACK}other::archive"}
+    steps[-1] = step("create", unrelated)
+    assert reasons(read(written(tmp_path, step("same", provider(A, "eu-west-1")), *steps)), []) == [
+        "0: has no policy that denies requests without TLS (private-buckets)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("diagnostic", "errors", "warnings"),
     [
@@ -291,6 +334,19 @@ def test_a_preview_without_unchanged_resources_is_rejected(tmp_path: Path) -> No
         read(file)
 
 
+def test_an_imported_resource_is_created_whatever_the_engine_read_of_it(tmp_path: Path) -> None:
+    stream = state("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "archive-stream")
+    (change,) = read(written(tmp_path, {**step("create", stream), "op": "import", "oldState": stream})).changes
+    assert (change.op, change.before) == ("create", None)
+
+
+def test_an_account_can_be_given_as_a_list(tmp_path: Path) -> None:
+    listed = provider(A, "eu-west-1")
+    listed["inputs"]["allowedAccountIds"] = [A]
+    steps = [step("same", listed), step("same", subscription(A, "eu-west-1", "group"))]
+    assert read(written(tmp_path, *steps)).links("after") == {(A, "eu-west-1", "group")}
+
+
 def test_a_resource_without_parent_or_provider_has_empty_ones(tmp_path: Path) -> None:
     bare = {"urn": f"{STACK}{FILTER}::stray"}
     (change,) = read(written(tmp_path, step("create", bare))).changes
@@ -312,6 +368,11 @@ def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) 
     assert "app-dev: must not be applied\n  errors would be deleted" in done.stdout
     assert run(app, ["gate", shut, "--allow", "errors"]).exit_code == 0
     assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
+
+
+def test_the_first_preview_of_a_stack_has_a_diagram(tmp_path: Path) -> None:
+    steps = [step("create", provider(A, "eu-west-1")), step("create", subscription(A, "eu-west-1", "new"))]
+    assert f'    p{A}euwest1["eu-west-1: 0 → 1"]:::joins\n' in comment([read(written(tmp_path, *steps))])
 
 
 @pytest.mark.parametrize(("joining", "more"), [(50, 0), (51, 1), (60, 10)])

@@ -285,6 +285,22 @@ def test_a_preview_that_failed_stops_with_its_errors(world: World) -> None:
     assert world.stopped("archive") == ("archive must not be applied:\n  the preview failed: account 5 is not served")
 
 
+def test_a_preview_that_printed_something_else_stops(world: World) -> None:
+    world.previews["archive"] = ["{"]
+    assert world.stopped("archive", status=2).startswith("the preview of archive is not the output of pulumi preview")
+
+
+def test_a_stack_with_an_archive_of_its_own_is_verified_with_that(world: World) -> None:
+    archive = {"account": CENTRAL, "region": "eu-west-1"}
+    keys = {f"central-log-archive:{key}": value for key, value in {"archive": archive, **applications(SHOP)}.items()}
+    file = world.folder / "Pulumi.whole.yaml"
+    file.write_text(yaml.safe_dump({"config": keys}), encoding="utf-8")
+    world.pulumi.histories["whole"] = []
+    world.pulumi.outputs = {"whole": OUTPUTS}
+    world.promotion("whole").run()
+    assert [(stack, found.stack) for stack, _, found, _ in world.verified] == [("whole", "whole")]
+
+
 def test_a_preview_that_printed_nothing_stops_with_the_error_of_pulumi(world: World) -> None:
     def command(_: list[str]) -> NoReturn:
         raise failed("no passphrase")
@@ -352,6 +368,7 @@ def test_the_command_asks_and_prints_the_steps_and_each_state_of_delivery_once(w
     headers = ["created", "changed", "replaced", "deleted", "unchanged"]
     assert rows(done.stderr) == [headers, ["0", "0", "0", "0", "0"]] * 2
     assert "archive would change" in done.stderr
+    assert "\nverifying dev\n" in done.stderr
     assert "Update dev? [y/N]" in done.stderr
     assert done.stderr.count("dev: 1 of 1 events arrived or were lost") == 1
     assert "Updating dev" in done.stderr

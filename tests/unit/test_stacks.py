@@ -97,6 +97,7 @@ def test_a_broken_chain_is_rejected(tmp_path: Path, promoted_from: dict[str, str
         (["transforms-of-mine/README.md"], NAMES),
         (["docs/cost.md", "tests/unit/test_stacks.py", ".github/workflows/ci.yml"], []),
         (["CONTRIBUTING.md", ".pre-commit-config.yaml", ".devcontainer/devcontainer.json", "Makefile"], []),
+        (["LICENSE", "pyproject.toml", "requirements-dev.txt", "bootstrap/archive-account.yaml"], []),
     ],
 )
 def test_a_stack_is_affected_by_its_own_file_and_all_are_by_code(paths: list[str], stacks: list[str]) -> None:

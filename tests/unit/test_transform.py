@@ -54,8 +54,8 @@ class Stream:
         return {"FailedPutCount": sum(rejected), "RequestResponses": responses}
 
 
-FIREHOSE = transform._firehose
-"""What the tests replace by a stream of their own."""
+FIREHOSE, FIRST_PAUSE = transform._firehose, transform._FIRST_PAUSE_SECONDS
+"""What the tests replace."""
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +121,12 @@ def test_a_message_that_is_a_json_object_is_embedded_unchanged() -> None:
 def test_every_other_message_is_a_string(message: str) -> None:
     (result,) = run(gzipped(with_messages(message)))
     assert [line["message"] for line in parsed(result)] == [message]
+
+
+def test_text_is_written_as_utf_8() -> None:
+    (result,) = run(gzipped(with_messages("größer → 🙂", '{"k": "größer"}')))
+    assert base64.b64decode(result["data"]).decode().count("größer") == 2
+    assert "→ 🙂" in base64.b64decode(result["data"]).decode()
 
 
 def test_an_unpaired_surrogate_is_kept_as_an_escape() -> None:
@@ -311,6 +317,7 @@ def test_a_batch_has_at_most_as_many_records_and_bytes_as_firehose_accepts(
 def test_the_limits_are_those_of_firehose_and_lambda() -> None:
     assert (transform._MAX_BATCH_RECORDS, transform._MAX_BATCH_BYTES) == (500, 4 * 1024 * 1024)
     assert transform._MAX_RESPONSE_BYTES < MAX_PAYLOAD
+    assert FIRST_PAUSE * sum((1, 2, 4, 8)) < 10  # of the minute that the function has
 
 
 def test_records_are_resubmitted_to_firehose_in_the_region_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
