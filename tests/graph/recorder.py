@@ -273,7 +273,7 @@ def record(
                 dry_run=True,
             )
         )
-        asyncio.run(run_in_stack(_program))
+        asyncio.run(_run())
 
     def inventory(application: Application, _: str) -> _Inventory:
         return _Inventory(lambda: existing or named(config), application)
@@ -297,6 +297,12 @@ def named(config: Mapping[str, Any]) -> Regions:
         for application in config.get("applications", [])
         for region, groups in application["regions"].items()
     }
+
+
+async def _run() -> None:
+    """Run the program. An error is raised once: the outputs that depend on it need not report it, as they would."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    await run_in_stack(_program)
 
 
 def _program() -> None:
