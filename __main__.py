@@ -19,11 +19,12 @@ config = {key.removeprefix(namespace): text for key, text in pulumi.runtime.get_
 # Before anything is created: what is rejected here has touched nothing.
 try:
     stack = load(config, name)
+    if stack.preview_role is not None and not is_preview:
+        message = f"previewRole: {stack.preview_role} is for previews only; remove it, or preview"
+        raise pulumi.RunError(message)
     plans = plan_accounts(stack.applications, name, check_existing_filters=is_preview)
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
-if stack.preview_role is not None and not is_preview:
-    raise pulumi.RunError(f"previewRole: {stack.preview_role} is for previews only; remove it, or preview")
 for plan in plans.values():
     for warning in plan.warnings:
         pulumi.warn(warning)

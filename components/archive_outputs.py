@@ -147,7 +147,7 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
 
     def warn(before: ArchiveOutputs) -> None:
         changes = []
-        if bool(LAYOUTS[before.layout].partitioned_by) != archive.delivery.is_partitioned:
+        if LAYOUTS[before.layout].is_partitioned != archive.delivery.is_partitioned:
             changes.append(f"The layout changes from {before.layout} to {archive.delivery.layout}")
         if before.originals and not archive.keeps_originals:
             changes.append("The backup of the original records is disabled")

@@ -20,7 +20,7 @@ from sandbox.instance import of_checkout
 from sandbox.prepare import PrepareError
 from sandbox.prepare import prepare as prepare_accounts
 from sandbox.server import ROOT, ServerError
-from terminal.console import stderr, stdout
+from terminal.console import print_json, stderr, stdout
 from terminal.table import Table
 from topology.settings import SettingsError
 from topology.stacks import files_in
@@ -49,7 +49,7 @@ def status(*, as_json: AsJson = False) -> None:
     cloud = instance.cloud()
     stacks = sorted(file.stem for file in instance.state.glob(".pulumi/stacks/*/*.json"))
     if as_json:
-        stdout.print_json(data={"running": cloud is not None, "stacks": stacks, **(asdict(cloud) if cloud else {})})
+        print_json({"running": cloud is not None, "stacks": stacks, **(asdict(cloud) if cloud else {})})
     elif cloud is None:
         stdout.print("The sandbox is not running. Start it with: python -m sandbox up")
     else:
@@ -84,7 +84,7 @@ def prepare(
     instance.up()
     prepared = prepare_accounts(files or files_in(ROOT), instance.environment(), stderr.print)
     if as_json:
-        stdout.print_json(data=[asdict(line) for line in prepared])
+        print_json(prepared)
         return
     table = Table("account", "deployer role", "region", "created", "existing", title="Log groups")
     for line in prepared:
@@ -100,7 +100,7 @@ def demo(*, as_json: AsJson = False) -> None:
     """
     received = run_demo(of_checkout(), stderr)
     if as_json:
-        stdout.print_json(data=[_data(stack, archived) for stack, archived in received.items()])
+        print_json([_data(stack, archived) for stack, archived in received.items()])
     else:
         for stack, archived in received.items():
             _show(stack, archived)
@@ -159,7 +159,7 @@ def main() -> None:
     try:
         app()
     except (CommandError, DemoError, EngineError, PrepareError, QueryError, ServerError, SettingsError) as error:
-        stderr.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        stderr.print(f"error: {error}")
         sys.exit(1)
 
 

@@ -45,9 +45,7 @@ class Bucket:
             name: of the bucket.
         """
         self._endpoint, self._archive, self._name = endpoint, archive, name
-        existing = archive.existing_bucket
-        self._owner = (existing.account if existing is not None else None) or archive.account
-        self._s3 = root_client(endpoint, "s3", account=self._owner, region=archive.region)
+        self._s3 = root_client(endpoint, "s3", account=archive.bucket_owner, region=archive.region)
 
     def count(self) -> tuple[Counter[Place], int]:
         """Return the number of events by place, and that of lines which do not say what they come from."""
@@ -69,8 +67,8 @@ class Bucket:
         """Return the requests that AWS WAF blocked, over all accounts; nothing where the objects take another query."""
         if self._archive.transform is not None or self._archive.delivery.compression == "snappy":
             return []
-        glue = root_client(self._endpoint, "glue", account=self._owner, region=self._archive.region)
-        athena = root_client(self._endpoint, "athena", account=self._owner, region=self._archive.region)
+        glue = root_client(self._endpoint, "glue", account=self._archive.bucket_owner, region=self._archive.region)
+        athena = root_client(self._endpoint, "athena", account=self._archive.bucket_owner, region=self._archive.region)
         glue.create_database(DatabaseInput={"Name": "archive"})
         storage = {
             "Location": f"s3://{self._name}/logs/",

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from sandbox.archived import WAF_LOG_GROUPS, Bucket, Place
 from sandbox.cloud.filter_pattern import matcher
 from sandbox.command import arguments_for
@@ -23,6 +21,7 @@ from sandbox.events import application_events, waf_events
 from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
+from terminal.console import PlainConsole
 from topology import stacks
 from topology.patterns import entries_of
 from topology.settings import Archive, RegionLogGroups, Settings
@@ -62,7 +61,7 @@ class Archived:
         return not self.failed and (self.own_transform is not None or self.sent == self.arrived)
 
 
-def run(instance: Instance, console: Console, folder: Path = ROOT) -> dict[str, Archived]:
+def run(instance: Instance, console: PlainConsole, folder: Path = ROOT) -> dict[str, Archived]:
     """Run the demo on a fresh cloud, which keeps running; return what each archive received, by its stack.
 
     Args:
@@ -75,16 +74,12 @@ def run(instance: Instance, console: Console, folder: Path = ROOT) -> dict[str, 
         SettingsError: a stack file cannot be used.
     """
     files = stacks.files_in(folder)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    settings = stacks.read(files, say)
+    settings = stacks.read(files, console.print)
     order = stacks.promotion_order(settings)
     archives = {stack: each.archive for stack, each in settings.items() if each.archive is not None}
     if not archives:
         raise DemoError(f"no stack file in {folder} has an archive section; write one as docs/starting.md shows")
-    say(f"Stack files: {', '.join(map(file_name, order))}")
+    console.print(f"Stack files: {', '.join(map(file_name, order))}")
     instance.down()
     with console.status("") as status:
         status.update("starting the cloud")
@@ -130,7 +125,7 @@ def _wanted(endpoint: str, settings: Mapping[str, Settings]) -> dict[Place, dict
     for stack, each in settings.items():
         archive = stacks.archive_stack_of(stack, each)
         if each.archive is not None:
-            for group in each.archive.own_log_groups or ():
+            for group in each.archive.own_log_groups:
                 wanted[each.archive.account, each.archive.region, group.name][stack] = group.filter_pattern
         for application in each.applications:
             for region, groups in application.regions.items():

@@ -19,7 +19,7 @@ from topology import stacks
 from topology.layouts import LAYOUTS
 from topology.patterns import entries_of
 from topology.regions import PARTITIONS
-from topology.settings import Application, Archive, RegionLogGroups, Settings
+from topology.settings import CREATE, Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
@@ -125,14 +125,14 @@ class _Cloud:
     def archive_account(self, archive: Archive) -> Prepared:
         self._deployer("archive-account.yaml", archive, archive.region, archive.bootstrap_parameters)
         self._existing(archive)
-        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups or ()])
+        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups])
         return _prepared(archive, archive.region, made)
 
     def application_account(
         self, application: Application, archive: Archive, parameters: Mapping[str, str]
     ) -> list[Prepared]:
-        if archive.senders and archive.senders.organization:
-            ask(self._endpoint, f"join/{application.account}/{archive.senders.organization}")
+        if archive.sender_organization is not None:
+            ask(self._endpoint, f"join/{application.account}/{archive.sender_organization}")
         more = {"ArchiveAccount": archive.account, **parameters, **archive.bootstrap_parameters_of_senders}
         self._deployer("application-account.yaml", application, next(iter(application.regions)), more)
         return [
@@ -157,10 +157,10 @@ class _Cloud:
     def _existing(self, archive: Archive) -> None:
         """Make what the stack file of an archive says exists already: buckets, key, topics and function."""
         if archive.existing_bucket is not None:
-            self._bucket(archive.existing_bucket.name, archive.existing_bucket.account or archive.account, archive)
+            self._bucket(archive.existing_bucket.name, archive.bucket_owner, archive)
         if archive.bucket.access_logs is not None:
             self._bucket(archive.bucket.access_logs.bucket, archive.account, archive)
-        if archive.key not in (None, "create"):
+        if archive.key not in (None, CREATE):
             self._key(str(archive.key), archive)
         for arn in (archive.alarms or {}).values():
             _, _, _, region, account, name = arn.split(":")

@@ -47,6 +47,11 @@ class Layout:
     query: str | None = None
     partitioned_by: tuple[str, ...] = ()
 
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether the stream uses dynamic partitioning."""
+        return bool(self.partitioned_by)
+
     def prefix_at(self, moment: datetime, *, account: str, region: str, log_group: str) -> str:
         """Return the prefix of objects with events of a log group that arrive at a moment, in UTC."""
         values = {

@@ -182,12 +182,13 @@ class Diagnosis:
     def _stream_key(self, path: DeliveryPath) -> str | None:
         """Whoever puts records into a stream with a customer managed key needs it too, through Firehose."""
         key = ((self._stream or {}).get("DeliveryStreamEncryptionConfiguration") or {}).get("KeyARN")
+        if key is None:
+            return None
         role = (self._destination_of(path) or {})["roleArn"]
         via = {"kms:ViaService": regional_host("firehose", self._archive.region)}
         problems = (
             _missing_permission(self._home, self._archive.region, role, action, key, via)
             for action in ("kms:GenerateDataKey", "kms:Decrypt")
-            if key is not None
         )
         return next(filter(None, problems), None)
 

@@ -7,6 +7,7 @@ account and region.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import time
@@ -106,7 +107,7 @@ def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[st
     if stream is None or not destinations.logs_may(role, "firehose:PutRecord", arn, source_arn=source):
         return None
     with request_scope(parsed.account_id, parsed.region):
-        if not keys.role_may_put_records(role, stream):
+        if not keys.may_put_records(stream, functools.partial(permissions.role_may, role)):
             return None
     return parsed, stream
 

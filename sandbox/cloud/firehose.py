@@ -227,7 +227,7 @@ def _put_record_batch(data: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
 
 def _rejection(stream: dict[str, Any], raw: bytes) -> Any:  # noqa: ANN401 - as above
     """Return the response that rejects a record; None: it is accepted."""
-    if not keys.caller_may_put_records(stream):
+    if not keys.may_put_records(stream, permissions.caller_may):
         message = "The caller may not use the KMS key of the stream: kms:GenerateDataKey and kms:Decrypt are required."
         return error_response_json("InvalidKMSResourceException", message, 400)
     if len(raw) > _MAX_RECORD_BYTES:

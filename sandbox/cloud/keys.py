@@ -61,29 +61,19 @@ def stream_key_error(stream: dict[str, Any]) -> str | None:
     return _METRICS.get(key["KeyState"]) or (None if granted else "KMSKeyAccessDenied")
 
 
-def role_may_put_records(role_arn: str, stream: dict[str, Any]) -> bool:
-    """Return whether a role may use the key of a stream to put records into it, in the stream's account and region."""
-    arn = _stream_key(stream)
-    key = _key(arn) if arn else None
-    return arn is None or (
-        key is not None
-        and all(
-            permissions.role_may(role_arn, action, key["Arn"], _through_firehose(), key["Policy"])
-            for action in _RECORD_ACTIONS
-        )
-    )
+def may_put_records(stream: dict[str, Any], may: Callable[[str, str, permissions.Context, str], bool]) -> bool:
+    """Return whether a principal may use the key of a stream to put records into it, in the current region.
 
-
-def caller_may_put_records(stream: dict[str, Any]) -> bool:
-    """Return whether the principal of the current request may use the key of a stream to put records into it."""
+    Args:
+        stream: the stream, which may have no key.
+        may: decides whether the principal may perform an action on a resource, from context and key policy.
+    """
     arn = _stream_key(stream)
-    key = _key(arn) if arn else None
-    return arn is None or (
-        key is not None
-        and all(
-            permissions.caller_may(action, key["Arn"], _through_firehose(), key["Policy"]) for action in _RECORD_ACTIONS
-        )
-    )
+    if arn is None:
+        return True
+    key = _key(arn)
+    context = _through_firehose()
+    return key is not None and all(may(action, key["Arn"], context, key["Policy"]) for action in _RECORD_ACTIONS)
 
 
 def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from sandbox.demo import Archived, DemoError, run
 from sandbox.instance import Instance
+from terminal.console import PlainConsole
 from tests.stacks import FOLDER
 
 
@@ -17,7 +17,7 @@ def demo(folder: Path, home: Path) -> dict[str, Archived]:
     """Run the demo on a sandbox that goes away with it."""
     instance = Instance(home, detached=False)
     try:
-        return run(instance, Console(stderr=True, width=200), folder)
+        return run(instance, PlainConsole(stderr=True, width=200), folder)
     finally:
         instance.down()
 

@@ -190,7 +190,7 @@ class Delivery(Section):
     @property
     def is_partitioned(self) -> bool:
         """Whether the stream uses dynamic partitioning."""
-        return bool(LAYOUTS[self.layout].partitioned_by)
+        return LAYOUTS[self.layout].is_partitioned
 
     @model_validator(mode="after")
     def _partitions_need_a_buffer(self) -> Self:
