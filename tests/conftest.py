@@ -17,11 +17,11 @@ os.environ.setdefault("SANDBOX_BUFFER_SECONDS", "0.2")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run one worker more than there are processors: tests of the sandbox often wait for the engine."""
-    return (os.cpu_count() or 1) + 1
+    """Run more workers than there are processors: tests of the sandbox mostly wait, for the engine and for buffers."""
+    return 2 * (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the slowest tier, and there with the largest files: a long file that starts last would run alone."""
+    """Start with the slowest tiers, and there with the largest files: a long file that starts last would run alone."""
     tests_of = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.parent.name != "sandbox", -tests_of[item.path]))
+    items.sort(key=lambda item: (item.path.parent.name not in {"sandbox", "yours"}, -tests_of[item.path]))
