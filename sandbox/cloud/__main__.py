@@ -79,11 +79,12 @@ def _app() -> Callable[..., Awaitable[None]]:
         keys,
         partitions,
         permissions,
+        protocols,
         simulation,
     )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events, partitions, simulation):
+    for part in (alarms, firehose, keys, destinations, delivery, events, partitions, protocols, simulation):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 
