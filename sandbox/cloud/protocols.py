@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -106,14 +107,16 @@ def from_form(shape: Any, form: Query, prefix: str = "") -> Any:  # noqa: ANN401
 def _cbor_response(operation: Any, status: int, answer: dict[str, Any]) -> Response:  # noqa: ANN401 - as above
     write, body = RpcV2CBORSerializer(), bytearray()
     headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
-    if status >= 400:
+    if status >= HTTPStatus.BAD_REQUEST:
         # The type of an error is the name of its shape; its code in older protocols is a header.
         code = answer["__type"]
         types = {shape.metadata.get("error", {}).get("code"): shape.name for shape in operation.error_shapes}
         body.append(0xA2)  # a map of two
         for text in ("__type", types.get(code, code), "message", answer["message"]):
             write._serialize_type_string(body, text, None, None)
-        headers["x-amzn-query-error"] = f"{code};{'Sender' if status < 500 else 'Receiver'}"
+        headers["x-amzn-query-error"] = (
+            f"{code};{'Sender' if status < HTTPStatus.INTERNAL_SERVER_ERROR else 'Receiver'}"
+        )
     elif operation.output_shape is None:
         body.append(0xA0)  # an empty map
     else:
@@ -133,7 +136,7 @@ def _modeled(shape: Any, value: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def _xml_response(operation: Any, status: int, answer: dict[str, Any]) -> Response:  # noqa: ANN401 - as above
-    if status >= 400:
+    if status >= HTTPStatus.BAD_REQUEST:
         error: Response = cloudwatch._error(answer["__type"], answer["message"], status)
         return error
     shape, result = operation.output_shape, f"{operation.name}Result"
