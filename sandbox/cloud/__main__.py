@@ -80,6 +80,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         destinations,
         events,
         firehose,
+        glue,
         keys,
         partitions,
         permissions,
@@ -88,7 +89,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events, partitions, protocols, simulation):
+    for part in (alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 

@@ -160,7 +160,7 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
         return "*"
     parameters = {**query, **_parsed(body)}
     if service == "events" and (rule := parameters.get("Rule") or parameters.get("Name")):
-        # The ARN of a rule on the default bus does not contain the bus (Service Authorization Reference, "EventBridge").
+        # The ARN of a rule on the default bus does not contain it (Service Authorization Reference, "EventBridge").
         bus = parameters.get("EventBusName", "default").rpartition("/")[2]
         return f"arn:aws:events:{region}:{account}:rule/{rule if bus == 'default' else f'{bus}/{rule}'}"
     resource = str(original(*request))

@@ -14,6 +14,7 @@ import (
 	"reflect"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -28,6 +29,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 )
+
+var httpClient = awshttp.NewBuildableClient()
 
 type call struct {
 	Service     string
@@ -80,8 +83,8 @@ func perform(c call) (any, error) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return c.Credentials, nil
 		}),
-		Region:           c.Region,
-		RetryMaxAttempts: 1,
+		HTTPClient: httpClient,
+		Region:     c.Region,
 	}
 	method := reflect.ValueOf(client(c.Service, config)).MethodByName(c.Operation)
 	if !method.IsValid() {
