@@ -14,6 +14,7 @@ import pytest
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.prepare import prepare
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.existing_archive import Archive, new_account
 from tests.sandbox.go_sdk import Credentials, GoSdk, GoSdkError
 from tests.stacks import FOLDER
 from topology import policies
@@ -22,9 +23,7 @@ ARCHIVE, SENDER, REGION = "666666666661", "666666666662", "eu-west-1"
 TAGS = {"managed-by": "central-log-archive"}
 PAIRS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 BUCKET = "archive-bucket-go"
-STREAM = f"arn:aws:firehose:{REGION}:{ARCHIVE}:deliverystream/archive-stream-go"
 TOPIC = f"arn:aws:sns:{REGION}:{ARCHIVE}:archive-alarms-go"
-DESTINATION = f"arn:aws:logs:{REGION}:{ARCHIVE}:destination:archive-destination-go"
 SUBSCRIBER = "central-log-archive-subscriber"
 ALARM = {
     "AlarmName": "archive-alarm-go",
@@ -377,6 +376,70 @@ def test_a_stream_with_its_function_role_and_log_group_keeps_every_property(clou
     archive("logs", "DeleteLogGroup", LogGroupName=group)
     for each in ("archive-delivery-role-go", "archive-transform-role-go"):
         delete_role(archive, each)
+
+
+def test_a_destination_and_what_leads_to_it_keep_every_property(cloud: Cloud, sdk: GoSdk) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    of, arn = {"DestinationNamePrefix": "go"}, f"arn:aws:logs:{REGION}:{archive.account}:destination:go"
+    root = {"AccessKeyID": archive.account, "SecretAccessKey": "any"}
+    to = {"DestinationName": "go", "RoleArn": archive.role_arn("sender"), "TargetArn": archive.stream_arn}
+    sdk.call(root, "logs", "PutDestination", to)
+    sdk.call(root, "logs", "TagResource", {"ResourceArn": arn, "Tags": TAGS})
+    policy = policies.destination_policy(destination_arn=arn, sender_accounts=[account], sender_organization=None)
+    admits = {"DestinationName": "go", "AccessPolicy": policy, "ForceUpdate": False}
+    sdk.call(root, "logs", "PutDestinationPolicy", admits)
+    (found,) = sdk.call(root, "logs", "DescribeDestinations", of)["Destinations"]
+    assert lost({**to, "Arn": arn, "AccessPolicy": policy}, found) == []
+    assert sdk.call(root, "logs", "ListTagsForResource", {"ResourceArn": arn})["Tags"] == TAGS
+
+    sends = {"AccessKeyID": account, "SecretAccessKey": "any"}
+    group = {"LogGroupName": "/go"}
+    sdk.call(sends, "logs", "CreateLogGroup", group)
+    filters = {
+        **group,
+        "FilterName": "go",
+        "FilterPattern": "?ERROR ?WARN",
+        "DestinationArn": arn,
+        "Distribution": "ByLogStream",
+        "EmitSystemFields": ["@aws.account", "@aws.region"],
+    }
+    sdk.call(sends, "logs", "PutSubscriptionFilter", filters)
+    (found,) = sdk.call(sends, "logs", "DescribeSubscriptionFilters", group)["SubscriptionFilters"]
+    assert lost(filters, found) == []
+    sdk.call(sends, "logs", "DeleteSubscriptionFilter", {**group, "FilterName": "go"})
+
+    document = json.dumps({"DestinationArn": arn, "FilterPattern": "", "Distribution": "Random"})
+    everything = {
+        "PolicyName": "go",
+        "PolicyType": "SUBSCRIPTION_FILTER_POLICY",
+        "PolicyDocument": document,
+        "Scope": "ALL",
+        "SelectionCriteria": 'LogGroupName NOT IN ["/go"]',
+    }
+    sdk.call(sends, "logs", "PutAccountPolicy", everything)
+    of_policy = {"PolicyName": "go", "PolicyType": "SUBSCRIPTION_FILTER_POLICY"}
+    (found,) = sdk.call(sends, "logs", "DescribeAccountPolicies", of_policy)["AccountPolicies"]
+    assert lost(everything, found) == []
+    sdk.call(sends, "logs", "DeleteAccountPolicy", of_policy)
+    sdk.call(root, "logs", "DeleteDestination", {"DestinationName": "go"})
+
+
+def test_a_function_is_invoked_with_a_qualifier_and_keeps_its_permission(sender: Client) -> None:
+    arn = f"arn:aws:iam::{SENDER}:role/{SUBSCRIBER}"
+    made = {"FunctionName": SUBSCRIBER, "Handler": "handler.handler", "Role": arn, "Runtime": "python3.13"}
+    sender("lambda", "CreateFunction", **made, Code={"ZipFile": code("def handler(event, _): return event")})
+    of = {"FunctionName": SUBSCRIBER}
+    rule = f"arn:aws:events:{REGION}:{SENDER}:rule/{SUBSCRIBER}"
+    allows = {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com", "SourceArn": rule}
+    sender("lambda", "AddPermission", **of, StatementId="events", **allows)
+    (statement,) = json.loads(sender("lambda", "GetPolicy", **of)["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": rule}}
+    payload = base64.b64encode(b'{"config": 1}').decode()
+    answer = sender("lambda", "Invoke", **of, Qualifier="$LATEST", InvocationType="RequestResponse", Payload=payload)
+    assert (answer["StatusCode"], base64.b64decode(answer["Payload"])) == (200, b'{"config": 1}')
+    sender("lambda", "RemovePermission", **of, StatementId="events")
+    sender("lambda", "DeleteFunction", **of)
 
 
 @pytest.mark.parametrize("bus", [None, "default", f"arn:aws:events:{REGION}:{SENDER}:event-bus/default"])
