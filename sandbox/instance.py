@@ -111,15 +111,23 @@ class Instance:
             "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
         }
         environment.pop("PYTHONPATH", None)
+        if os.environ.get("SANDBOX_PLUGIN") == "official":
+            return {**environment, **self.proxy()}
         self._install_plugin(environment)
         return environment
+
+    def proxy(self) -> dict[str, str]:
+        """Return the variables with which the AWS SDK for Go reaches S3 Control, too.
+
+        It puts the account before the host of the endpoint, a name that does not resolve. So the cloud is the proxy for
+        all names but its own.
+        """
+        return {"HTTP_PROXY": f"http://127.0.0.1:{self._port(self._cloud)}", "NO_PROXY": "127.0.0.1"}
 
     def _install_plugin(self, environment: Mapping[str, str]) -> None:
         """Install the sandbox's own aws plugin into the sandbox's own PULUMI_HOME, where it shadows no other."""
         sdk = version("pulumi-aws")
         installed = Path(environment["PULUMI_HOME"]) / "plugins" / f"resource-aws-v{sdk}"
-        if os.environ.get("SANDBOX_PLUGIN") == "official":
-            return
         with self._alone():
             if not installed.is_dir():
                 command = ["pulumi", "plugin", "install", "resource", "aws", sdk, "--file", str(_LAUNCHER)]

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 from sandbox.server import announce, ready_file
+
+_PROXIED = re.compile(rb"http://[^/]+")
 
 
 def main() -> None:
@@ -76,14 +80,16 @@ def _app() -> Callable[..., Awaitable[None]]:
         destinations,
         events,
         firehose,
+        glue,
         keys,
         partitions,
         permissions,
+        protocols,
         simulation,
     )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events, partitions, simulation):
+    for part in (alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation):
         part.install()
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 
@@ -114,7 +120,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         path = scope.get("path", "")
         if not path.startswith("/_sandbox/"):
-            await partitions.translated(app, _over_tls(scope), receive, send)
+            await partitions.translated(app, _over_tls(_without_host(scope)), receive, send)
             return
         _, _, endpoint, *arguments = path.split("/")
         body = json.dumps(endpoints[endpoint](*arguments)).encode()
@@ -123,6 +129,18 @@ def _app() -> Callable[..., Awaitable[None]]:
         await send({"type": "http.response.body", "body": body})
 
     return extended
+
+
+def _without_host(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return a request whose path does not begin with a host, as that of a request to a proxy does.
+
+    S3 Control's host begins with the account, which is not a name that every machine can resolve.
+    """
+    whole = _PROXIED.match(scope.get("raw_path", b""))
+    if whole is None:
+        return scope
+    path = scope["raw_path"][whole.end() :]
+    return {**scope, "path": unquote(path.decode()), "raw_path": path}
 
 
 def _over_tls(scope: dict[str, Any]) -> dict[str, Any]:

@@ -63,8 +63,11 @@ def _is_topic(action: Any) -> bool:  # noqa: ANN401 - whatever a caller sent
 def _put(original: Callable[..., Response], params: Any, data: dict[str, Any], *form: bool) -> Response:  # noqa: ANN401
     response = original(params, data, *form)
     alarm = cloudwatch._alarms.get(data.get("AlarmName", ""))
-    if alarm is not None and "Metrics" in data:
-        alarm["Metrics"] = data["Metrics"]
+    if alarm is not None:
+        alarm["AlarmDescription"] = data.get("AlarmDescription")
+        if "Metrics" in data:
+            # Each query has its own period and statistic; the emulator's defaults would be those of the alarm.
+            alarm.update(Metrics=data["Metrics"], Period=None, Statistic=None)
     return response
 
 

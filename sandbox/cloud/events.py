@@ -31,6 +31,14 @@ def install() -> None:
     original = replace(logs, "_create_log_group", "data", create)
     replace(eventbridge, "_dispatch_to_lambda", "arn payload", _invoke)
 
+    async def request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:  # noqa: ANN401 - the emulator's own
+        data = json.loads(body or b"{}")
+        if "EventBusName" in data:  # a name or an ARN; the emulator knows names
+            body = json.dumps({**data, "EventBusName": data["EventBusName"].rpartition("/")[2]}).encode()
+        return await others(method, path, headers, body, query_params)
+
+    others = replace(eventbridge, "handle_request", "method path headers body query_params", request)
+
 
 def _invoke(arn: str, payload: str) -> None:
     """Invoke a function asynchronously: with up to two retries, and then a dead letter."""

@@ -143,7 +143,7 @@ _RESOURCES = {
         "ResourceARN": "{value}",
     },
     "sns": {"ResourceArn": "{value}"},
-    "events": {"Rule": "arn:aws:events:{region}:{account}:rule/{value}", "ResourceARN": "{value}"},
+    "events": {"ResourceARN": "{value}"},
     "sqs": {"QueueName": "arn:aws:sqs:{region}:{account}:{value}"},
 }
 
@@ -158,14 +158,17 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
     service, _, _, headers, body, query, region, account = request
     if _operation(headers, query) in _ON_EVERY_RESOURCE:
         return "*"
-    # The ARN of a rule on the default bus does not contain the bus (Service Authorization Reference, "EventBridge").
-    resource = str(original(*request)).replace(":rule/default/", ":rule/")
+    parameters = {**query, **_parsed(body)}
+    if service == "events" and (rule := parameters.get("Rule") or parameters.get("Name")):
+        # The ARN of a rule on the default bus does not contain it (Service Authorization Reference, "EventBridge").
+        bus = parameters.get("EventBusName", "default").rpartition("/")[2]
+        return f"arn:aws:events:{region}:{account}:rule/{rule if bus == 'default' else f'{bus}/{rule}'}"
+    resource = str(original(*request))
     if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
         # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
         return f"{resource}:{qualifier[0]}"
     if resource != "*" or service not in _RESOURCES:
         return resource
-    parameters = {**query, **_parsed(body)}
     for parameter, arn in _RESOURCES[service].items():
         for value in _listed(parameters.get(parameter, []))[:1]:
             return arn.format(region=region, account=account, value=value)

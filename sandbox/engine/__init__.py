@@ -5,15 +5,12 @@ Prebuilt binaries cannot be downloaded on every machine. Go modules can; the ``g
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
+
+from sandbox.go_modules import BuildError, built, go
 
 _HERE = Path(__file__).resolve().parent
 _BINARIES = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
@@ -41,51 +38,18 @@ def folder(console: Console) -> Path:
     """
     if all(shutil.which(binary) for binary in _BINARIES):
         return Path(str(shutil.which("pulumi"))).parent
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "central-log-archive"
-    built = cache / f"engine-{_fingerprint()}"
-    if not built.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with (cache / "engine.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time; the kernel releases it even if the build is killed
-            if not built.is_dir():
-                _build(built, console)
-    return built
 
-
-def _fingerprint() -> str:
-    """Return a hash of the pinned modules, which identifies the build."""
-    digest = hashlib.sha256()
-    for module in sorted(_TOOLS):
-        for file in ("go.mod", "go.sum"):
-            digest.update((_HERE / module / file).read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _build(built: Path, console: Console) -> None:
-    """Build into a temporary folder, and move it into place when it is complete."""
-    if shutil.which("go") is None:
-        raise EngineError(
-            "neither Pulumi nor Go, which could build it, is on PATH: install Pulumi "
-            "(https://www.pulumi.com/docs/install) or Go 1.26 (https://go.dev/dl), and run this command again"
-        )
-    with tempfile.TemporaryDirectory(dir=built.parent, prefix="build-") as temporary:
-        work = Path(temporary)
-        binaries = work / "bin"
-        binaries.mkdir()
+    def build(work: Path, binaries: Path) -> None:
         for number, (module, tool) in enumerate(_TOOLS.items(), start=1):
-            shutil.copytree(_HERE / module, work / module)
             with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}: minutes, only once"):
-                _go(work / module, "build", "-mod=readonly", "-buildvcs=false", "-o", f"{binaries}/", tool)
-        source = Path(_go(work / "language", "list", "-m", "-f", "{{.Dir}}", _SDK).strip())
+                go(work / module, "build", "-mod=readonly", "-buildvcs=false", "-o", f"{binaries}/", tool)
+        source = Path(go(work / "language", "list", "-m", "-f", "{{.Dir}}", _SDK).strip())
         shutil.copy(source / "python/cmd/pulumi-language-python-exec", binaries)
         for binary in _BINARIES:
             (binaries / binary).chmod(0o755)
-        binaries.rename(built)
 
-
-def _go(module: Path, *arguments: str) -> str:
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
-    done = subprocess.run(["go", *arguments], cwd=module, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EngineError(f"go {arguments[0]} failed for {module.name}:\n{done.stderr.strip()[-2000:]}")
-    return done.stdout
+    try:
+        return built("engine", [_HERE / module for module in _TOOLS], build)
+    except BuildError as error:
+        install = "install Pulumi (https://www.pulumi.com/docs/install)"
+        raise EngineError(f"Pulumi is not on PATH, and it cannot be built: {install}, or {error}") from error

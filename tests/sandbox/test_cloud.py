@@ -467,3 +467,13 @@ def test_the_cloud_lists_the_decision_on_every_call_of_a_role(cloud: Cloud) -> N
         "resource": "*",
         "allowed": False,
     } in cloud.ask("calls")
+
+
+def test_glue_returns_no_description_where_none_was_given(cloud: Cloud) -> None:
+    glue = cloud.client("glue", account=new_account())
+    glue.create_database(DatabaseInput={"Name": "without"})
+    glue.create_database(DatabaseInput={"Name": "with", "Description": "Logs"})
+    glue.create_table(DatabaseName="with", TableInput={"Name": "t"})
+    assert "Description" not in glue.get_database(Name="without")["Database"]
+    assert "Description" not in glue.get_table(DatabaseName="with", Name="t")["Table"]
+    assert [each.get("Description") for each in glue.get_databases()["DatabaseList"]] == [None, "Logs"]

@@ -82,6 +82,16 @@ def test_the_demo_archives_every_event_and_asks_athena(shown: list[dict[str, Any
     assert accounts == "3"
 
 
+def test_the_official_plugin_reaches_names_that_do_not_resolve_through_the_cloud(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_PLUGIN", "official")
+    run(home, "up")
+    exported = dict(shlex.split(line)[1].split("=", 1) for line in run(home, "env", "--engine").splitlines())
+    assert exported["HTTP_PROXY"] == exported["AWS_ENDPOINT_URL"]
+    assert exported["NO_PROXY"] == "127.0.0.1"
+
+
 @pytest.mark.usefixtures("shown")
 def test_status_tells_where_the_cloud_is_and_which_stacks_there_are(home: Path) -> None:
     status = json.loads(run(home, "status", "--json"))

@@ -15,7 +15,7 @@ def test_the_error_without_pulumi_and_go_says_how_to_install_either(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(engine.EngineError, match=r"install Pulumi \(https://.*\) or Go 1\.26 \(https://.*\)"):
+    with pytest.raises(engine.EngineError, match=r"install Pulumi \(https://.*\), or install Go 1\.26 \(https://.*\)"):
         engine.folder(Console())
     assert list((tmp_path / "central-log-archive").glob("engine-*")) == []
 
