@@ -2,9 +2,9 @@
 
 Implemented: Decompression, CloudWatchLogProcessing, MetadataExtraction and partitions, delimiters, compression, the
 error prefix, buffering by size, the permissions of the delivery role, retries, errors in the stream's own log group.
-Simplified: a buffer is written after SANDBOX_BUFFER_SECONDS (1 by default) instead of the stream's interval of minutes. A
-stream that is deleted first delivers what it has buffered, where AWS deletes that too (DeleteDeliveryStream): on AWS the
-program retains a replaced stream, and here, where nothing is retained, this stands for the time that the stream then has.
+Simplified: a buffer is written after SANDBOX_BUFFER_SECONDS (1 by default) instead of the stream's interval of minutes.
+A stream that is deleted first delivers what it has buffered, which AWS deletes with it (DeleteDeliveryStream): on AWS,
+the program retains a replaced stream, which then delivers its buffer; here, nothing is retained.
 """
 
 from __future__ import annotations
