@@ -62,7 +62,6 @@ def archived_events(stacks: Stacks, bucket: str) -> set[str]:
 DATED: dict[str, Any] = {}
 PARTITIONED = {"delivery": {"layout": "partitioned"}}
 TRANSFORMED = {"transform": "bundled"}
-ENCRYPTED = {"key": "create"}
 BACKED_UP = {"transform": {"code": "bundled", "backup": True}}
 
 
@@ -86,8 +85,6 @@ def config(settings: dict[str, Any]) -> dict[str, Any]:
         pytest.param(BACKED_UP, False, id="no transform to a transform with a backup"),
         pytest.param(TRANSFORMED, True, id="the backup ends"),
         pytest.param(DATED, True, id="the transform ends"),
-        pytest.param(ENCRYPTED, False, id="a key"),
-        pytest.param(DATED, False, id="the key ends"),
     ],
 )
 def test_no_event_is_lost_when_the_stream_changes(
