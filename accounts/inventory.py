@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from botocore.exceptions import ClientError
+
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AssumedRole
 from topology import roles
@@ -49,8 +51,8 @@ class Inventory:
             stack: name of the stack, for CloudTrail.
         """
         region = next(iter(application.regions))
-        access = AssumedRole(roles.role_arn(application, region), region, stack)
-        self._logs = {region: access.client("logs", region) for region in application.regions}
+        self._access = AssumedRole(roles.role_arn(application, region), region, stack)
+        self._logs = {region: self._access.client("logs", region) for region in application.regions}
 
     def log_groups(self, region: str) -> dict[str, str]:
         """Return log group → class, for all log groups of a region."""
@@ -70,6 +72,22 @@ class Inventory:
             )
             for each in found["subscriptionFilters"]
         ]
+
+    def bucket(self, region: str, stream_arn: str) -> str | None:
+        """Return the ARN of the bucket that a stream of the account writes to.
+
+        Returns:
+            None if the stream does not write to a bucket, does not exist, or may not be read.
+        """
+        name = stream_arn.rpartition("/")[2]
+        try:
+            described = self._access.client("firehose", region).describe_delivery_stream(DeliveryStreamName=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("AccessDeniedException", "ResourceNotFoundException"):
+                return None
+            raise
+        delivery = described["DeliveryStreamDescription"]["Destinations"][0].get("ExtendedS3DestinationDescription")
+        return str(delivery["BucketARN"]) if delivery else None
 
     def policies(self, region: str) -> list[Subscription]:
         """Return the account policies that subscribe log groups of a region; AWS allows one."""

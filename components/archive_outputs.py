@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class ArchiveOutputs:
         bucket: name of the bucket.
         stream: name of the stream.
         layout: layout of the objects.
+        transformed: whether a function transforms events before delivery.
         originals: whether the original records are kept too.
         destinations: region → ARN of the destination.
         topics: region → ARN of the topic that alarms notify; empty without alarms.
@@ -39,6 +40,7 @@ class ArchiveOutputs:
     bucket: str
     stream: str
     layout: str
+    transformed: bool
     originals: bool
     destinations: Mapping[str, str]
     topics: Mapping[str, str]
@@ -61,6 +63,8 @@ class ArchiveOutputs:
             bucket=outputs["bucket"],
             stream=outputs["stream"],
             layout=outputs["layout"],
+            # Before this output existed, only originals told of a transform.
+            transformed=outputs.get("transformed", outputs["originals"]),
             originals=outputs["originals"],
             destinations=outputs["destinations"],
             topics=outputs["topics"],
@@ -83,6 +87,7 @@ def export_archive(settings: Archive, archive: CentralLogArchive) -> None:
         "requiredBucketPolicy": archive.required_bucket_policy,
         "stream": archive.stream,
         "layout": settings.delivery.layout,
+        "transformed": settings.transform is not None,
         "originals": settings.keeps_originals,
         "destinations": archive.destinations,
         "topics": archive.topics,
@@ -134,9 +139,6 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
 def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     """Warn, in a preview, of a change that replaces the stream.
 
-    Dynamic partitioning can only be enabled at creation (Firehose Developer Guide, "Dynamic partitioning"), and the
-    backup of the original records cannot be disabled (API operation UpdateDestination).
-
     Args:
         archive: settings of the archive. The outputs of this stack contain the previous ones.
         retain: whether a replaced stream is retained.
@@ -146,11 +148,7 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     """
 
     def warn(before: ArchiveOutputs) -> None:
-        changes = []
-        if LAYOUTS[before.layout].is_partitioned != archive.delivery.is_partitioned:
-            changes.append(f"The layout changes from {before.layout} to {archive.delivery.layout}")
-        if before.originals and not archive.keeps_originals:
-            changes.append("The backup of the original records is disabled")
+        changes = list(_replacing_changes(before, archive))
         if changes and archive.stream_name == before.stream:
             raise pulumi.RunError(
                 f"{changes[0]}, which requires a new stream, but {archive.stream_name} exists; remove "
@@ -167,6 +165,11 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
                 f"{change}, which requires a new stream. Pulumi creates it, points every destination to it, and "
                 f"{old_stream}. Existing objects stay where they are."
             )
+        if changes and archive.own_log_groups:
+            pulumi.warn(
+                "The filters of the central account's own log groups are deleted and immediately recreated, since they "
+                "lead to the stream; events written in between are not archived."
+            )
 
     if not pulumi.runtime.is_dry_run():
         return  # an update writes the state while this would read it
@@ -174,6 +177,25 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     stack = _full_name(pulumi.get_stack())
     read = pulumi.runtime.invoke_output("pulumi:pulumi:readStackOutputs", {"name": stack})
     read.apply(lambda own: warn(before) if (before := ArchiveOutputs.of(stack, own["outputs"])) else None)
+
+
+def _replacing_changes(before: ArchiveOutputs, archive: Archive) -> Iterator[str]:
+    """Yield the changes that replace the stream.
+
+    Dynamic partitioning can only be enabled at creation (Firehose Developer Guide, "Dynamic partitioning"). The backup
+    of the original records cannot be disabled (API operation UpdateDestination). Without a transform, the stream
+    decompresses records, which AWS enables on an existing stream only while it has a function ("Enable decompression on
+    an existing stream").
+    """
+    if LAYOUTS[before.layout].is_partitioned != archive.delivery.is_partitioned:
+        yield f"The layout changes from {before.layout} to {archive.delivery.layout}"
+    if before.originals and not archive.keeps_originals:
+        yield "The backup of the original records is disabled"
+    if before.transformed and archive.transform is None:
+        yield (
+            "The transform is removed, and what has not passed it by the end of the update goes to "
+            "errors/processing-failed/"
+        )
 
 
 def _full_name(stack: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from components.subscription_filter import make_subscription_filter
 from topology import policies
@@ -52,15 +53,16 @@ def make_sender(
         ),
         opts=scope.child(),
     )
-    policy = aws.iam.RolePolicy(
+    policy = make_role_policy(
         f"{scope.name}-sender-policy",
-        role=role.name,
+        scope,
+        role=role,
         policy=pulumi.Output.all(stream=stream.arn, key=key_arn).apply(
             lambda arns: policies.sender_role_policy(
                 home_region=archive.region, stream_arn=arns["stream"], key_arn=arns["key"]
             )
         ),
-        opts=scope.child(depends_on=depends_on),
+        depends_on=depends_on,
     )
     return Sender(role, policy, stream)
 

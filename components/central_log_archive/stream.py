@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.central_log_archive.transform import ArchiveTransform
+from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
 from topology.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
@@ -22,6 +23,11 @@ ERROR_LOG_GROUP = "delivery-errors"
 _DECOMPRESSION = ("Decompression", {"CompressionFormat": "GZIP"})
 _DELIMITER = ("AppendDelimiterToRecord", {"Delimiter": "\\n"})  # two characters: the service reads the escape
 _COMPRESSION = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
+# The backup of a stream cannot be disabled (API operation UpdateDestination).
+_BACKUP_MODE = "extendedS3Configuration.s3BackupMode"
+# Without a transform, this is decompression. AWS enables it on an existing stream only while that has a function
+# (Firehose Developer Guide, "Enable decompression on an existing stream"). The query that follows it may change.
+_FIRST_PROCESSOR = "extendedS3Configuration.processingConfiguration.processors[0]"
 _ERROR_RETENTION_DAYS = 90
 
 # Half a MiB of gzipped records, so that they fit into a response of 6 MB when decompressed. Values that are AWS's
@@ -66,9 +72,10 @@ def make_stream(
         assume_role_policy=policies.delivery_role_trust(account=scope.account),
         opts=scope.child(),
     )
-    policy = aws.iam.RolePolicy(
+    policy = make_role_policy(
         f"{name}-delivery-policy",
-        role=role.name,
+        scope,
+        role=role,
         policy=pulumi.Output.all(
             bucket=bucket_arn,
             errors=error_stream.arn,
@@ -84,7 +91,6 @@ def make_stream(
                 function_arn=arns["function"],
             )
         ),
-        opts=scope.child(),
     )
     stream = aws.kinesis.FirehoseDeliveryStream(
         f"{name}-stream",
@@ -140,8 +146,10 @@ def make_stream(
         opts=scope.child(
             retain_on_delete=scope.retain,
             depends_on=[policy],
-            # The backup of a stream cannot be disabled (API operation UpdateDestination).
-            replace_on_changes=[] if backup else ["extendedS3Configuration.s3BackupMode"],
+            replace_on_changes=[
+                *([] if backup else [_BACKUP_MODE]),
+                *([] if transform else [_FIRST_PROCESSOR]),
+            ],
         ),
     )
     return stream, role

@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
 from topology.layouts import LAYOUTS
@@ -85,9 +86,10 @@ class ArchiveTransform:
         """Let a function created here resubmit records to the stream; return what has to exist before events arrive."""
         if self._logs is None:
             return []
-        policy = aws.iam.RolePolicy(
+        policy = make_role_policy(
             f"{self._scope.name}-transform-policy",
-            role=self._role.name,
+            self._scope,
+            role=self._role,
             policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn, key=self._key_arn).apply(
                 lambda arns: policies.transform_role_policy(
                     home_region=self._scope.region,
@@ -96,7 +98,6 @@ class ArchiveTransform:
                     key_arn=arns["key"],
                 )
             ),
-            opts=self._scope.child(),
         )
         return [policy]
 

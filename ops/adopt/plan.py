@@ -22,6 +22,7 @@ OWN_ROLE = "central-log-archive-sender"
 """Name of the sender role if that of the archive has a path: the program creates roles without one."""
 
 _COMPRESSIONS = {"GZIP": "gzip", "Snappy": "snappy"}
+_NOT_DECOMPRESSED = "does not decompress records"
 _QUALIFIED = 8  # parts of the ARN of a function's version or alias
 
 
@@ -60,9 +61,17 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
     """Return logical name → ID of the existing resources that the stack file names.
 
     IDs have the form that the provider documents for ``pulumi import``.
+
+    Raises:
+        OperatorError: the stack file names a stream that cannot be updated in place.
     """
     ids = {}
     if archive.stream_name == found.stream.name:
+        if why := _why_replaced(found.stream, transformed=archive.transform is not None):
+            raise OperatorError(
+                f"archive.streamName: the stream {found.stream.name} {why}, which requires a new stream; remove "
+                "archive.streamName, so that the new stream is auto-named"
+            )
         ids["archive-stream"] = found.stream.arn
     if found.role == role_arn(found.region, found.account, archive.sender_role_name):
         ids["archive-sender-role"] = archive.sender_role_name
@@ -85,7 +94,7 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         "destinationRegions": sorted(found.destinations),
         "senders": _present(accounts=sorted(accounts), organization=next(iter(senders.organizations), None)),
         "senderRoleName": _role_name(found),
-        **_present(streamName=stream.name if _is_adoptable(stream) else None),
+        **_present(streamName=None if _replacement(stream) else stream.name),
         "destinationNames": {region: found.destinations[region].name for region in sorted(found.destinations)},
         "existingBucket": stream.bucket,
         **_present(key=stream.key, ownLogGroups=_entries(found.own_filters)),
@@ -114,9 +123,29 @@ def _present(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a sta
     return {key: value for key, value in values.items() if value}
 
 
-def _is_adoptable(stream: Stream) -> bool:
-    """Whether the program can update the stream in place. It cannot disable a backup, and does not convert records."""
-    return not stream.converts and (not stream.backup or "Lambda" in stream.processors)
+def _why_replaced(stream: Stream, *, transformed: bool) -> str | None:
+    """Return why the program cannot update the stream in place; None: it can.
+
+    It does not convert records. AWS can neither disable a backup (API operation UpdateDestination) nor enable
+    decompression while the stream has no function (Firehose Developer Guide, "Enable decompression on an existing
+    stream").
+
+    Args:
+        stream: the stream.
+        transformed: whether the stack file has a transform.
+    """
+    if stream.converts:
+        return "converts records"
+    if stream.backup and not transformed:
+        return "has a backup without a transform"
+    if not transformed and "Decompression" not in stream.processors:
+        return _NOT_DECOMPRESSED
+    return None
+
+
+def _replacement(stream: Stream) -> str | None:
+    """Return why the stream is replaced if it keeps its function, or has none; None: it is adopted."""
+    return _why_replaced(stream, transformed="Lambda" in stream.processors)
 
 
 def _role_name(found: ExistingArchive) -> str:
@@ -167,9 +196,13 @@ def _changes(found: ExistingArchive) -> Iterator[str]:
     stream, senders = found.stream, found.senders
     layout = LAYOUTS[_layout(stream)]
     prefix = layout.prefix_of_transformed if "Lambda" in stream.processors else layout.prefix
-    if not _is_adoptable(stream):
-        why = "converts records" if stream.converts else "has a backup without a transform"
+    if why := _replacement(stream):
         yield f"a new stream replaces {stream.name}, which {why}; all destinations are pointed at it"
+    if why == _NOT_DECOMPRESSED:
+        yield (
+            f"to keep {stream.name} instead, let it decompress records first, in AWS's order, and run this command "
+            "again: add a function to it, enable decompression, remove the function"
+        )
     if prefix != stream.prefix:
         yield f"the prefix of new objects is {prefix} instead of {stream.prefix or 'YYYY/MM/DD/HH/'}"
     yield (
@@ -210,9 +243,14 @@ def _left(found: ExistingArchive) -> Iterator[str]:
         f"{policy}, which subscribes all log groups there; delete it before you use all: true"
         for policy in found.account_policies
     )
-    if not _is_adoptable(found.stream):
-        yield f"the stream {found.stream.name}: delete it once it has written what it buffers"
-    yield f"the role {found.stream.role}: it is no longer used"
+    if _replacement(found.stream):
+        yield (
+            f"the stream {found.stream.name}, and the role {found.stream.role} that it writes with: delete both once "
+            "python -m ops retire has deleted the old filters, and the stream has then written what it buffers, which "
+            f"takes {found.stream.buffer_seconds} seconds"
+        )
+    else:
+        yield f"the role {found.stream.role}: it is no longer used"
     if _role_name(found) == OWN_ROLE:
         yield f"the role {found.role}: it has a path, so the program creates another one"
     elif found.role_policies:

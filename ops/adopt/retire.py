@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from accounts.inventory import Inventory, Subscription, read_accounts
 from accounts.parallel import OnProgress
@@ -13,14 +14,16 @@ from topology import roles
 from topology.names import own_filter_names
 from topology.settings import Application, Settings
 
+_STREAM = ":deliverystream/"
+
 
 @dataclass(frozen=True)
 class Superseded:
-    """A filter whose events all reach the same destination through the program's own filter, too.
+    """A filter whose events all reach the same destination or bucket through the program's own filter, too.
 
     Attributes:
         name: name of the filter.
-        destination: ARN of the destination of both.
+        destination: ARN of the destination, or of the stream, that it leads to.
     """
 
     account: str
@@ -47,7 +50,7 @@ def superseded(settings: Settings, stack: str, on_progress: OnProgress) -> list[
 def _read(account: Application, inventory: Inventory) -> Iterator[Superseded]:
     for region in account.regions:
         for log_group in sorted(inventory.log_groups(region)):
-            for each in superseded_of(region, inventory.filters(region, log_group)):
+            for each in superseded_of(region, inventory.filters(region, log_group), partial(inventory.bucket, region)):
                 yield Superseded(account.account, region, log_group, each.name, each.destination)
 
 
@@ -59,13 +62,29 @@ def _accounts(settings: Settings) -> list[Application]:
     return [whole_account(archive.account, [archive.region], archive.deployer_role), *settings.applications]
 
 
-def superseded_of(region: str, filters: Iterable[Subscription]) -> Iterator[Subscription]:
-    """Yield the superseded filters of a log group."""
+def superseded_of(
+    region: str, filters: Iterable[Subscription], bucket_of: Callable[[str], str | None]
+) -> Iterator[Subscription]:
+    """Yield the superseded filters of a log group.
+
+    Args:
+        region: region of the log group.
+        filters: all filters of the log group.
+        bucket_of: returns the bucket that a stream writes to, given its ARN; None: it cannot be found out. Filters of
+            the central account lead to streams; after an adoption, those can be the old one and the new one.
+    """
+
+    def same(one: str, other: str) -> bool:
+        if one == other or not (_STREAM in one and _STREAM in other):
+            return one == other
+        bucket = bucket_of(one)
+        return bucket is not None and bucket == bucket_of(other)
+
     names, filters = own_filter_names(region), list(filters)
     own = [each for each in filters if each.name in names]
     for each in filters:
         if each.name not in names and any(
-            one.destination == each.destination and one.filter_pattern in ("", each.filter_pattern) for one in own
+            one.filter_pattern in ("", each.filter_pattern) and same(one.destination, each.destination) for one in own
         ):
             yield each
 

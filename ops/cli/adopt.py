@@ -61,13 +61,15 @@ def adopt(
     if archive is None:
         raise OperatorError(f"{file.name} has no archive section, so the stack cannot adopt an archive")
     bootstrap = {
-        "archive-account.yaml": archive.bootstrap_parameters,
+        # A stream that is not adopted is read until it has been retired.
+        "archive-account.yaml": {**archive.bootstrap_parameters, "StreamName": found.stream.name},
         "application-account.yaml": {"ArchiveAccount": account, **archive.bootstrap_parameters_of_senders},
     }
     for template, values in bootstrap.items():
         stderr.print(f"bootstrap/{template} needs {parameters(values)}")
+    ids = import_ids(found, archive)
     stderr.print(f"previewing {stack}")
-    adopted = write_import_file(imports, ROOT, stack, import_ids(found, archive))
+    adopted = write_import_file(imports, ROOT, stack, ids)
     if as_json:
         print_json(
             {

@@ -19,6 +19,9 @@ def retire(
 ) -> None:
     """Delete subscription filters that the program's own filters supersede, so that no event is archived twice.
 
+    If the archive was adopted with a new stream, the old one can be deleted afterwards, once it has written what it
+    buffers.
+
     Exit status: 0; 1 if the filters were kept; 2 if they could not be found out, or not all be deleted.
     """
     settings = read_settings(stack, config_file)

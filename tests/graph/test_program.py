@@ -45,6 +45,7 @@ def test_the_outputs_are_the_contract_with_application_stacks(archive: Graph) ->
         "originals": False,
         "stream": "archive-stream-1234567",
         "topics": {},
+        "transformed": False,
     }
 
 
@@ -434,12 +435,66 @@ def test_disabling_the_backup_replaces_the_stream_and_causes_a_warning(
     assert ("The backup of the original records is disabled" in caplog.text) is warned
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "warned"),
+    [
+        ({"transformed": True}, None, True),
+        ({"transformed": True, "originals": True}, None, True),
+        ({"transformed": True}, "bundled", False),
+        ({"transformed": False}, "bundled", False),
+        ({"transformed": False}, None, False),
+    ],
+)
+def test_removing_the_transform_replaces_the_stream_and_causes_a_warning(
+    archive: Graph, before: dict[str, bool], after: str | None, *, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {**config_of("archive")["archive"], **({"transform": after} if after else {})}
+    graph = record({"archive": config}, referenced={**archive.outputs, **before})
+    assert graph.outputs["transformed"] is (after is not None)
+    text = "The transform is removed, and what has not passed it by the end of the update goes to errors/"
+    assert (text in caplog.text) is warned
+
+
+@pytest.mark.parametrize("originals", [True, False])
+def test_outputs_from_before_the_program_wrote_whether_there_is_a_transform_tell_it_by_the_backup(
+    archive: Graph, *, originals: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = {key: value for key, value in archive.outputs.items() if key != "transformed"}
+    record({"archive": config_of("archive")["archive"]}, referenced={**older, "originals": originals})
+    assert ("The transform is removed" in caplog.text) is originals
+
+
+@pytest.mark.parametrize(("layout", "warned"), [("partitioned", True), ("dated", False)])
+def test_a_replaced_stream_causes_a_warning_of_the_gap_in_the_central_accounts_own_log_groups(
+    archive: Graph, layout: str, *, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {**config_of("archive")["archive"], "delivery": {"layout": layout}, "ownLogGroups": ["own"]}
+    record({"archive": config}, referenced=archive.outputs)
+    assert ("own log groups are deleted and immediately recreated" in caplog.text) is warned
+
+
+def test_a_changed_policy_of_a_role_replaces_the_old_one_which_is_auto_named() -> None:
+    graph = record({"archive": {**config_of("archive")["archive"], "transform": "bundled"}})
+    policies = {each.name: each for each in graph.of_type("RolePolicy")}
+    assert policies.keys() == {"archive-sender-policy", "archive-delivery-policy", "archive-transform-policy"}
+    for each in policies.values():
+        assert each.replace_on_changes == ["policy"]
+        assert not each.delete_before_replace
+        assert "name" not in each.inputs
+
+
 def test_names_of_adopted_resources_are_kept_and_others_are_auto_named() -> None:
     names = {"streamName": "waf-logs", "destinationNames": {"us-east-1": "waf"}}
     graph = record({"archive": {**config_of("archive")["archive"], **names}})
     assert graph.one("FirehoseDeliveryStream").inputs["name"] == "waf-logs"
     given = {each.name: each.inputs.get("name") for each in graph.of_type("LogDestination")}
     assert given == {"archive-destination-eu-west-1": None, "archive-destination-us-east-1": "waf"}
+
+
+def test_a_transform_cannot_be_removed_from_a_stream_with_a_name(archive: Graph) -> None:
+    config = {**config_of("archive")["archive"], "streamName": "waf-logs"}
+    with pytest.raises(pulumi.RunError, match=r"transform is removed.*waf-logs exists; remove archive\.streamName"):
+        record({"archive": config}, referenced={**archive.outputs, "transformed": True, "stream": "waf-logs"})
 
 
 def test_a_new_stream_with_the_name_of_the_old_one_is_rejected(archive: Graph) -> None:

@@ -316,6 +316,9 @@ def test_a_transform_gets_the_original_records_and_its_settings(config: dict[str
         assert "Lambda" not in processors
         assert not graph.of_type("Function")
         assert s3["s3BackupMode"] == "Disabled"
+        first = "extendedS3Configuration.processingConfiguration.processors[0]"
+        assert stream.replace_on_changes == ["extendedS3Configuration.s3BackupMode", first]
+        assert next(iter(processors)) == "Decompression"
         return
     parameters = {each["parameterName"]: each["parameterValue"] for each in processors["Lambda"]}
     assert list(processors) == ["Lambda"]

@@ -85,18 +85,23 @@ def arrived(stacks: Stacks) -> Counter[str]:
     s3 = stacks.client("s3", account=CENTRAL)
     listed = s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
     bodies = [gzip.decompress(s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()) for item in listed]
-    return Counter(number for body in bodies for number in re.findall(r"event-\d+", body.decode()))
+    return Counter(number for body in bodies for number in re.findall(r"event-\d+\.", body.decode()))
 
 
 @contextlib.contextmanager
 def events(stacks: Stacks) -> Iterator[Callable[[], int]]:
-    """Write an event every 50 ms; yield a function that returns how many there are."""
+    """Write an event every 50 ms, in turn into a log group of a sender and one of the central account.
+
+    Yields:
+        A function that returns how many there are.
+    """
     over, count = threading.Event(), 0
 
     def go_on() -> None:
         nonlocal count
         while not over.wait(0.05):
-            write(stacks, f"event-{count}")
+            own = {"account": CENTRAL, "group": OWN} if count % 2 else {}
+            write(stacks, f"event-{count}.", **own)
             count += 1
 
     writer = threading.Thread(target=go_on)
@@ -216,7 +221,11 @@ def test_an_existing_archive_is_adopted_without_interruption(checkout: Checkout)
         assert "the preview of company failed" in failed
         assert "ExistingBucket=company-waf-logs" in failed
         prepare([stack_file(checkout)], stacks.instance.environment())
+        deploy_bootstrap(checkout, existingBucket=BUCKET)
         adopted = json.loads(checkout.ops(*ADOPT, "--json"))
+        assert "a new stream replaces waf-logs, which does not decompress records" in adopted["changes"][0]
+        assert adopted["bootstrap"]["archive-account.yaml"]["StreamName"] == "waf-logs"
+        assert "archive-stream" not in adopted["adopted"]
         checkout.pulumi("import", "-s", "company", "--file", adopted["importFile"], *IMPORT_FLAGS)
 
         steps = json.loads(checkout.pulumi("preview", "-s", "company", "--json"))["steps"]
@@ -229,10 +238,13 @@ def test_an_existing_archive_is_adopted_without_interruption(checkout: Checkout)
         assert f"deleted {FILTERS} filters" in checkout.ops("retire", "-s", "company", "--yes")
         retired = count()
         assert eventually(lambda: count() > retired + 20)
+        stacks.client("firehose", account=CENTRAL).delete_delivery_stream(DeliveryStreamName="waf-logs")
+        gone = count()
+        assert eventually(lambda: count() > gone + 20)
     assert eventually(lambda: len(arrived(stacks)) == count()), f"{len(arrived(stacks))} of {count()}"
     times = arrived(stacks)
     assert set(times.values()) == {1, 2}  # twice while there were two filters
-    assert all(times[f"event-{number}"] == 1 for number in range(retired + 1, count()))
+    assert all(times[f"event-{number}."] == 1 for number in range(retired + 1, count()))
     checkout.pulumi("preview", "-s", "company", "--expect-no-changes")
     assert "nothing to import" in checkout.ops(*ADOPT, status=2)
     assert "deleted 0 filters" in checkout.ops("retire", "-s", "company")

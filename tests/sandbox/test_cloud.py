@@ -415,21 +415,53 @@ def test_objects_have_the_compression_of_the_stream(
     assert key.endswith(extension)
 
 
+def test_a_deleted_stream_first_delivers_what_it_has_buffered(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender = Sender(cloud, account)
+    sender.subscribe(archive.destination())
+    sender.write("buffered")
+    archive.client("firehose").delete_delivery_stream(DeliveryStreamName="archive")
+    assert archive.messages() == ["buffered"]
+
+
+def update_of(archive: Archive, **extra: Any) -> dict[str, Any]:  # noqa: ANN401 - of the configuration
+    """Return the parameters that update the archive's stream."""
+    archive.extra = extra
+    described = archive.client("firehose").describe_delivery_stream(DeliveryStreamName="archive")
+    stream = described["DeliveryStreamDescription"]
+    return {
+        "DeliveryStreamName": "archive",
+        "CurrentDeliveryStreamVersionId": stream["VersionId"],
+        "DestinationId": stream["Destinations"][0]["DestinationId"],
+        "ExtendedS3DestinationUpdate": archive.configuration(),
+    }
+
+
 def test_partitioning_can_only_be_enabled_at_creation_and_never_be_disabled(cloud: Cloud) -> None:
     for created, wanted in ((PARTITIONED, {}), ({}, PARTITIONED)):
         archive = Archive(cloud, [], extra=created)
-        firehose = archive.client("firehose")
-        archive.extra = wanted
-        (destination,) = firehose.describe_delivery_stream(DeliveryStreamName="archive")["DeliveryStreamDescription"][
-            "Destinations"
-        ]
-        update = {
-            "DeliveryStreamName": "archive",
-            "CurrentDeliveryStreamVersionId": "1",
-            "DestinationId": destination["DestinationId"],
-            "ExtendedS3DestinationUpdate": archive.configuration(),
-        }
-        assert "neither enabled nor disabled" in error_of(firehose.update_destination, **update)
+        update = archive.client("firehose").update_destination
+        assert "neither enabled nor disabled" in error_of(update, **update_of(archive, **wanted))
+
+
+def processing(*processors: dict[str, Any]) -> dict[str, Any]:
+    return {"ProcessingConfiguration": {"Enabled": bool(processors), "Processors": list(processors)}}
+
+
+def test_decompression_of_an_existing_stream_can_only_be_enabled_while_it_has_a_function(cloud: Cloud) -> None:
+    function = {"Type": "Lambda", "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": "arn:any"}]}
+    for created, wanted in (
+        (processing(), processing(DECOMPRESSION)),
+        (processing(), processing(DECOMPRESSION, function)),
+        (processing(function), processing(DECOMPRESSION)),
+    ):
+        archive = Archive(cloud, [], extra=created)
+        update = archive.client("firehose").update_destination
+        assert "Enable data transformation with Lambda first" in error_of(update, **update_of(archive, **wanted))
+    archive = Archive(cloud, [], extra=processing())
+    update = archive.client("firehose").update_destination
+    for step in (processing(function), processing(DECOMPRESSION, function), processing(DECOMPRESSION)):
+        update(**update_of(archive, **step))
 
 
 def test_a_record_without_a_partition_key_goes_to_the_error_prefix(cloud: Cloud) -> None:

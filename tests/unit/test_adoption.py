@@ -27,7 +27,7 @@ STREAM = Stream(
     compression="UNCOMPRESSED",
     buffer_mib=5,
     buffer_seconds=300,
-    processors={},
+    processors={"Decompression": {}},
     partitioned=False,
     backup=False,
     converts=False,
@@ -87,7 +87,7 @@ def test_the_stack_file_has_the_names_and_delivery_settings_of_the_archive() -> 
             "streamName": "waf-logs",
             "destinationNames": {"eu-west-1": "waf"},
             "existingBucket": "company-logs",
-            "delivery": {"bufferMiB": 5, "bufferSeconds": 300, "compression": "gzip", "layout": "dated"},
+            "delivery": {"bufferMiB": 5, "bufferSeconds": 300, "compression": "none", "layout": "dated"},
         },
         "applications": [{"account": SHOP, "regions": {"eu-west-1": {"logGroups": ["waf"]}}}],
     }
@@ -142,11 +142,11 @@ def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[
     assert archive_of(found)["streamName"] == "waf-logs"
 
 
-@pytest.mark.parametrize("processors", [{}, {"Lambda": {"LambdaArn": FUNCTION}}])
+@pytest.mark.parametrize("processors", [{"Decompression": {}}, {"Lambda": {"LambdaArn": FUNCTION}}])
 def test_a_partitioned_stream_stays_partitioned(processors: dict[str, Any]) -> None:
     found = with_stream(partitioned=True, processors=processors)
     assert archive_of(found)["delivery"]["layout"] == "partitioned"
-    by = "Lambda" if processors else "Query"
+    by = "Lambda" if "Lambda" in processors else "Query"
     assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan_adoption(found).changes)
 
 
@@ -155,11 +155,43 @@ def test_another_deployer_role_is_that_of_every_account() -> None:
     assert [each["deployerRole"] for each in (config["archive"], *config["applications"])] == ["deployer"] * 2
 
 
-@pytest.mark.parametrize("changed", [{"backup": True}, {"converts": True}])
-def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, bool]) -> None:
+NO_LONGER_USED = (
+    f"the stream waf-logs, and the role {STREAM.role} that it writes with: delete both once python -m ops retire has "
+    "deleted the old filters, and the stream has then written what it buffers, which takes 300 seconds"
+)
+
+
+@pytest.mark.parametrize("changed", [{"backup": True}, {"converts": True}, {"processors": {}}])
+def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, Any]) -> None:
     found = with_stream(**changed)
     assert "streamName" not in archive_of(found)
-    assert "the stream waf-logs: delete it once it has written what it buffers" in plan_adoption(found).left
+    assert NO_LONGER_USED in plan_adoption(found).left
+    assert "archive-stream" not in adopted(found)
+
+
+@pytest.mark.parametrize(
+    ("stream", "archive", "why"),
+    [
+        ({"processors": {}}, {}, "does not decompress records"),
+        ({"processors": {"Lambda": {"LambdaArn": FUNCTION}}}, {}, "does not decompress records"),
+        ({"backup": True}, {}, "has a backup without a transform"),
+        ({"converts": True}, {"transform": "bundled"}, "converts records"),
+        ({"processors": {}}, {"transform": "bundled"}, None),
+        ({"backup": True}, {"transform": {"code": "bundled", "backup": True}}, None),
+    ],
+)
+def test_a_stack_file_that_names_a_stream_which_cannot_be_updated_in_place_is_rejected(
+    stream: dict[str, Any], archive: dict[str, Any], why: str | None
+) -> None:
+    found = with_stream(**stream)
+    config = {key: value for key, value in archive_of(FOUND).items() if key != "transform"}
+    edited = load({"archive": json.dumps({**config, **archive})}, "test").archive
+    assert edited is not None
+    if why is None:
+        assert import_ids(found, edited)["archive-stream"] == STREAM.arn
+        return
+    with pytest.raises(OperatorError, match=f"the stream waf-logs {why}, which requires a new .*; remove archive.str"):
+        import_ids(found, edited)
 
 
 def test_a_role_with_a_path_is_replaced_by_one_with_another_name() -> None:
@@ -281,10 +313,20 @@ BY_ACCOUNT = (
 @pytest.mark.parametrize(
     ("stream", "changes"),
     [
-        ({}, [PREFIX, NEW_ROLE, DECOMPRESSED]),
-        ({"prefix": "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"}, [NEW_ROLE, DECOMPRESSED]),
-        ({"key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of the key"), DECOMPRESSED]),
-        ({"processors": {"Decompression": {}}}, [PREFIX, NEW_ROLE]),
+        ({}, [PREFIX, NEW_ROLE]),
+        ({"prefix": "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"}, [NEW_ROLE]),
+        ({"key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of the key")]),
+        (
+            {"processors": {}},
+            [
+                "a new stream replaces waf-logs, which does not decompress records; all destinations are pointed at it",
+                "to keep waf-logs instead, let it decompress records first, in AWS's order, and run this command again:"
+                " add a function to it, enable decompression, remove the function",
+                PREFIX,
+                NEW_ROLE,
+                DECOMPRESSED,
+            ],
+        ),
         ({"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "backup": True}, [PREFIX, NEW_ROLE]),
         (
             {"processors": {"Decompression": {}, "CloudWatchLogProcessing": {}}},
@@ -299,7 +341,7 @@ BY_ACCOUNT = (
             [BY_ACCOUNT, NEW_ROLE, "the function has to return the partition keys account, region"],
         ),
         (
-            {"converts": True, "backup": True},
+            {"converts": True, "backup": True, "processors": {}},
             [
                 "a new stream replaces waf-logs, which converts records; all destinations are pointed at it",
                 PREFIX,
@@ -308,7 +350,7 @@ BY_ACCOUNT = (
             ],
         ),
         (
-            {"backup": True},
+            {"backup": True, "processors": {}},
             [
                 "a new stream replaces waf-logs, which has a backup without a transform; all destinations are pointed "
                 "at it",
@@ -404,6 +446,8 @@ def test_the_stack_file_of_any_archive_is_valid(data: st.DataObject) -> None:
             st.sampled_from([SHOP, BANK]), st.dictionaries(st.sampled_from(regions), FILTERS)
         )),
     )  # fmt: skip
-    adoptable = not found.stream.converts and (not found.stream.backup or "Lambda" in found.stream.processors)
+    processors = found.stream.processors.keys()
+    in_place = "Lambda" in processors or ("Decompression" in processors and not found.stream.backup)
+    adoptable = in_place and not found.stream.converts
     assert adopted(found).keys() >= {f"archive-destination-{region}" for region in regions}
     assert ("archive-stream" in adopted(found)) is adoptable

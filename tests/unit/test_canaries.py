@@ -43,6 +43,7 @@ def archive(layout: str) -> ArchiveOutputs:
         bucket="logs",
         stream="archive-stream",
         layout=layout,
+        transformed=False,
         originals=False,
         destinations={},
         topics={},

@@ -44,6 +44,7 @@ ARCHIVE = ArchiveOutputs(
     bucket="logs",
     stream="archive-stream",
     layout="dated",
+    transformed=False,
     originals=False,
     destinations={REGION: DESTINATION},
     topics={},

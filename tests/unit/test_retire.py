@@ -42,7 +42,70 @@ AUTO = replace(OWN, name=f"central-log-archive.auto.{HOME}")
 def test_a_filter_is_superseded_once_the_programs_own_sends_all_its_events_to_the_same_destination(
     filters: list[Subscription], found: list[str]
 ) -> None:
-    assert [each.name for each in superseded_of(HOME, filters)] == found
+    assert [each.name for each in superseded_of(HOME, filters, lambda _: "any")] == found
+
+
+@pytest.mark.parametrize(
+    ("other", "pattern", "buckets", "found"),
+    [
+        ("old", "", {"old": "logs", "new": "logs"}, ["MyFilter"]),
+        ("new", "", {}, ["MyFilter"]),  # the same stream, whatever it writes to
+        ("old", "ERROR", {"old": "logs", "new": "logs"}, ["MyFilter"]),
+        ("old", "", {"old": "other", "new": "logs"}, []),
+        ("old", "", {"new": "logs"}, []),
+        ("old", "", {}, []),
+    ],
+)
+def test_a_filter_to_another_stream_is_superseded_if_both_streams_write_to_the_same_bucket(
+    other: str, pattern: str, buckets: dict[str, str], found: list[str]
+) -> None:
+    arn = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/"
+    filters = [replace(OWN, destination=f"{arn}new"), Subscription("MyFilter", f"{arn}{other}", filter_pattern=pattern)]
+    superseded = superseded_of(HOME, filters, lambda stream: buckets.get(stream.removeprefix(arn)))
+    assert [each.name for each in superseded] == found
+
+
+BUCKET = {
+    "RoleARN": f"arn:aws:iam::{CENTRAL}:role/delivery", "BucketARN": "arn:aws:s3:::logs", "BufferingHints": {},
+    "CompressionFormat": "GZIP", "EncryptionConfiguration": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        ({"ExtendedS3DestinationDescription": BUCKET}, 1),
+        ({}, 0),
+        (Refusal("AccessDeniedException"), 0),
+        (Refusal("ResourceNotFoundException"), 0),
+    ],
+)
+def test_the_buckets_of_two_streams_of_the_central_account_are_read(
+    accounts: Aws, answer: dict[str, Any] | Refusal, count: int
+) -> None:
+    arn = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/"
+    of_central = filters(a=[replace(OWN, destination=f"{arn}new"), replace(OWN, name="old", destination=f"{arn}old")])
+    accounts.answers[CENTRAL, HOME, "DescribeSubscriptionFilters"] = of_central
+    described = {
+        "DeliveryStreamName": "x", "DeliveryStreamARN": "arn", "DeliveryStreamStatus": "ACTIVE",
+        "DeliveryStreamType": "DirectPut", "VersionId": "1", "HasMoreDestinations": False,
+        "Destinations": [{"DestinationId": "1", **(answer if isinstance(answer, dict) else {})}],
+    }  # fmt: skip
+    accounts.answers[CENTRAL, HOME, "DescribeDeliveryStream"] = (
+        answer if isinstance(answer, Refusal) else {"DeliveryStreamDescription": described}
+    )
+    archive = settings(ownLogGroups=[{"name": "a"}])
+    found = superseded(archive, "archive", lambda *_: None)
+    assert len([each for each in found if each.account == CENTRAL]) == count
+
+
+def test_a_stream_that_cannot_be_described_for_another_reason_stops_the_command(accounts: Aws) -> None:
+    arn = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/"
+    of_central = filters(a=[replace(OWN, destination=f"{arn}new"), replace(OWN, name="old", destination=f"{arn}old")])
+    accounts.answers[CENTRAL, HOME, "DescribeSubscriptionFilters"] = of_central
+    accounts.answers[CENTRAL, HOME, "DescribeDeliveryStream"] = Refusal("LimitExceededException")
+    with pytest.raises(ClientError, match="LimitExceeded"):
+        superseded(settings(ownLogGroups=[{"name": "a"}]), "archive", lambda *_: None)
 
 
 def settings(**archive: object) -> Settings:

@@ -318,7 +318,8 @@ class Archive(Account):
     delivery: Delivery = Field(default=Delivery(), description="how events are delivered to the bucket")
     transform: Annotated[Transform, BeforeValidator(_coded)] | None = Field(
         default=None,
-        description="transform events before delivery: `code`, or an object with `code`; default: no transform",
+        description="transform events before delivery: `code`, or an object with `code`; removing it replaces the "
+        "stream; default: no transform",
     )
     alarms: Annotated[dict[Region, TopicArn], BeforeValidator(_topics)] | None = Field(
         default=None,
