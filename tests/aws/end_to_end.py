@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from accounts.session import AWS_ERRORS
-from tests.aws.environment import PREFIX, VariablesError, new_run, read
+from tests.aws.environment import VariablesError, new_run, read
 from tests.aws.leftovers import collisions, delete_versions, find, remove
 from tests.aws.progress import report, wait_for
 from tests.aws.topology import STACK_TAG, Source, Topology, delivery
@@ -65,7 +65,7 @@ def topology(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topology]:
     listed = "\n  ".join(f"{each.account}, {each.region}: {each.kind} {each.name}" for each in left)
     if left or failure:
         pytest.fail(
-            f"the run left the following; to remove it: make sweep-aws ARGS='--run {run} --remove'\n  {listed}\n{failure}",
+            f"left by the run; to remove it: make sweep-aws ARGS='--run {run} --remove'\n  {listed}\n{failure}",
             pytrace=False,
         )
 
