@@ -35,7 +35,7 @@ _REQUIRED = {
     "TESTER_ROLE": ("name of the role of tests/aws/tester.yaml in each account", r"[\w+=,.@-]{1,64}"),
 }
 _OPTIONAL = {
-    "RUN": ("last part of the run's name", "", r"([a-z0-9][a-z0-9-]{0,22}[a-z0-9])?"),
+    "RUN": ("last part of the run's name", "", r"([a-z0-9]|[a-z0-9][a-z0-9-]{0,22}[a-z0-9])?"),
     "BACKEND_URL": ("Pulumi backend for the run's stacks", "", r"(\w+://\S+)?"),
     "PATIENCE_SECONDS": ("seconds to wait at most for events or a state", "900", r"\d+"),
 }
@@ -137,10 +137,16 @@ def new_run(environment: Environment, now: datetime) -> str:
 def run_of(stack: str) -> str | None:
     """Return the run that a stack belongs to; None if it is not one of a run."""
     run = stack.removesuffix(APPLICATIONS_SUFFIX)
-    return run if _RUN.fullmatch(run) else None
+    try:
+        return run if _RUN.fullmatch(run) and _started(run) else None
+    except ValueError:  # no date
+        return None
 
 
 def age(run: str, now: datetime) -> timedelta:
     """Return how long ago a run started."""
-    started = datetime.strptime(run.removeprefix(PREFIX).split("-")[0], _TIME).replace(tzinfo=UTC)
-    return now - started
+    return now - _started(run)
+
+
+def _started(run: str) -> datetime:
+    return datetime.strptime(run.removeprefix(PREFIX).split("-")[0], _TIME).replace(tzinfo=UTC)
