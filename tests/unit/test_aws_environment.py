@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sandbox.server import ROOT
 from tests.aws.environment import APPLICATIONS_SUFFIX, VariablesError, age, new_run, read, run_of
 
 COMPLETE = {
@@ -67,3 +69,11 @@ def test_the_name_of_a_run_says_when_it_started(suffix: str) -> None:
 )
 def test_the_stacks_of_others_are_those_of_no_run(stack: str) -> None:
     assert run_of(stack) is None
+
+
+@pytest.mark.parametrize("page", ["docs/aws-tests.md", "docs/limits.md"])
+def test_every_test_on_aws_that_a_page_names_exists(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text(encoding="utf-8")))
+    tests = re.findall(r"^def (test_\w+)", (ROOT / "tests/aws/end_to_end.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    assert named <= set(tests)
