@@ -82,7 +82,8 @@ def test_every_account_and_region_delivers(topology: Topology) -> None:
     regions, and the trust policy of the sender role, without which nothing can be created or delivered.
     """
     topology.up()
-    topology.ops("verify", "--stack", topology.stacks[1])
+    patience = str(topology.environment.patience_seconds)
+    topology.ops("verify", "--stack", topology.stacks[1], "--timeout", patience)
     sources = [*topology.senders, topology.central]
     topology.expect([topology.write(source) for source in sources], "an event of each log group arrives")
 

@@ -5,7 +5,6 @@ The tests run in their order: the last one looks at what the others asked of the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -153,6 +152,12 @@ def resources(accounts: Accounts) -> list[str]:
     ]
 
 
+def has_canary(accounts: Accounts) -> bool:
+    """Whether the archive is in place, and the stack of the applications, which comes after it, has begun."""
+    logs = accounts.client("logs", account=A)
+    return bool(logs.describe_log_groups(logGroupNamePrefix=CANARY)["logGroups"])
+
+
 def test_a_run_passes_and_leaves_nothing(accounts: Accounts) -> None:
     before = resources(accounts)
     printed = accounts.tests()
@@ -183,22 +188,16 @@ def test_a_region_in_which_the_program_is_in_use_is_refused(accounts: Accounts) 
 
 
 def test_a_lost_event_fails_the_run(accounts: Accounts) -> None:
-    """Before any event is written, the sender role is replaced by one that may not write into the stream."""
+    """The sender role is denied the stream when everything is in place, before any event is written."""
     process = accounts.start(*PYTEST, "-k", "every_account", TEST_AWS_PATIENCE_SECONDS="3")
     role = f"{started(process)}-sender"
+    assert eventually(lambda: has_canary(accounts), seconds=120)
     iam = accounts.client("iam", account=CENTRAL)
-
-    def deny() -> bool:
-        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
-            iam.put_role_policy(RoleName=role, PolicyName="deny", PolicyDocument=json.dumps(DENY))
-            return True
-        return False
-
-    assert eventually(deny, seconds=60)
+    iam.put_role_policy(RoleName=role, PolicyName="deny", PolicyDocument=json.dumps(DENY))
     printed, _ = process.communicate()
+    accounts.sweep("--hours", "0", "--remove")
     assert process.returncode == 1, printed
     assert "lost at the role" in printed
-    accounts.sweep("--hours", "0", "--remove")
 
 
 def test_an_aborted_run_is_swept_and_nothing_else_is(accounts: Accounts) -> None:
@@ -207,10 +206,7 @@ def test_an_aborted_run_is_swept_and_nothing_else_is(accounts: Accounts) -> None
     before = resources(accounts)
     process = accounts.start(*PYTEST, "-k", "every_option")
     run = started(process)
-    logs = accounts.client("logs", account=A)
-    # Bucket, key, stream, roles, destinations: the stack of the applications comes after that of the archive.
-    there = {"logGroupNamePrefix": CANARY}
-    assert eventually(lambda: bool(logs.describe_log_groups(**there)["logGroups"]), seconds=120)
+    assert eventually(lambda: has_canary(accounts), seconds=120)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert "0 resources of aborted runs" in accounts.sweep()  # too young
