@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sandbox sandbox-down check unit test lock docs record
+.PHONY: help setup demo sandbox sandbox-down check unit test test-aws sweep-aws lock docs record
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,12 @@ unit: setup  ## run the unit tests: no engine, no cloud, seconds
 
 test: check  ## run all checks and tests, as CI does
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+test-aws: setup  ## run the tests on AWS, in the accounts that variables name (docs/aws-tests.md)
+	$(BIN)/pytest tests/aws/end_to_end.py --capture no --tb short $(ARGS)
+
+sweep-aws: setup  ## list what aborted tests on AWS left; ARGS=--remove removes it
+	$(BIN)/python -m tests.aws.sweep $(ARGS)
 
 lock: setup  ## compile both requirement files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml
