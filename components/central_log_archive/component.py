@@ -75,7 +75,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         key_arn: pulumi.Input[str] | None = archive.key
         if archive.key == CREATE:
             groups = [f"{name}-{group}-*" for group in (ERROR_LOG_GROUP, transform.LOG_GROUP)]
-            key_arn = make_key(home, bucket_arn=bucket_arn, log_groups=groups).arn
+            key_arn = make_key(home, deployer_role=archive.deployer_role, bucket_arn=bucket_arn, log_groups=groups).arn
         if created is not None:
             secure_bucket(home, created, archive.bucket, key_arn=key_arn)
         function = None

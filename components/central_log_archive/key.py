@@ -11,11 +11,14 @@ from components.scope import Scope
 from topology import policies
 
 
-def make_key(scope: Scope, *, bucket_arn: pulumi.Input[str], log_groups: Sequence[str]) -> aws.kms.Key:
+def make_key(
+    scope: Scope, *, deployer_role: str, bucket_arn: pulumi.Input[str], log_groups: Sequence[str]
+) -> aws.kms.Key:
     """Create the key of bucket, stream and log groups. If it is deleted, nothing that it encrypted can be read again.
 
     Args:
         scope: the home region.
+        deployer_role: name of the role that creates it, and everything that it encrypts.
         bucket_arn: ARN of the only bucket that it encrypts.
         log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
     """
@@ -26,6 +29,7 @@ def make_key(scope: Scope, *, bucket_arn: pulumi.Input[str], log_groups: Sequenc
             lambda arn: policies.key_policy(
                 home_region=scope.region,
                 account=scope.account,
+                deployer_role=deployer_role,
                 bucket_arn=arn,
                 log_groups=log_groups,
             )

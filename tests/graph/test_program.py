@@ -134,6 +134,13 @@ def test_the_key_is_protected_and_retained_like_the_bucket() -> None:
     assert (key.protect, key.retain_on_delete) == (False, False)
 
 
+def test_the_key_names_the_deployer_role_in_previews_with_another_role_too() -> None:
+    archive = {**config_of("archive")["archive"], "key": "create", "deployerRole": "mine"}
+    key, previewed = (record({"archive": archive, **more}).one("Key") for more in ({}, {"previewRole": "previewer"}))
+    assert key.inputs == previewed.inputs
+    assert "arn:aws:iam::111111111111:role/mine" in key.inputs["policy"]
+
+
 def test_a_log_group_created_here_is_retained_when_it_leaves_the_stack(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
     retained = {group.inputs["name"] for group in graph.of_type("LogGroup") if group.retain_on_delete}

@@ -579,7 +579,7 @@ def test_permissions_on_destinations_are_limited_to_their_names(
     assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 
-def test_the_preview_role_replaces_every_deployer_role() -> None:
+def test_previews_assume_the_preview_role_instead_of_every_deployer_role() -> None:
     given = {
         "archive": {**ARCHIVE, "deployerRole": "mine"},
         "defaults": {"deployerRole": "theirs"},
@@ -588,8 +588,10 @@ def test_the_preview_role_replaces_every_deployer_role() -> None:
     }
     settings = loaded(**given)
     assert settings.archive is not None
-    assert [settings.archive.deployer_role, *(each.deployer_role for each in settings.applications)] == ["123", "123"]
-    assert loaded(**{**given, "previewRole": ""}).applications[0].deployer_role == "theirs"
+    (shop,) = settings.applications
+    assert (settings.archive.assumed_role, shop.assumed_role) == ("123", "123")
+    assert (settings.archive.deployer_role, shop.deployer_role) == ("mine", "theirs")
+    assert loaded(**{**given, "previewRole": ""}).applications[0].assumed_role == "theirs"
 
 
 def test_stateful_resources_are_retained_unless_the_stack_disables_it() -> None:

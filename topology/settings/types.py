@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -162,6 +162,18 @@ class Account(Section):
         default=None, description="a short name for display and for resource names; default: the account ID"
     )
     deployer_role: DeployerRole = DEPLOYER_ROLE
+    _preview_role: str | None = PrivateAttr(default=None)
+
+    @property
+    def assumed_role(self) -> str:
+        """Name of the role that the program assumes: the deployer role, unless a preview assumes another one."""
+        return self._preview_role or self.deployer_role
+
+    def assuming(self, preview_role: str | None) -> Self:
+        """Return a copy in which a preview role, if there is one, is assumed instead of the deployer role."""
+        copy = self.model_copy()
+        copy._preview_role = preview_role
+        return copy
 
     @property
     def label(self) -> str:
