@@ -130,6 +130,12 @@ def recorded(
     return denied
 
 
+S3_ACTIONS = {
+    "abac": {"GET": "GetBucketAbac"},
+    "metadataTable": {"GET": "GetBucketMetadataTableConfiguration"},
+}
+"""Parameter of a request to S3 → method → action, where the emulator knows none."""
+
 # The resource of a call, if the emulator would use ``*``: service → parameter → ARN.
 _RESOURCES = {
     "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},

@@ -85,6 +85,26 @@ def test_events_arrive_in_an_existing_bucket_whose_settings_are_not_changed(stac
     assert left_behind(stacks) == []
 
 
+def test_an_existing_bucket_that_cannot_be_read_is_a_warning_and_one_that_does_not_exist_an_error(
+    stacks: Stacks,
+) -> None:
+    s3, iam = (stacks.client(service, account="111111111111") for service in ("s3", "iam"))
+    s3.create_bucket(Bucket="unread", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "unread"}}
+    unread = stacks.pulumi("preview", "-s", "archive", config=config)  # the template still names another bucket
+    assert "its encryption, public access and versioning could not be read: " in unread
+    assert "its policy could not be read: " in unread
+    assert "AccessDenied" in unread
+    assert "Deploy bootstrap/archive-account.yaml again with ExistingBucket=unread" in unread
+    s3.delete_bucket(Bucket="unread")
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "cloudformation:GetResource"], "Resource": "*"}
+    reader = {"RoleName": "central-log-archive-deployer", "PolicyName": "read"}
+    iam.put_role_policy(**reader, PolicyDocument=json.dumps({"Statement": [allowed]}))
+    absent = stacks.pulumi("preview", "-s", "archive", config=config, ok=False)
+    iam.delete_role_policy(**reader)
+    assert "archive.existingBucket: there is no bucket unread; create it, or fix the name" in absent
+
+
 def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="666666666666")
     s3.create_bucket(Bucket="of-others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
