@@ -4,6 +4,7 @@ import os
 
 import pulumi
 
+from accounts.keys import check_given_keys
 from accounts.log_groups import plan_accounts
 from accounts.session import is_loopback
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
@@ -23,11 +24,11 @@ try:
         message = f"previewRole: {stack.preview_role} is for previews only; remove it, or preview"
         raise pulumi.RunError(message)
     plans = plan_accounts(stack.applications, name, check_existing_filters=is_preview)
+    key_warnings = check_given_keys(stack.archive, name) if stack.archive is not None else []
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
-for plan in plans.values():
-    for warning in plan.warnings:
-        pulumi.warn(warning)
+for warning in [*key_warnings, *(warning for plan in plans.values() for warning in plan.warnings)]:
+    pulumi.warn(warning)
 # On the sandbox everything disappears with the cloud: nothing there is worth keeping.
 retain = stack.retain and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
 providers = Providers(name)

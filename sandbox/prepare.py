@@ -19,7 +19,7 @@ from topology import stacks
 from topology.layouts import LAYOUTS
 from topology.patterns import entries_of
 from topology.regions import PARTITIONS
-from topology.settings import CREATE, Application, Archive, RegionLogGroups, Settings
+from topology.settings import Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
@@ -160,8 +160,8 @@ class _Cloud:
             self._bucket(archive.existing_bucket.name, archive.bucket_owner, archive)
         if archive.bucket.access_logs is not None:
             self._bucket(archive.bucket.access_logs.bucket, archive.account, archive)
-        if archive.key not in (None, CREATE):
-            self._key(str(archive.key), archive)
+        for key in archive.key.given:
+            self._key(key, archive)
         for arn in (archive.alarms or {}).values():
             _, _, _, region, account, name = arn.split(":")
             self._client("sns", account, region).create_topic(Name=name)

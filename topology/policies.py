@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from topology.regions import PARTITIONS
+from topology.regions import PARTITIONS, role_arn
 
 
 def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
@@ -30,58 +30,100 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
     return _document(*statements)
 
 
-def key_policy(*, home_region: str, account: str, bucket_arn: str, log_groups: Iterable[str]) -> str:
+def key_policy(
+    *, home_region: str, account: str, deployer_role: str, bucket_arn: str, log_groups: Iterable[str]
+) -> str:
     """Let the archive's account administer its key, and use it through S3, Firehose and CloudWatch Logs only.
 
-    Which roles of the account may do so is up to their own policies. S3 passes the ARN of the bucket, or of an object,
-    as encryption context (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
-    Firehose creates a grant for itself when a stream is encrypted (API operation StartDeliveryStreamEncryption).
-    CloudWatch Logs passes the log group's ARN, and has a regional principal here (CloudWatch Logs User Guide, "Encrypt
-    log data in CloudWatch Logs using AWS KMS").
+    The deployer role is named, so that it may do what follows the creation of the key immediately. A permission by a
+    tag of the key would take up to five minutes to count (AWS KMS Developer Guide, "ABAC for AWS KMS").
 
     Args:
         home_region: region of the key.
         account: ID of the archive's account.
+        deployer_role: name of the deployer role.
         bucket_arn: ARN of the bucket.
         log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
+    """
+    allow = {"Effect": "Allow", "Resource": "*"}
+    root = {"AWS": f"arn:{PARTITIONS[home_region]}:iam::{account}:root"}
+    deployer = {"AWS": role_arn(home_region, account, deployer_role)}
+    uses = key_uses(
+        home_region=home_region,
+        account=account,
+        deployer_role=deployer_role,
+        bucket_arn=bucket_arn,
+        log_groups=log_groups,
+    )
+    return _document(
+        {"Sid": "Administer", **allow, "Principal": root, "Action": _ADMINISTER},
+        {"Sid": "Deploy", **allow, "Principal": deployer, "Action": _DEPLOY},
+        *(statement for statements in uses.values() for statement in statements),
+    )
+
+
+def key_uses(
+    *, home_region: str, account: str, deployer_role: str, bucket_arn: str, log_groups: Iterable[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what a key encrypts (objects, stream, logGroups) → statements that its policy needs for that.
+
+    Which roles of the account may use it is up to their own policies. S3 passes the ARN of the bucket, or of an object,
+    as encryption context (Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
+    Firehose creates a grant for itself when a stream is encrypted, on behalf of the deployer role (API operation
+    StartDeliveryStreamEncryption). CloudWatch Logs passes the log group's ARN, and has a regional principal here
+    (CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS").
+
+    Args:
+        home_region: region of the key.
+        account: ID of the archive's account.
+        deployer_role: name of the deployer role.
+        bucket_arn: ARN of the bucket.
+        log_groups: names of the log groups; ``*`` stands for the suffix of an auto-named one.
     """
     partition = PARTITIONS[home_region]
     root = {"AWS": f"arn:{partition}:iam::{account}:root"}
     groups = [f"arn:{partition}:logs:{home_region}:{account}:log-group:{name}" for name in log_groups]
-    return _document(
-        {"Sid": "Administer", "Effect": "Allow", "Principal": root, "Action": _ADMINISTER, "Resource": "*"},
-        {
-            "Sid": "EncryptObjects",
-            "Effect": "Allow",
-            "Principal": root,
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-            "Resource": "*",
-            "Condition": _through_s3(home_region, bucket_arn),
-        },
-        {
-            "Sid": "EncryptTheStream",
-            "Effect": "Allow",
-            "Principal": root,
-            "Action": "kms:CreateGrant",
-            "Resource": "*",
-            "Condition": {
-                "StringEquals": {"kms:ViaService": regional_host("firehose", home_region)},
-                "Bool": {"kms:GrantIsForAWSResource": "true"},
+    return {
+        "objects": [{**_encrypt_objects(home_region, bucket_arn, "*"), "Principal": root}],
+        "stream": [
+            {
+                "Sid": "EncryptTheStream",
+                "Effect": "Allow",
+                "Principal": {"AWS": role_arn(home_region, account, deployer_role)},
+                "Action": "kms:CreateGrant",
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"kms:ViaService": regional_host("firehose", home_region)},
+                    "Bool": {"kms:GrantIsForAWSResource": "true"},
+                },
             },
-        },
-        {**_put_records_with_key(home_region, "*"), "Principal": root},
-        {
-            "Sid": "EncryptLogGroups",
-            "Effect": "Allow",
-            "Principal": {"Service": regional_host("logs", home_region)},
-            "Action": [
-                "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
-                "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
-            ],
-            "Resource": "*",
-            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-        },
-    )  # fmt: skip
+            {**_put_records_with_key(home_region, "*"), "Principal": root},
+        ],
+        "logGroups": [
+            {
+                "Sid": "EncryptLogGroups",
+                "Effect": "Allow",
+                "Principal": {"Service": regional_host("logs", home_region)},
+                "Action": [
+                    "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey",
+                    "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+                ],
+                "Resource": "*",
+                "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            },
+        ],
+    }  # fmt: skip
+
+
+def _encrypt_objects(home_region: str, bucket_arn: str, key_arn: str) -> dict[str, Any]:
+    """Let a role encrypt the objects of a bucket with a key, in multipart uploads too, which decrypt."""
+    return {
+        "Sid": "EncryptObjects",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": key_arn,
+        "Condition": _through_s3(home_region, bucket_arn),
+    }
 
 
 def _put_records_with_key(home_region: str, key_arn: str) -> dict[str, Any]:
@@ -104,6 +146,12 @@ _ADMINISTER = [
     "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants", "kms:ListKeyPolicies",
     "kms:ListKeyRotations", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription",
+]  # fmt: skip
+
+# What the provider calls to create, read, update, tag and delete a key.
+_DEPLOY = [
+    "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
+    "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription",
 ]  # fmt: skip
 
 
@@ -175,15 +223,7 @@ def delivery_role_policy(
         },
     ]
     if key_arn is not None:
-        statements.append(
-            {
-                "Sid": "EncryptObjects",
-                "Effect": "Allow",
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": key_arn,
-                "Condition": _through_s3(home_region, bucket_arn),
-            }
-        )
+        statements.append(_encrypt_objects(home_region, bucket_arn, key_arn))
     if function_arn is not None:
         statements.append(
             {

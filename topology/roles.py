@@ -1,4 +1,4 @@
-"""How the deployer role of an account is assumed, by Pulumi's provider and by code that calls AWS directly."""
+"""How the role of an account is assumed, by Pulumi's provider and by code that calls AWS directly."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from topology.settings import Application, Archive
 
 
 def role_arn(account: Archive | Application, region: str) -> str:
-    """Return the ARN of an account's deployer role, in the partition of ``region``."""
-    return regions.role_arn(region, account.account, account.deployer_role)
+    """Return the ARN of the role to assume in an account, in the partition of ``region``."""
+    return regions.role_arn(region, account.account, account.assumed_role)
 
 
 def session_name(stack: str) -> str:

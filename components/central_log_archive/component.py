@@ -12,13 +12,13 @@ from components.central_log_archive import transform
 from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
 from components.central_log_archive.existing_bucket import report_existing_bucket
-from components.central_log_archive.key import make_key
+from components.central_log_archive.key import archive_keys
 from components.central_log_archive.monitoring import make_topics, monitor_archive
 from components.central_log_archive.stream import ERROR_LOG_GROUP, make_stream
 from components.scope import Scope
 from topology import policies
 from topology.regions import PARTITIONS
-from topology.settings import CREATE, Archive
+from topology.settings import Archive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +72,16 @@ class CentralLogArchive(pulumi.ComponentResource):
             self.bucket = pulumi.Output.from_input(archive.existing_bucket.name)
             bucket_arn = self.bucket.apply(lambda bucket: f"arn:{PARTITIONS[archive.region]}:s3:::{bucket}")
             report_existing_bucket(home, archive)
-        key_arn: pulumi.Input[str] | None = archive.key
-        if archive.key == CREATE:
-            groups = [f"{name}-{group}-*" for group in (ERROR_LOG_GROUP, transform.LOG_GROUP)]
-            key_arn = make_key(home, bucket_arn=bucket_arn, log_groups=groups).arn
+        groups = [f"{name}-{group}-*" for group in (ERROR_LOG_GROUP, transform.LOG_GROUP)]
+        keys = archive_keys(home, archive, bucket_arn=bucket_arn, log_groups=groups)
         if created is not None:
-            secure_bucket(home, created, archive.bucket, key_arn=key_arn)
+            secure_bucket(home, created, archive.bucket, key_arn=keys.objects)
         function = None
         if archive.transform is not None:
-            function = transform.ArchiveTransform(home, archive.transform, archive.delivery, key_arn=key_arn)
-        stream, delivery_role = make_stream(home, archive, bucket_arn=bucket_arn, key_arn=key_arn, transform=function)
+            function = transform.ArchiveTransform(home, archive.transform, archive.delivery, keys=keys)
+        stream, delivery_role = make_stream(home, archive, bucket_arn=bucket_arn, keys=keys, transform=function)
         sender = make_sender(
-            home, archive, stream, key_arn=key_arn, depends_on=function.allow(stream) if function else []
+            home, archive, stream, key_arn=keys.stream, depends_on=function.allow(stream) if function else []
         )
         for group in archive.own_log_groups:
             subscribe_own_log_group(home, group, sender)

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.scope import Scope
+from topology.given_keys import customer_managed
 from topology.policies import requires_tls
 from topology.settings import Archive
 
 
 def report_existing_bucket(scope: Scope, archive: Archive) -> None:
-    """Warn of what the archive's existing bucket lacks, or of what its owner has to do.
+    """Warn of what the archive's existing bucket lacks, of what cannot be read, or of what its owner has to do.
 
     Args:
         scope: the home region.
@@ -25,51 +25,85 @@ def report_existing_bucket(scope: Scope, archive: Archive) -> None:
     if bucket is None:
         return
     if archive.bucket_owner == archive.account:
-        _report_settings(bucket.name, pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region]))
+        opts = pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region])
+        pulumi.Output.all(_report(bucket.name, archive.key.objects, opts))
     else:
         pulumi.warn(
             f"The bucket {bucket.name} belongs to account {archive.bucket_owner}, so none of its settings are read: "
             "encryption, versioning, public access and TLS are up to its owner. Its bucket policy has to allow what "
-            "the output requiredBucketPolicy contains."
+            "the output requiredBucketPolicy contains. If it encrypts with a KMS key by default, set "
+            "archive.key.objects to that key."
         )
 
 
-def findings(properties: Mapping[str, Any], policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def settings_findings(properties: Mapping[str, Any], key: str | None) -> Iterator[tuple[str, str]]:
     """Yield what a bucket lacks compared with a bucket created here, and how to fix it.
 
     Args:
         properties: the bucket's properties in CloudFormation (resource type AWS::S3::Bucket).
-        policy: its policy document; empty if it has none.
+        key: the KMS key that the archive specifies for its objects, if any.
     """
-    if not properties.get("BucketEncryption"):
+    encryption = properties.get("BucketEncryption")
+    if not encryption:
         yield "has no default encryption", "set SSE-S3, or SSE-KMS with a bucket key"
+    elif key is None and (default := customer_managed(_default_key(encryption))):
+        yield (
+            f"encrypts with the KMS key {default} by default, which the delivery role may not use",
+            "set archive.key to an object with the ARN of this key in objects, or no event is delivered",
+        )
     block = properties.get("PublicAccessBlockConfiguration", {})
     flags = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     if not all(block.get(flag) for flag in flags):
         yield "does not block public access", "turn on all four settings of Block Public Access"
     if properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
         yield "has no versioning", "enable it, or overwritten objects are lost"
+
+
+def policy_findings(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the same for a bucket's policy document; empty if it has none."""
     if not requires_tls(policy):
         yield "accepts requests without TLS", "deny s3:* to everyone if aws:SecureTransport is false"
 
 
-def _report_settings(bucket: str, opts: pulumi.InvokeOptions) -> None:
+def _default_key(encryption: Mapping[str, Any]) -> str | None:
+    """Return ID, ARN or alias of a bucket's default KMS key; None: another encryption, or the key that AWS manages."""
+    rules = encryption["ServerSideEncryptionConfiguration"]
+    return next((rule.get("ServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules), None)
+
+
+async def _report(bucket: str, key: str | None, opts: pulumi.InvokeOptions) -> None:
+    found: list[tuple[str, str]] = []
     # The only function that returns all settings of a bucket: the provider has none for some of them.
-    settings = aws.cloudcontrol.get_resource_output(type_name="AWS::S3::Bucket", identifier=bucket, opts=opts)
-
-    def warn(properties: str, policy: str | None) -> None:
-        for finding, remedy in findings(json.loads(properties), json.loads(policy or "{}")):
-            pulumi.warn(f"The bucket {bucket} {finding}, and its settings are not changed: {remedy}.")
-
-    pulumi.Output.all(settings.properties, _policy(bucket, opts)).apply(lambda read: warn(*read))
-
-
-async def _policy(bucket: str, opts: pulumi.InvokeOptions) -> str | None:
-    """Return the policy of a bucket, or None if it has none, which is an error of the provider's function."""
+    arguments = {"typeName": "AWS::S3::Bucket", "identifier": bucket}
     try:
-        found = await pulumi.runtime.invoke_async("aws:s3/getBucketPolicy:getBucketPolicy", {"bucket": bucket}, opts)
-    except Exception as error:
-        if "NoSuchBucketPolicy" not in str(error):
-            raise
-        return None
-    return str(found["policy"])
+        read = await pulumi.runtime.invoke_async("aws:cloudcontrol/getResource:getResource", arguments, opts)
+    except Exception as error:  # noqa: BLE001 - the SDK raises no other type
+        _check_existence(bucket, error)
+        _warn_of_unread(bucket, "encryption, public access and versioning", error)
+    else:
+        found += settings_findings(json.loads(read["properties"]), key)
+    try:
+        read = await pulumi.runtime.invoke_async("aws:s3/getBucketPolicy:getBucketPolicy", {"bucket": bucket}, opts)
+    except Exception as error:  # noqa: BLE001 - as above
+        if "NoSuchBucketPolicy" in str(error):
+            found += policy_findings({})
+        else:
+            _check_existence(bucket, error)
+            _warn_of_unread(bucket, "policy", error)
+    else:
+        found += policy_findings(json.loads(read["policy"]))
+    for finding, remedy in found:
+        pulumi.warn(f"The bucket {bucket} {finding}, and its settings are not changed: {remedy}.")
+
+
+def _check_existence(bucket: str, error: Exception) -> None:
+    if any(code in str(error) for code in ("ResourceNotFoundException", "NoSuchBucket")):
+        message = f"archive.existingBucket: there is no bucket {bucket}; create it, or fix the name: {error}"
+        raise pulumi.RunError(message) from None
+
+
+def _warn_of_unread(bucket: str, what: str, error: Exception) -> None:
+    pulumi.warn(
+        f"The bucket {bucket} was not checked: its {what} could not be read: {error}. Deploy "
+        f"bootstrap/archive-account.yaml again with ExistingBucket={bucket}; the update does not depend on it."
+    )

@@ -70,7 +70,7 @@ def monitor_archive(
         buffer_seconds=archive.delivery.buffer_seconds,
         transformed=transform is not None,
         partitioned=archive.delivery.is_partitioned,
-        has_key=archive.key is not None,
+        has_key=archive.key.stream is not None,
         backup=archive.keeps_originals,
     )
     dimensions: dict[str, Mapping[str, pulumi.Input[str]]] = {"AWS/Firehose": {"DeliveryStreamName": stream.name}}

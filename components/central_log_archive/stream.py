@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from components.central_log_archive.key import KeyArns
 from components.central_log_archive.transform import ArchiveTransform
 from components.role_policy import make_role_policy
 from components.scope import Scope
@@ -41,7 +42,7 @@ def make_stream(
     archive: Archive,
     *,
     bucket_arn: pulumi.Input[str],
-    key_arn: pulumi.Input[str] | None,
+    keys: KeyArns,
     transform: ArchiveTransform | None,
 ) -> tuple[aws.kinesis.FirehoseDeliveryStream, aws.iam.Role]:
     """Create the stream, and the role with which it writes to the bucket.
@@ -53,7 +54,7 @@ def make_stream(
         scope: the home region.
         archive: settings of the archive.
         bucket_arn: ARN of the bucket.
-        key_arn: ARN of the KMS key of stream, objects and error log; None: keys that AWS owns or manages.
+        keys: ARNs of the KMS keys of stream, objects and error log.
         transform: the function that transforms events, if any.
     """
     name, delivery = scope.name, archive.delivery
@@ -61,7 +62,10 @@ def make_stream(
     backup = archive.keeps_originals
     # Firehose logs errors only if the log group and log stream exist.
     error_group = aws.cloudwatch.LogGroup(
-        f"{name}-{ERROR_LOG_GROUP}", retention_in_days=_ERROR_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
+        f"{name}-{ERROR_LOG_GROUP}",
+        retention_in_days=_ERROR_RETENTION_DAYS,
+        kms_key_id=keys.log_groups,
+        opts=scope.child(),
     )
     error_stream = aws.cloudwatch.LogStream(
         f"{name}-{ERROR_LOG_GROUP}-s3", name="S3Delivery", log_group_name=error_group.name, opts=scope.child()
@@ -79,7 +83,7 @@ def make_stream(
         policy=pulumi.Output.all(
             bucket=bucket_arn,
             errors=error_stream.arn,
-            key=key_arn,
+            key=keys.objects,
             function=transform and transform.function_arn,
         ).apply(
             lambda arns: policies.delivery_role_policy(
@@ -104,7 +108,7 @@ def make_stream(
             buffering_size=delivery.buffer_mib,
             buffering_interval=delivery.buffer_seconds,
             compression_format=_COMPRESSION[delivery.compression],
-            kms_key_arn=key_arn,
+            kms_key_arn=keys.objects,
             dynamic_partitioning_configuration=(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationDynamicPartitioningConfigurationArgs(
                     enabled=True
@@ -127,7 +131,7 @@ def make_stream(
                     error_output_prefix=ERROR_PREFIX,
                     buffering_size=delivery.buffer_mib,
                     buffering_interval=delivery.buffer_seconds,
-                    kms_key_arn=key_arn,
+                    kms_key_arn=keys.objects,
                 )
                 if backup
                 else None
@@ -140,8 +144,8 @@ def make_stream(
         ),
         server_side_encryption=aws.kinesis.FirehoseDeliveryStreamServerSideEncryptionArgs(
             enabled=True,
-            key_type="AWS_OWNED_CMK" if key_arn is None else "CUSTOMER_MANAGED_CMK",
-            key_arn=key_arn,
+            key_type="AWS_OWNED_CMK" if keys.stream is None else "CUSTOMER_MANAGED_CMK",
+            key_arn=keys.stream,
         ),
         opts=scope.child(
             retain_on_delete=scope.retain,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from components.central_log_archive.key import KeyArns
 from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
@@ -35,24 +36,25 @@ class ArchiveTransform:
     function_arn: pulumi.Input[str]
     function_name: pulumi.Input[str]
 
-    def __init__(
-        self, scope: Scope, settings: Transform, delivery: Delivery, *, key_arn: pulumi.Input[str] | None
-    ) -> None:
+    def __init__(self, scope: Scope, settings: Transform, delivery: Delivery, *, keys: KeyArns) -> None:
         """Create the function, unless it exists.
 
         Args:
             scope: the home region.
             settings: settings of the transform.
             delivery: how events are delivered: the function returns the partition keys of the layout.
-            key_arn: ARN of the KMS key of the log group and of the stream; None: keys that AWS owns.
+            keys: ARNs of the KMS keys of the log group and of the stream.
         """
-        self.settings, self._scope, self._key_arn = settings, scope, key_arn
+        self.settings, self._scope, self._keys = settings, scope, keys
         if settings.is_arn:
             self._logs = None
             self.function_arn, self.function_name = settings.code, settings.function_name
             return
         self._logs = aws.cloudwatch.LogGroup(
-            f"{scope.name}-{LOG_GROUP}", retention_in_days=_LOG_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
+            f"{scope.name}-{LOG_GROUP}",
+            retention_in_days=_LOG_RETENTION_DAYS,
+            kms_key_id=keys.log_groups,
+            opts=scope.child(),
         )
         self._role = aws.iam.Role(
             f"{scope.name}-transform-role",
@@ -90,7 +92,7 @@ class ArchiveTransform:
             f"{self._scope.name}-transform-policy",
             self._scope,
             role=self._role,
-            policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn, key=self._key_arn).apply(
+            policy=pulumi.Output.all(stream=stream.arn, logs=self._logs.arn, key=self._keys.stream).apply(
                 lambda arns: policies.transform_role_policy(
                     home_region=self._scope.region,
                     stream_arn=arns["stream"],

@@ -91,6 +91,7 @@ def _app() -> Callable[..., Awaitable[None]]:
 
     for part in (alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation):
         part.install()
+    iam_actions._S3_QUERY_ACTIONS.update(permissions.S3_ACTIONS)
     operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
 
     async def logs_request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:  # noqa: ANN401 - the emulator's own

@@ -1,18 +1,20 @@
 """KMS keys, as AWS services use them. The emulator encrypts nothing, so this checks what KMS would allow.
 
-Sources: Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"; CloudWatch Logs User Guide,
-"Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartDeliveryStreamEncryption.
+Sources: AWS KMS Developer Guide, "ABAC for AWS KMS" (changed tags take up to five minutes to count for authorization;
+here always); Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"; CloudWatch Logs User
+Guide, "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartDeliveryStreamEncryption.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import cloudwatch_logs as logs
-from ministack.services import firehose, kms, s3
+from ministack.services import firehose, kms, s3, tagging
 
 from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
@@ -24,6 +26,7 @@ _OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 # ministryofjustice/modernisation-platform#12957).
 _RECORD_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 _GRANTED = ["Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey", "CreateGrant", "RetireGrant"]
+_TAG_SECONDS = 300.0
 _METRICS = {"Disabled": "KMSKeyDisabled", "PendingDeletion": "KMSKeyInvalidState"}
 Response = Any
 
@@ -33,6 +36,36 @@ def install() -> None:
     create = replace(logs, "_create_log_group", "data", lambda data: _create_log_group(data, create))
     start = replace(firehose, "_start_delivery_stream_encryption", "data", lambda data: _start_encryption(data, start))
     firehose._HANDLERS["StartDeliveryStreamEncryption"] = firehose._start_delivery_stream_encryption
+    read = replace(tagging, "resource_tags", "arn", lambda arn: _counting_tags(arn, read))
+    for operation in ("_create_key", "_tag_resource", "_untag_resource"):
+        _note_changes_of_tags(operation)
+
+
+_outdated_tags: dict[str, tuple[float, dict[str, str]]] = {}
+"""ARN of a key → until when its earlier tags count for authorization instead of its current ones, and the former."""
+
+
+def _note_changes_of_tags(operation: str) -> None:
+    def noting(data: dict[str, Any]) -> Response:
+        before = {key["Arn"]: (_tags(key), tagging.resource_tags(key["Arn"]) or {}) for key in kms._keys.values()}
+        response = original(data)
+        for key in kms._keys.values():
+            tags, counting = before.get(key["Arn"], ({}, {}))
+            if _tags(key) != tags:
+                _outdated_tags[key["Arn"]] = (time.monotonic() + _TAG_SECONDS, counting)
+        return response
+
+    original = replace(kms, operation, "data", noting)
+
+
+def _tags(key: dict[str, Any]) -> dict[str, str]:
+    return {tag["TagKey"]: tag["TagValue"] for tag in key.get("Tags", [])}
+
+
+def _counting_tags(arn: str, original: Callable[[str], dict[str, str] | None]) -> dict[str, str] | None:
+    """Return the tags of a resource that count for authorization."""
+    until, earlier = _outdated_tags.get(arn, (0.0, {}))
+    return earlier if time.monotonic() < until else original(arn)
 
 
 def create(account: str, region: str, key_id: str) -> dict[str, object]:

@@ -10,9 +10,10 @@ from sandbox.plugin.aws import Aws, AwsError, Values, present
 _GET_RESOURCE = "aws:cloudcontrol/getResource:getResource"
 # Other reads of the handler of AWS::S3::Bucket, according to the permissions in its schema.
 _READS = (
-    "get_bucket_accelerate_configuration", "get_bucket_cors", "get_bucket_lifecycle_configuration",
-    "get_bucket_logging", "get_bucket_notification_configuration", "get_bucket_ownership_controls",
-    "get_bucket_replication", "get_bucket_tagging", "get_bucket_website", "get_object_lock_configuration",
+    "get_bucket_abac", "get_bucket_accelerate_configuration", "get_bucket_cors", "get_bucket_lifecycle_configuration",
+    "get_bucket_logging", "get_bucket_metadata_table_configuration", "get_bucket_notification_configuration",
+    "get_bucket_ownership_controls", "get_bucket_replication", "get_bucket_tagging", "get_bucket_website",
+    "get_object_lock_configuration",
     "list_bucket_analytics_configurations", "list_bucket_intelligent_tiering_configurations",
     "list_bucket_inventory_configurations", "list_bucket_metrics_configurations",
 )  # fmt: skip
@@ -36,13 +37,19 @@ def _get_resource(aws: Aws, arguments: Values) -> Values:
         raise AwsError(f"ResourceNotFoundException: Resource of type '{type_name}' with identifier '{bucket}'")
     for operation in _READS:
         aws.find("s3", operation, bucket=bucket)
+    bucket_arn = f"arn:{aws.partition}:s3:::{bucket}"
+    aws.find("s3control", "list_tags_for_resource", accountId=aws.account, resourceArn=bucket_arn)
     s3 = aws.client("s3")
     encryption = present(s3.get_bucket_encryption, Bucket=bucket) or {}
     block = present(s3.get_public_access_block, Bucket=bucket) or {}
+    rules = [
+        {"ServerSideEncryptionByDefault": rule.get("ApplyServerSideEncryptionByDefault", {})}
+        for rule in encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    ]
     versioning = s3.get_bucket_versioning(Bucket=bucket)
     properties = {
         "BucketName": bucket,
-        "BucketEncryption": encryption.get("ServerSideEncryptionConfiguration"),
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": rules} if rules else None,
         "PublicAccessBlockConfiguration": block.get("PublicAccessBlockConfiguration"),
         "VersioningConfiguration": {"Status": versioning["Status"]} if "Status" in versioning else None,
     }

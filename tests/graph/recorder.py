@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -87,6 +88,17 @@ class _Inventory:
 
     def policies(self, region: str) -> list[Subscription]:
         return self._existing[region].policies
+
+
+class _Role:
+    """Stands in for an assumed role, which reads the policies of given keys."""
+
+    def __init__(self, *_: str) -> None:
+        pass
+
+    def client(self, service: str, _: str) -> Any:  # noqa: ANN401 - boto3
+        assert service == "kms"
+        return SimpleNamespace(get_key_policy=lambda **_: {"Policy": "{}"})
 
 
 @dataclass(frozen=True)
@@ -281,6 +293,7 @@ def record(
     with (
         mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}),
         mock.patch("accounts.log_groups.Inventory", inventory),
+        mock.patch("accounts.keys.AssumedRole", _Role),
     ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph

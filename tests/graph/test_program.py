@@ -135,6 +135,30 @@ def test_the_key_is_protected_and_retained_like_the_bucket() -> None:
     assert (key.protect, key.retain_on_delete) == (False, False)
 
 
+def test_objects_stream_and_log_groups_may_have_keys_of_their_own() -> None:
+    objects, stream = (f"arn:aws:kms:eu-west-1:111111111111:key/{name}" for name in ("objects", "stream"))
+    keys = {"objects": objects, "stream": stream, "logGroups": "create"}
+    graph = record({"archive": {**config_of("archive")["archive"], "key": keys, "transform": "bundled"}})
+    inputs = graph.one("FirehoseDeliveryStream").inputs
+    assert inputs["extendedS3Configuration"]["kmsKeyArn"] == objects
+    assert inputs["serverSideEncryption"]["keyArn"] == stream
+    created = "arn:aws:kms:eu-west-1:111111111111:key/archive-key-1234567"
+    assert {group.inputs["kmsKeyId"] for group in graph.of_type("LogGroup")} == {created}
+    policies = {each.name: each.inputs["policy"] for each in graph.of_type("RolePolicy")}
+    named = {name: {key for key in (objects, stream, created) if key in policy} for name, policy in policies.items()}
+    assert named == {
+        "archive-delivery-policy": {objects}, "archive-sender-policy": {stream}, "archive-transform-policy": {stream},
+    }  # fmt: skip
+    assert objects in graph.one("BucketPolicy").inputs["policy"]
+
+
+def test_the_key_names_the_deployer_role_in_previews_with_another_role_too() -> None:
+    archive = {**config_of("archive")["archive"], "key": "create", "deployerRole": "mine"}
+    key, previewed = (record({"archive": archive, **more}).one("Key") for more in ({}, {"previewRole": "previewer"}))
+    assert key.inputs == previewed.inputs
+    assert "arn:aws:iam::111111111111:role/mine" in key.inputs["policy"]
+
+
 def test_a_log_group_created_here_is_retained_when_it_leaves_the_stack(archive: Graph) -> None:
     graph = record(config_of("app-dev"), referenced=archive.outputs)
     retained = {group.inputs["name"] for group in graph.of_type("LogGroup") if group.retain_on_delete}

@@ -85,6 +85,26 @@ def test_events_arrive_in_an_existing_bucket_whose_settings_are_not_changed(stac
     assert left_behind(stacks) == []
 
 
+def test_an_existing_bucket_that_cannot_be_read_is_a_warning_and_one_that_does_not_exist_an_error(
+    stacks: Stacks,
+) -> None:
+    s3, iam = (stacks.client(service, account="111111111111") for service in ("s3", "iam"))
+    s3.create_bucket(Bucket="unread", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    config = {"archive": {**config_of("archive")["archive"], "existingBucket": "unread"}}
+    unread = stacks.pulumi("preview", "-s", "archive", config=config)  # the template still names another bucket
+    assert "its encryption, public access and versioning could not be read: " in unread
+    assert "its policy could not be read: " in unread
+    assert "AccessDenied" in unread
+    assert "Deploy bootstrap/archive-account.yaml again with ExistingBucket=unread" in unread
+    s3.delete_bucket(Bucket="unread")
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "cloudformation:GetResource"], "Resource": "*"}
+    reader = {"RoleName": "central-log-archive-deployer", "PolicyName": "read"}
+    iam.put_role_policy(**reader, PolicyDocument=json.dumps({"Statement": [allowed]}))
+    absent = stacks.pulumi("preview", "-s", "archive", config=config, ok=False)
+    iam.delete_role_policy(**reader)
+    assert "archive.existingBucket: there is no bucket unread; create it, or fix the name" in absent
+
+
 def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="666666666666")
     s3.create_bucket(Bucket="of-others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -155,6 +175,41 @@ def test_a_key_created_by_the_archive_encrypts_events_and_none_arrive_once_it_is
     assert {kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]} == {"PendingDeletion"}
 
 
+def test_the_policy_of_a_key_created_by_version_0_1_is_changed_with_the_template_of_that_version(
+    stacks: Stacks,
+) -> None:
+    config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
+    stacks.up("archive", config)
+    kms, iam = (stacks.client(service, account="111111111111") for service in ("kms", "iam"))
+    (key,) = (
+        each["KeyArn"]
+        for each in kms.list_keys()["Keys"]
+        if kms.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"] == "Enabled"
+    )
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    root = {"Principal": {"AWS": "arn:aws:iam::111111111111:root"}}
+    earlier = [
+        {**each, **(root if each["Sid"] == "EncryptTheStream" else {})}
+        for each in policy["Statement"]
+        if each["Sid"] != "Deploy"
+    ]
+    kms.put_key_policy(KeyId=key, Policy=json.dumps({**policy, "Statement": earlier}))
+    # The template of version 0.1 allowed this by a tag of the key, which counts by the time of an upgrade.
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": key}
+    template = {"RoleName": "central-log-archive-deployer", "PolicyName": "version-0.1"}
+    iam.put_role_policy(**template, PolicyDocument=json.dumps({"Statement": [allowed]}))
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "-s", "archive", config=config)
+    iam.delete_role_policy(**template)
+    assert "AccessDeniedException" in stacks.up("archive", config, ok=False)  # the template first: too early
+    iam.put_role_policy(**template, PolicyDocument=json.dumps({"Statement": [allowed]}))
+    stacks.pulumi("up", "--yes", "--skip-preview", "-s", "archive", "--target", "**archive-key", config=config)
+    iam.delete_role_policy(**template)
+    stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive", config=config)
+    assert left_behind(stacks) == []
+
+
 def test_who_may_put_records_but_not_use_the_key_of_the_stream_is_denied(stacks: Stacks) -> None:
     config = {"archive": {**config_of("archive")["archive"], "key": "create"}}
     stacks.up("archive", config)
@@ -188,6 +243,7 @@ def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -
     policy = policies.key_policy(
         home_region="eu-west-1",
         account="111111111111",
+        deployer_role="central-log-archive-deployer",
         bucket_arn=f"arn:aws:s3:::{bucket}",
         log_groups=["archive-delivery-errors-*"],
     )

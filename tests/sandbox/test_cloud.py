@@ -487,6 +487,41 @@ def test_records_beyond_the_partition_quota_go_to_the_error_prefix(cloud: Cloud)
     assert (written >= 500, written + len(failed)) == (True, 510)
 
 
+def test_the_tag_of_a_key_does_not_count_for_authorization_until_minutes_after_it_was_set(cloud: Cloud) -> None:
+    account = new_account()
+    iam = cloud.client("iam", account=account)
+    iam.create_role(RoleName="admin", AssumeRolePolicyDocument=trust_of(account))
+    tagged = {"StringEquals": {"aws:ResourceTag/owner": "us"}}
+    allowed = [
+        {"Effect": "Allow", "Action": ["kms:CreateKey", "kms:TagResource"], "Resource": "*"},
+        {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*", "Condition": tagged},
+    ]
+    iam.put_role_policy(RoleName="admin", PolicyName="p", PolicyDocument=json.dumps({"Statement": allowed}))
+    kms = assumed(cloud, account, "admin", "kms")
+    tag = {"TagKey": "owner", "TagValue": "us"}
+    key = kms.create_key(Tags=[tag])["KeyMetadata"]["Arn"]
+    assert "AccessDenied" in error_of(kms.describe_key, KeyId=key)
+    kms.tag_resource(KeyId=key, Tags=[{**tag, "TagValue": "them"}])
+    kms.tag_resource(KeyId=key, Tags=[tag])
+    assert "AccessDenied" in error_of(kms.describe_key, KeyId=key)
+
+
+def test_the_policy_of_a_key_that_names_a_role_allows_it_what_the_roles_own_policies_do_not(cloud: Cloud) -> None:
+    account = new_account()
+    cloud.client("iam", account=account).create_role(RoleName="admin", AssumeRolePolicyDocument=trust_of(account))
+    kms = assumed(cloud, account, "admin", "kms")
+
+    def key_for(principal: str) -> str:
+        allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+        statement = {**allow, "Principal": {"AWS": f"arn:aws:iam::{account}:{principal}"}}
+        created = cloud.client("kms", account=account).create_key(Policy=json.dumps({"Statement": [statement]}))
+        return str(created["KeyMetadata"]["Arn"])
+
+    assert "AccessDenied" in error_of(kms.describe_key, KeyId=key_for("root"))
+    assert "AccessDenied" in error_of(kms.describe_key, KeyId=key_for("role/other"))
+    assert kms.describe_key(KeyId=key_for("role/admin"))["KeyMetadata"]["Enabled"]
+
+
 def test_the_cloud_lists_the_decision_on_every_call_of_a_role(cloud: Cloud) -> None:
     account = new_account()
     iam = cloud.client("iam", account=account)

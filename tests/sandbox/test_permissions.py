@@ -15,9 +15,8 @@ from tests.stacks import config_of
 # Permissions that no change of a stack file uses, but a later version of the program may.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "kms:PutKeyPolicy",
-        "kms:UntagResource", "kms:UpdateKeyDescription", "lambda:UntagResource", "logs:UntagResource",
-        "sns:UntagResource",
+        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "lambda:UntagResource",
+        "logs:UntagResource", "sns:UntagResource",
     },
     "application-account.yaml": {
         "cloudwatch:UntagResource", "events:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.central_log_archive.existing_bucket import findings
+from components.central_log_archive.existing_bucket import policy_findings, settings_findings
 from topology import policies
 
 BLOCK = dict.fromkeys(["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True)
@@ -17,11 +17,12 @@ SOUND: dict[str, Any] = {
     "VersioningConfiguration": {"Status": "Enabled"},
 }
 POLICY = json.loads(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
+ARN = "arn:aws:kms:eu-west-1:111111111111:key/k"
 WITHOUT_TLS = "accepts requests without TLS"
 
 
 def lacks(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:
-    return [finding for finding, _ in findings(properties, policy)]
+    return [finding for finding, _ in (*settings_findings(properties, None), *policy_findings(policy))]
 
 
 def test_a_bucket_like_one_that_is_created_here_lacks_nothing() -> None:
@@ -30,6 +31,33 @@ def test_a_bucket_like_one_that_is_created_here_lacks_nothing() -> None:
 
 def test_a_bare_bucket_lacks_everything() -> None:
     assert len(lacks({}, {})) == 4
+
+
+def encrypting(algorithm: str, **key: str) -> dict[str, Any]:
+    default = {"SSEAlgorithm": algorithm, **key}
+    return {
+        **SOUND,
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default}]},
+    }
+
+
+@pytest.mark.parametrize("default", [ARN, "4c1e", "alias/logs"])
+def test_a_default_key_that_the_archive_does_not_name_is_reported(default: str) -> None:
+    bucket = encrypting("aws:kms", KMSMasterKeyID=default)
+    (finding,) = lacks(bucket, POLICY)
+    assert finding == f"encrypts with the KMS key {default} by default, which the delivery role may not use"
+    assert list(settings_findings(bucket, "arn:aws:kms:eu-west-1:1:key/another")) == []  # Firehose specifies that one
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        encrypting("AES256"), encrypting("aws:kms"), encrypting("aws:kms", KMSMasterKeyID="alias/aws/s3"),
+        encrypting("aws:kms", KMSMasterKeyID="arn:aws:kms:eu-west-1:1:alias/aws/s3"),
+    ],
+)  # fmt: skip
+def test_a_default_encryption_that_everybody_may_use_is_not_reported(bucket: dict[str, Any]) -> None:
+    assert lacks(bucket, POLICY) == []
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,19 @@ def test_a_bucket_with_a_key_denies_objects_that_are_not_encrypted_with_it() -> 
 
 def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archive_and_nothing_else() -> None:
     policy = policies.key_policy(
-        home_region="eu-west-1", account="111111111111", bucket_arn="arn:aws:s3:::logs", log_groups=["errors-*"]
-    )
-    administer, objects, stream, records, groups = statements(policy)
-    root = {"AWS": "arn:aws:iam::111111111111:root"}
-    assert [each["Principal"] for each in (administer, objects, stream, records)] == [root] * 4
+        home_region="eu-west-1", account="111111111111", deployer_role="deployer", bucket_arn="arn:aws:s3:::logs",
+        log_groups=["errors-*"],
+    )  # fmt: skip
+    administer, deploy, objects, stream, records, groups = statements(policy)
+    root, deployer = ({"AWS": f"arn:aws:iam::111111111111:{principal}"} for principal in ("root", "role/deployer"))
+    assert [each["Principal"] for each in (administer, objects, records)] == [root] * 3
+    assert [each["Principal"] for each in (deploy, stream)] == [deployer] * 2
     assert "Condition" not in administer
+    assert deploy["Action"] == [
+        "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+        "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
+        "kms:UpdateKeyDescription",
+    ]  # fmt: skip
     administrative = administer["Action"]
     assert isinstance(administrative, list)
     uses = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:ReEncryptFrom"}
@@ -336,8 +343,9 @@ def test_every_arn_and_principal_is_in_the_partition_of_its_region(region: str, 
     for statement in [statement for trust in trusts for statement in statements(trust)]:
         assert statement["Principal"] == {"Service": principal}
     key = policies.key_policy(
-        home_region=region, account="111111111111", bucket_arn=f"arn:{partition}:s3:::logs", log_groups=["errors-*"]
-    )
+        home_region=region, account="111111111111", deployer_role="deployer", bucket_arn=f"arn:{partition}:s3:::logs",
+        log_groups=["errors-*"],
+    )  # fmt: skip
     suffix = ".amazonaws.com" + ".cn" * (partition == "aws-cn")
     assert set(re.findall(rf"(?:s3|firehose|logs)\.{region}[a-z.]+", key)) == {
         f"{service}.{region}{suffix}" for service in ("s3", "firehose", "logs")

@@ -158,6 +158,14 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "key": "arn:aws:kms:us-east-1:111111111111:key/k"}},
         "archive.key: is in us-east-1, but the stream is in eu-west-1; use a key in eu-west-1",
     ),
+    "a key of another region for the stream only": (
+        {"archive": {**ARCHIVE, "key": {"stream": "arn:aws:kms:us-east-1:111111111111:key/k"}}},
+        "archive.key.stream: is in us-east-1, but the stream is in eu-west-1; use a key in eu-west-1",
+    ),
+    "an unknown part of the key": (
+        {"archive": {**ARCHIVE, "key": {"bucket": "create"}}},
+        "archive.key.bucket: unknown key; allowed: objects, stream, logGroups",
+    ),
     "an unknown storage class": (
         with_bucket({"lifecycle": {"transitions": {"GLACIAL": 90}}}),
         "archive.bucket.lifecycle.transitions.GLACIAL: \"GLACIAL\" is not valid; input should be 'STANDARD_IA', "
@@ -579,7 +587,20 @@ def test_permissions_on_destinations_are_limited_to_their_names(
     assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 
-def test_the_preview_role_replaces_every_deployer_role() -> None:
+def test_a_bare_key_encrypts_everything_and_an_object_names_a_key_for_each() -> None:
+    one, other = (f"arn:aws:kms:eu-west-1:111111111111:key/{name}" for name in ("one", "other"))
+
+    def keys_of(key: object) -> tuple[list[str | None], str]:
+        archive = loaded(archive={**ARCHIVE, "key": key}).archive
+        assert archive is not None
+        return [*archive.key.choices.values()], archive.bootstrap_parameters["KeyArn"]
+
+    assert keys_of("create") == (["create"] * 3, "")
+    assert keys_of(one) == ([one] * 3, one)
+    assert keys_of({"objects": other, "stream": one}) == ([other, one, None], f"{one},{other}")
+
+
+def test_previews_assume_the_preview_role_instead_of_every_deployer_role() -> None:
     given = {
         "archive": {**ARCHIVE, "deployerRole": "mine"},
         "defaults": {"deployerRole": "theirs"},
@@ -588,8 +609,10 @@ def test_the_preview_role_replaces_every_deployer_role() -> None:
     }
     settings = loaded(**given)
     assert settings.archive is not None
-    assert [settings.archive.deployer_role, *(each.deployer_role for each in settings.applications)] == ["123", "123"]
-    assert loaded(**{**given, "previewRole": ""}).applications[0].deployer_role == "theirs"
+    (shop,) = settings.applications
+    assert (settings.archive.assumed_role, shop.assumed_role) == ("123", "123")
+    assert (settings.archive.deployer_role, shop.deployer_role) == ("mine", "theirs")
+    assert loaded(**{**given, "previewRole": ""}).applications[0].assumed_role == "theirs"
 
 
 def test_stateful_resources_are_retained_unless_the_stack_disables_it() -> None:

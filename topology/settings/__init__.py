@@ -21,6 +21,7 @@ from topology.settings.archive import (
     Bucket,
     Delivery,
     ExistingBucket,
+    Keys,
     Lifecycle,
     Transform,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Delivery",
     "ExistingBucket",
     "Filter",
+    "Keys",
     "Lifecycle",
     "LogGroup",
     "LogGroupFilter",

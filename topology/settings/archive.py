@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from topology.layouts import LAYOUTS
 from topology.settings.applications import Application, SubscribedLogGroup
 from topology.settings.types import (
+    KEY,
     Account,
     AccountId,
     BucketName,
@@ -29,6 +30,7 @@ from topology.settings.types import (
     StreamName,
     TopicArn,
     listed,
+    matched,
     named,
     problem,
 )
@@ -51,6 +53,11 @@ _MIN_PARTITIONED_SECONDS = 60
 
 def _coded(value: object) -> object:
     return {"code": value} if isinstance(value, str) else value
+
+
+def _keys(value: object) -> object:
+    """Accept one key in place of an object: it encrypts everything."""
+    return dict.fromkeys(("objects", "stream", "logGroups"), matched(value, *KEY)) if isinstance(value, str) else value
 
 
 def _topics(value: object) -> object:
@@ -160,6 +167,33 @@ class ExistingBucket(Section):
     account: AccountId | None = Field(
         default=None, description="ID of its account, in quotes; default: the archive's account"
     )
+
+
+class Keys(Section):
+    """KMS keys, each ``create`` or the ARN of a key in the home region. One key is created for all that say ``create``.
+
+    A bare key stands for all three.
+    """
+
+    objects: KeyChoice | None = Field(
+        default=None,
+        description="the key of the objects in the bucket; default: SSE-S3, or the default encryption of an existing "
+        "bucket",
+    )
+    stream: KeyChoice | None = Field(default=None, description="the key of the stream; default: one that AWS owns")
+    log_groups: KeyChoice | None = Field(
+        default=None, description="the key of the archive's own log groups; default: one that AWS owns"
+    )
+
+    @property
+    def choices(self) -> dict[str, str | None]:
+        """What a key encrypts, as the stack file spells it → the key, if any."""
+        return {"objects": self.objects, "stream": self.stream, "logGroups": self.log_groups}
+
+    @property
+    def given(self) -> list[str]:
+        """ARNs of the existing keys."""
+        return sorted({key for key in self.choices.values() if key is not None} - {CREATE})
 
 
 class Delivery(Section):
@@ -306,10 +340,10 @@ class Archive(Account):
         default=None,
         description="an existing bucket to deliver to: a name, or an object with a name; default: create one",
     )
-    key: KeyChoice | None = Field(
-        default=None,
-        description="the KMS key of the bucket, the stream and the archive's own log groups: `create`, or the ARN of a "
-        "key in the home region; default: keys that AWS owns or manages",
+    key: Annotated[Keys, BeforeValidator(_keys)] = Field(
+        default=Keys(),
+        description="the KMS key of the objects, the stream and the archive's own log groups: `create`, the ARN of a "
+        "key in the home region, or an object with a key for each; default: keys that AWS owns or manages",
     )
     own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(named)]] = Field(
         default=(),
@@ -358,7 +392,7 @@ class Archive(Account):
         own_bucket = self.existing_bucket is not None and self.bucket_owner == self.account
         return {
             "SenderRoleName": self.sender_role_name,
-            "KeyArn": self.key if self.key not in (None, CREATE) else "",
+            "KeyArn": ",".join(self.key.given),
             "ExistingBucket": self.existing_bucket.name if self.existing_bucket is not None and own_bucket else "",
             **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
             **self.bootstrap_parameters_of_senders,

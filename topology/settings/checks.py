@@ -187,7 +187,13 @@ def _too_many_partitions(archive: Archive, applications: Iterable[Application]) 
 
 def _resources_of_other_regions(archive: Archive) -> Iterator[str]:
     function = archive.transform.code if archive.transform is not None else None
-    for key, what, arn in (("key", "key", archive.key), ("transform.code", "function", function)):
+    keys = archive.key.choices
+    one = (
+        {"key": archive.key.objects}
+        if len(set(keys.values())) == 1
+        else {f"key.{part}": arn for part, arn in keys.items()}
+    )
+    for key, what, arn in (*((key, "key", arn) for key, arn in one.items()), ("transform.code", "function", function)):
         region = str(arn).split(":")[3] if str(arn).startswith("arn:") else archive.region
         if region != archive.region:
             yield (

@@ -51,7 +51,6 @@ class Settings(Section):
 
     def completed(self) -> Settings:
         """Return the settings with all inherited values, and with the preview role, if any, in every account."""
-        role = {} if self.preview_role is None else {"deployer_role": self.preview_role}
-        applications = tuple(each.completed(self.defaults).model_copy(update=role) for each in self.applications)
-        archive = self.archive and self.archive.completed(applications).model_copy(update=role)
+        applications = tuple(each.completed(self.defaults).assuming(self.preview_role) for each in self.applications)
+        archive = self.archive and self.archive.completed(applications).assuming(self.preview_role)
         return self.model_copy(update={"archive": archive, "applications": applications})

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -79,11 +79,16 @@ def matching(what: str, pattern: str, allowed: str) -> AfterValidator:
     """
 
     def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise problem(f'"{value}" is not {what}; allowed: {allowed}')
-        return value
+        return matched(value, what, pattern, allowed)
 
     return AfterValidator(check)
+
+
+def matched(value: str, what: str, pattern: str, allowed: str) -> str:
+    """Return a value, or reject it. The other arguments are those of ``matching``."""
+    if not re.fullmatch(pattern, value):
+        raise problem(f'"{value}" is not {what}; allowed: {allowed}')
+    return value
 
 
 def _account(value: object) -> object:
@@ -139,8 +144,10 @@ OrganizationId = Annotated[str, matching("the ID of an organization", r"o-[a-z0-
                                          "o- and 10 to 32 lowercase letters and digits")]  # fmt: skip
 BucketName = Annotated[str, matching("the name of a bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
                                      "3 to 63 lowercase letters, digits, dots and hyphens, no ARN")]  # fmt: skip
-KeyChoice = Annotated[str, matching("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+",
-                                    "create, or the ARN of a key (not of an alias)")]  # fmt: skip
+KEY = ("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+",
+       "create, or the ARN of a key (not of an alias)")  # fmt: skip
+"""What ``matching`` needs to accept a key."""
+KeyChoice = Annotated[str, matching(*KEY)]
 TopicArn = Annotated[str, matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}",
                                    "arn:aws:sns:REGION:ACCOUNT:NAME")]  # fmt: skip
 HandlerName = Annotated[str, matching("a handler", r"[A-Za-z_]\w*\.[A-Za-z_]\w*",
@@ -162,6 +169,18 @@ class Account(Section):
         default=None, description="a short name for display and for resource names; default: the account ID"
     )
     deployer_role: DeployerRole = DEPLOYER_ROLE
+    _preview_role: str | None = PrivateAttr(default=None)
+
+    @property
+    def assumed_role(self) -> str:
+        """Name of the role that the program assumes: the deployer role, unless a preview assumes another one."""
+        return self._preview_role or self.deployer_role
+
+    def assuming(self, preview_role: str | None) -> Self:
+        """Return a copy in which a preview role, if there is one, is assumed instead of the deployer role."""
+        copy = self.model_copy()
+        copy._preview_role = preview_role
+        return copy
 
     @property
     def label(self) -> str:
