@@ -80,7 +80,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             secure_bucket(home, created, archive.bucket, key_arn=key_arn)
         function = None
         if archive.transform is not None:
-            function = transform.ArchiveTransform(home, archive.transform, archive.delivery, key_arn=key_arn)
+            function = transform.ArchiveTransform(home, archive.transform, archive.transform_variables, key_arn=key_arn)
         stream, delivery_role = make_stream(home, archive, bucket_arn=bucket_arn, key_arn=key_arn, transform=function)
         sender = make_sender(
             home, archive, stream, key_arn=key_arn, depends_on=function.allow(stream) if function else []
