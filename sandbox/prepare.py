@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from sandbox.instance import MANAGEMENT_ACCOUNT, ask, root_client
 from sandbox.server import ROOT
 from topology import stacks
-from topology.layouts import LAYOUTS
 from topology.patterns import entries_of
 from topology.regions import PARTITIONS
 from topology.settings import Application, Archive, RegionLogGroups, Settings
@@ -196,13 +195,12 @@ class _Cloud:
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as packed:
             packed.write(_BUNDLED_TRANSFORM, _BUNDLED_TRANSFORM.name)
-        keys = ",".join(LAYOUTS[archive.delivery.layout].partitioned_by)
         functions = self._client("lambda", account, region)
         with contextlib.suppress(functions.exceptions.ResourceConflictException):
             functions.create_function(
                 FunctionName=name, Role=f"arn:{PARTITIONS[region]}:iam::{account}:role/{archive.deployer_role}",
                 Runtime="python3.13", Handler="handler.handler", Code={"ZipFile": code.getvalue()},
-                Environment={"Variables": {"PARTITION_KEYS": keys}},
+                Environment={"Variables": archive.transform_variables},
             )  # fmt: skip
             if qualifier != "$LATEST":
                 functions.create_alias(FunctionName=name, Name=qualifier, FunctionVersion="$LATEST")

@@ -78,7 +78,7 @@ class CentralLogArchive(pulumi.ComponentResource):
             secure_bucket(home, created, archive.bucket, key_arn=keys.objects)
         function = None
         if archive.transform is not None:
-            function = transform.ArchiveTransform(home, archive.transform, archive.delivery, keys=keys)
+            function = transform.ArchiveTransform(home, archive.transform, archive.transform_variables, keys=keys)
         stream, delivery_role = make_stream(home, archive, bucket_arn=bucket_arn, keys=keys, transform=function)
         sender = make_sender(
             home, archive, stream, key_arn=keys.stream, depends_on=function.allow(stream) if function else []

@@ -12,7 +12,7 @@ from components.central_log_archive.transform import ArchiveTransform
 from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
-from topology.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX, Layout
+from topology.layouts import ERROR_PREFIX, LAYOUTS, ORIGINALS_PREFIX
 from topology.settings import Archive
 
 ERROR_LOG_GROUP = "delivery-errors"
@@ -119,7 +119,7 @@ def make_stream(
             processing_configuration=(
                 aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs(
                     enabled=True,
-                    processors=_processors(layout, transform),
+                    processors=_processors(layout.query(archive.account, archive.regions), transform),
                 )
             ),
             s3_backup_mode="Enabled" if backup else "Disabled",
@@ -160,17 +160,17 @@ def make_stream(
 
 
 def _processors(
-    layout: Layout, transform: ArchiveTransform | None
+    query: str | None, transform: ArchiveTransform | None
 ) -> list[aws.kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs]:
     if transform is not None:
         number = transform.settings.retries
         retries = {} if number == _DEFAULT_RETRIES else {"NumberOfRetries": str(number)}
         # It gets the original records: decompressed ones could not be resubmitted to the stream.
         return [_processor("Lambda", {"LambdaArn": transform.function_arn, **_TRANSFORM_BUFFER, **retries})]
-    if layout.query is None:
+    if query is None:
         return [_processor(*_DECOMPRESSION), _processor(*_DELIMITER)]
-    query = {"MetadataExtractionQuery": layout.query, "JsonParsingEngine": "JQ-1.6"}
-    return [_processor(*_DECOMPRESSION), _processor("MetadataExtraction", query), _processor(*_DELIMITER)]
+    extraction = {"MetadataExtractionQuery": query, "JsonParsingEngine": "JQ-1.6"}
+    return [_processor(*_DECOMPRESSION), _processor("MetadataExtraction", extraction), _processor(*_DELIMITER)]
 
 
 def _processor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -11,8 +12,7 @@ from components.central_log_archive.key import KeyArns
 from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
-from topology.layouts import LAYOUTS
-from topology.settings import BUNDLED, Delivery, Transform
+from topology.settings import BUNDLED, Transform
 
 LOG_GROUP = "transform-logs"
 """End of the logical name of the function's log group."""
@@ -36,13 +36,13 @@ class ArchiveTransform:
     function_arn: pulumi.Input[str]
     function_name: pulumi.Input[str]
 
-    def __init__(self, scope: Scope, settings: Transform, delivery: Delivery, *, keys: KeyArns) -> None:
+    def __init__(self, scope: Scope, settings: Transform, variables: Mapping[str, str], *, keys: KeyArns) -> None:
         """Create the function, unless it exists.
 
         Args:
             scope: the home region.
             settings: settings of the transform.
-            delivery: how events are delivered: the function returns the partition keys of the layout.
+            variables: environment variables of a function created here.
             keys: ARNs of the KMS keys of the log group and of the stream.
         """
         self.settings, self._scope, self._keys = settings, scope, keys
@@ -62,7 +62,6 @@ class ArchiveTransform:
             assume_role_policy=policies.transform_role_trust(),
             opts=scope.child(),
         )
-        partition_keys = ",".join(LAYOUTS[delivery.layout].partitioned_by)
         function = aws.lambda_.Function(
             f"{scope.name}-transform",
             description="Transforms events on their way into the central log archive",
@@ -73,11 +72,7 @@ class ArchiveTransform:
             code=_code(settings),
             memory_size=settings.memory_mib or _MEMORY_MIB,
             timeout=settings.timeout_seconds or _TIMEOUT_SECONDS,
-            environment=(
-                aws.lambda_.FunctionEnvironmentArgs(variables={"PARTITION_KEYS": partition_keys})
-                if partition_keys
-                else None
-            ),
+            environment=aws.lambda_.FunctionEnvironmentArgs(variables=variables),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=self._logs.name),
             opts=scope.child(),
         )

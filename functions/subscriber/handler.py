@@ -18,7 +18,6 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from topology.patterns import entries_of, is_pattern
 
@@ -45,7 +44,8 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
         How many filters were put and deleted.
 
     Raises:
-        SubscriberError: AWS rejected a call. Lambda retries, and then sends the event to the dead-letter queue.
+        SubscriberError: a log group failed, after all others were reconciled. Lambda retries, and then sends the event
+            to the dead-letter queue.
     """
     config = json.loads(Path(__file__).with_name("config.json").read_text(encoding="utf-8"))
     detail = event.get("detail") or {}
@@ -68,8 +68,8 @@ def _reconcile(groups: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> 
     for name, log_class in groups:
         try:
             done = _reconcile_group(name, _entry(name, config) if log_class == _SUBSCRIBABLE else None, config)
-        except ClientError as error:
-            _log.error("failed", extra={"logGroup": name, "reason": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it is, other log groups are still reconciled
+            _log.exception("failed", extra={"logGroup": name, "reason": str(error)})
             failed.append(name)
             continue
         if done:
@@ -93,25 +93,27 @@ def _reconcile_group(name: str, entry: Mapping[str, Any] | None, config: Mapping
     logs, filter_name = _logs(), config["filterName"]
     try:
         found = logs.describe_subscription_filters(logGroupName=name)["subscriptionFilters"]
-        filters = {each["filterName"]: each for each in found}
-        if entry is None:
-            if filter_name not in filters:
-                return None
-            logs.delete_subscription_filter(logGroupName=name, filterName=filter_name)
-            return "deleted"
-        role = os.environ.get("ROLE_ARN")
-        desired = {
-            "destinationArn": os.environ["DESTINATION_ARN"],
-            "filterPattern": entry["filterPattern"],
-            "emitSystemFields": entry["emitSystemFields"],
-            **({"roleArn": role} if role else {}),
-        }
-        current = {"emitSystemFields": [], **filters.get(filter_name, {})}
-        if all(current.get(key) == value for key, value in desired.items()):
-            return None
-        logs.put_subscription_filter(logGroupName=name, filterName=filter_name, **desired)
     except logs.exceptions.ResourceNotFoundException:
-        return None  # deleted in the meantime
+        return None  # deleted in the meantime; from other calls, the error could be about the destination or the role
+    filters = {each["filterName"]: each for each in found}
+    current = filters.get(filter_name, {})
+    if entry is None:
+        if not current:
+            return None
+        logs.delete_subscription_filter(logGroupName=name, filterName=filter_name)
+        return "deleted"
+    role, fields = os.environ.get("ROLE_ARN"), entry["emitSystemFields"]
+    desired = {
+        "destinationArn": os.environ["DESTINATION_ARN"],
+        "filterPattern": entry["filterPattern"],
+        # An SDK from before September 2025 rejects the parameter, and AWS keeps the previous fields without it.
+        **({"emitSystemFields": fields} if fields or current.get("emitSystemFields") else {}),
+        **({"roleArn": role} if role else {}),
+    }
+    if current and all(current.get(key) == value for key, value in desired.items()):
+        return None
+    try:
+        logs.put_subscription_filter(logGroupName=name, filterName=filter_name, **desired)
     except logs.exceptions.LimitExceededException:
         if config["handOver"] in filters:
             return None  # Pulumi is about to delete its own filter; the next check puts this one

@@ -1,7 +1,8 @@
 """The Lambda function that Firehose invokes with records from CloudWatch Logs: a line for each event, nothing is lost.
 
 A record is a gzipped JSON document with events of one log stream. The output is a line for each event, with account,
-region, log group, log stream, ID, timestamp (ms since 1970) and message. A message that is a JSON object, like those of
+region, log group, log stream, ID, timestamp (ms since 1970) and message. "other" stands for what is no account, or no
+region that the archive serves: a sender can name its filter after any. A message that is a JSON object, like those of
 AWS WAF, is embedded unchanged, character by character, instead of as a string. Test messages of CloudWatch Logs are
 dropped.
 
@@ -23,8 +24,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+_OTHER = "other"
+_MAX_GROUP_CHARACTERS = 400
 _MAX_RESPONSE_BYTES = 5_900_000  # of 6 MB, with space for the JSON around the records
 _RECORD_OVERHEAD_BYTES = 120  # names of recordId and result, quotes and commas
 _MAX_BATCH_RECORDS = 500
@@ -40,23 +43,40 @@ Transformed = dict[str, Any]
 """A record of the response to Firehose."""
 
 
+class Archive(NamedTuple):
+    """The archive that the records are for.
+
+    Attributes:
+        account: ID of the central account.
+        regions: the regions that it serves.
+        partition_keys: the partition keys in the stream's prefix, of account, region and group.
+    """
+
+    account: str
+    regions: Sequence[str]
+    partition_keys: Sequence[str]
+
+
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Transformed]]:
     """Return a transformed record for each record of Firehose: its ID, a result and, unless it is dropped, base64 data.
 
-    The variable PARTITION_KEYS contains the partition keys in the stream's prefix (of account, region and group),
-    separated by commas.
+    The variables ARCHIVE_ACCOUNT, REGIONS and PARTITION_KEYS describe the archive; the latter two are separated by
+    commas.
     """
-    names = [name for name in os.environ.get("PARTITION_KEYS", "").split(",") if name]
+    regions, names = (
+        [each for each in os.environ.get(variable, "").split(",") if each] for variable in ("REGIONS", "PARTITION_KEYS")
+    )
+    archive = Archive(os.environ.get("ARCHIVE_ACCOUNT", ""), regions, names)
     transformed: list[Transformed] = []
     resubmissions: dict[int, list[bytes]] = {}  # index of a record → what to resubmit in its place
     # Space is reserved for each record to be returned as it is, in case it fails.
     space = _MAX_RESPONSE_BYTES - sum(map(_size, event["records"]))
     for index, record in enumerate(event["records"]):
-        result, document = _transform(record, names)
+        result, document = _transform(record, archive)
         space += _size(record)
         if document is not None and _size(result) > space:
             try:
-                resubmissions[index] = _split(document)
+                resubmissions[index] = _split(document, archive)
                 result = _dropped(record)
             except ValueError as error:
                 result = _failed(record, str(error))
@@ -72,7 +92,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Transf
     return {"records": transformed}
 
 
-def _transform(record: Mapping[str, str], names: Sequence[str]) -> tuple[Transformed, Document | None]:
+def _transform(record: Mapping[str, str], archive: Archive) -> tuple[Transformed, Document | None]:
     """Return the transformed record, and its document if it has events."""
     try:
         document = json.loads(gzip.decompress(base64.b64decode(record["data"], validate=True)))
@@ -81,30 +101,49 @@ def _transform(record: Mapping[str, str], names: Sequence[str]) -> tuple[Transfo
             return _dropped(record), None
         if message_type != "DATA_MESSAGE":
             return _failed(record, f"unknown message type {message_type!r}"), None
-        data = lines(document)
-        keys = _partition_keys(document, names)
+        data = lines(document, archive)
+        keys = _partition_keys(document, archive)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return _failed(record, f"{type(error).__name__}: {error}"), None
     result = {"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(data).decode()}
     return result | ({"metadata": {"partitionKeys": keys}} if keys else {}), document
 
 
-def lines(document: Document) -> bytes:
+def lines(document: Document, archive: Archive) -> bytes:
     """Return the events of a document as JSON lines, in UTF-8."""
-    source = {
-        "account": document["owner"],
-        "region": _region(document),
-        "logGroup": document["logGroup"],
-        "logStream": document["logStream"],
-    }
-    head = _as_json(source).removesuffix("}")
+    events = document["logEvents"]
+    if document["owner"] == archive.account:  # only here they may come from several accounts
+        heads = [_head(document, _source(document, event, archive)) for event in events]
+    else:
+        heads = [_head(document, _source(document, {}, archive))] * len(events)
     text = "".join(
         f'{head}, "id": {_as_json(event["id"])}, "timestamp": {_as_json(event["timestamp"])}, '
         f'{_extracted(event)}"message": {_embedded(event["message"])}}}\n'
-        for event in document["logEvents"]
+        for head, event in zip(heads, events, strict=True)
     )
     # An unpaired surrogate can only be within a string, where its escape means the same.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _head(document: Document, source: Mapping[str, str]) -> str:
+    """Return the beginning of a line."""
+    return _as_json({**source, "logGroup": document["logGroup"], "logStream": document["logStream"]}).removesuffix("}")
+
+
+def _source(document: Document, event: Mapping[str, Any], archive: Archive) -> dict[str, str]:
+    """Return account and region that an event comes from.
+
+    AWS states the owner of a document, which contains no region; but the name of its filter ends with it. In the
+    central account, system fields say where the event of a centralized log group comes from.
+    """
+    owner, filters = document["owner"], document["subscriptionFilters"]
+    fields = event.get("extractedFields") or {} if owner == archive.account else {}
+    named = filters[0].rpartition(".")[2] if filters else ""
+    accounts = (each for each in (fields.get("@aws.account", ""), owner) if re.fullmatch("[0-9]{12}", each))
+    region = fields.get("@aws.region", "")
+    if not re.fullmatch("[a-z0-9-]{1,20}", region):
+        region = named if named in archive.regions else _OTHER
+    return {"account": next(accounts, _OTHER), "region": region}
 
 
 def _extracted(event: Mapping[str, Any]) -> str:
@@ -133,19 +172,15 @@ _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _parse = json.JSONDecoder(parse_constant=_reject).decode
 
 
-def _region(document: Document) -> str:
-    """Return the region of a document, which contains none; but the name of its filter ends with it."""
-    filters = document["subscriptionFilters"]
-    return str(filters[0]).rpartition(".")[2] if filters else "none"
+def _partition_keys(document: Document, archive: Archive) -> dict[str, str]:
+    """Return the partition keys of a document, as the query in ``topology/layouts.py`` does: those of its first event.
 
-
-def _partition_keys(document: Document, names: Sequence[str]) -> dict[str, str]:
-    keys = {
-        "account": document["owner"],
-        "region": _region(document),
-        "group": document["logGroup"].replace("/", "_"),
-    }
-    return {name: keys[name] for name in names}
+    They contain no slash, and are short enough for a key of S3.
+    """
+    first: Mapping[str, Any] = next(iter(document["logEvents"]), {})
+    group = re.sub("[^A-Za-z0-9_.#-]", "_", document["logGroup"][:_MAX_GROUP_CHARACTERS])
+    keys = {**_source(document, first, archive), "group": group or _OTHER}
+    return {name: keys[name] for name in archive.partition_keys}
 
 
 def _dropped(record: Mapping[str, str]) -> Transformed:
@@ -168,14 +203,14 @@ def _size(record: Mapping[str, Any]) -> int:
     )
 
 
-def _split(document: Document) -> list[bytes]:
+def _split(document: Document, archive: Archive) -> list[bytes]:
     """Return a document as gzipped records, each of which takes at most half a response when transformed.
 
     Raises:
         ValueError: a single event takes more.
     """
     events = document["logEvents"]
-    if len(lines(document)) * 4 // 3 <= _MAX_RESPONSE_BYTES // 2:
+    if len(lines(document, archive)) * 4 // 3 <= _MAX_RESPONSE_BYTES // 2:
         return [gzip.compress(json.dumps(document).encode(), compresslevel=6)]
     if len(events) == 1:
         raise ValueError("an event is too large for a response to Firehose")
@@ -183,7 +218,7 @@ def _split(document: Document) -> list[bytes]:
     return [
         part
         for some in (events[:half], events[half:])
-        for part in _split({**document, "logEvents": some})
+        for part in _split({**document, "logEvents": some}, archive)
     ]  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud import (
         account_policies,
         alarms,
+        centralization,
         delivery,
         destinations,
         events,
@@ -113,6 +114,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     )
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,
+        "centralize": centralization.centralize,  # /_sandbox/centralize/ACCOUNT/CENTRAL_ACCOUNT/CENTRAL_REGION
         "idle": lambda: {"idle": firehose.idle()},
         "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
         "key": keys.create,  # /_sandbox/key/ACCOUNT/REGION/ID

@@ -16,10 +16,10 @@ from typing import Any
 from uuid import uuid4
 
 from ministack.core.arn import Arn, ArnParseError
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_account_id, request_scope
 from ministack.services import cloudwatch_logs as logs
 
-from sandbox.cloud import account_policies, destinations, filter_pattern, firehose, keys, permissions
+from sandbox.cloud import account_policies, centralization, destinations, filter_pattern, firehose, keys, permissions
 from sandbox.cloud.metrics import count
 from sandbox.cloud.patch import replace
 
@@ -32,6 +32,7 @@ def install() -> None:
     def fan_out(group_name: str, stream_name: str, events: list[dict[str, Any]]) -> None:
         original(group_name, stream_name, events)  # to functions
         _fan_out(group_name, stream_name, events)
+        centralization.copy(group_name, stream_name, events)
 
     original = replace(logs, "_fanout_to_subscription_filters", "group_name stream_name events", fan_out)
 
@@ -58,7 +59,8 @@ def _deliver(group_name: str, log_stream: str, subscription: dict[str, Any], eve
         return
     parsed, stream = target
     size = 0
-    fields = {"@aws.account": get_account_id(), "@aws.region": get_region(), "@source.log": group_name}
+    account, region = centralization.source()
+    fields = {"@aws.account": account, "@aws.region": region, "@source.log": group_name}
     emitted = {name: fields[name] for name in subscription.get("emitSystemFields", ())}
     extracted = {"extractedFields": emitted} if emitted else {}
     for chunk in _chunks(events):

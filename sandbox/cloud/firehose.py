@@ -43,6 +43,9 @@ _COMPRESSIONS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 _ATTEMPTS = 5
 _MAX_BATCH = 500
 _MAX_RECORD_BYTES = 1000 * 1024
+_MAX_PARAMETER_CHARACTERS = 5120  # of a processor
+_MAX_PREFIX_CHARACTERS = 512  # evaluated
+_MAX_KEY_BYTES = 1024
 _GZIP = b"\x1f\x8b"
 _SERVICE = "firehose.amazonaws.com"
 _HANDLERS = {
@@ -138,6 +141,9 @@ def _problem(data: dict[str, Any], config: dict[str, Any]) -> str | None:
             return f"BufferingHints.{hint} must be between {allowed[0]} and {allowed[-1]}."
     if "CloudWatchLogProcessing" in kinds and "Decompression" not in kinds:
         return "CloudWatchLogProcessing requires the Decompression processor."
+    values = (each["ParameterValue"] for of in _processors(config) for each in of.get("Parameters") or [])
+    if any(len(value) > _MAX_PARAMETER_CHARACTERS for value in values):
+        return f"A ParameterValue must have length less than or equal to {_MAX_PARAMETER_CHARACTERS}."
     if config.get("CompressionFormat", "UNCOMPRESSED") not in _COMPRESSIONS:
         return f"The sandbox supports the compression formats {', '.join(_COMPRESSIONS)} only."
     if problem := _partitioning_problem(data, prefix, hints, kinds, partitioned=_is_partitioned(config)):
@@ -374,13 +380,19 @@ def _write(stream: dict[str, Any], config: dict[str, Any], records: list[Record]
     if bad := failed.get("decompression-failed"):
         _count(stream, {"OutputDecompressedRecords.Failed": len(bad)})
     good = _partitions(stream, config, _transformed(stream, config, decompressed, failed), failed, now)
-    compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
+    compress, extension = _compression(config)
     for prefix, lines in good.items():
-        _put(stream, config, prefix, config.get("FileExtension", extension), compress(b"".join(lines)))
+        _put(stream, config, prefix, extension, compress(b"".join(lines)))
     for output_type, lines in failed.items():
         prefix = firehose._evaluate_prefix(config.get("ErrorOutputPrefix"), now, error_type=output_type)
         _put(stream, config, prefix, "", b"".join(lines))
     return sum(map(len, good.values()))
+
+
+def _compression(config: dict[str, Any]) -> tuple[Callable[[bytes], bytes], str]:
+    """Return the function that compresses objects, and their extension."""
+    compress, extension = _COMPRESSIONS[config.get("CompressionFormat", "UNCOMPRESSED")]
+    return compress, config.get("FileExtension", extension)
 
 
 def _transformed(
@@ -398,11 +410,14 @@ def _transformed(
 
 
 def _put(stream: dict[str, Any], config: dict[str, Any], prefix: str, extension: str, body: bytes) -> None:
-    stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", firehose._arrival_time(config))
-    name = f"{prefix}{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}{extension}"
     bucket = config["BucketARN"].rsplit(":", 1)[-1]
     with request_scope(s3._bucket_owner_account(bucket) or get_account_id(), get_region()):
-        firehose._put_s3_object(bucket, name, body)
+        firehose._put_s3_object(bucket, prefix + _object_name(stream, config, extension), body)
+
+
+def _object_name(stream: dict[str, Any], config: dict[str, Any], extension: str) -> str:
+    stamp = firehose._java_time("yyyy-MM-dd-HH-mm-ss", firehose._arrival_time(config))
+    return f"{stream['name']}-{stream['version']}-{stamp}-{firehose.new_uuid()}{extension}"
 
 
 def _partitions(
@@ -412,10 +427,15 @@ def _partitions(
     failed: dict[str, list[bytes]],
     now: time.struct_time,
 ) -> dict[str, list[bytes]]:
-    """Return prefix → records, each with the stream's delimiter; records without a partition fail."""
+    """Return prefix → records, each with the stream's delimiter.
+
+    Records without a partition fail, and those whose prefix or key would be too long ("Custom prefixes"; Amazon S3 User
+    Guide, "Object key naming guidelines").
+    """
     delimiter = _parameters(config, "AppendDelimiterToRecord")
     ending = b"" if delimiter is None else delimiter.get("Delimiter", "\\n").replace("\\n", "\n").encode()
     query = (_parameters(config, "MetadataExtraction") or {}).get("MetadataExtractionQuery")
+    _, extension = _compression(config)
     partitions: dict[str, list[bytes]] = {}
     for data, from_function in records:
         try:
@@ -423,6 +443,10 @@ def _partitions(
             prefix = firehose._evaluate_prefix(config.get("Prefix"), now, keys, from_function)
         except (ValueError, firehose._DeliveryError) as error:
             failed.setdefault("processing-failed", []).append(_error_line(data, "MetadataExtraction.Failed", error))
+            continue
+        key = prefix + _object_name(stream, config, extension)
+        if len(prefix) > _MAX_PREFIX_CHARACTERS or len(key.encode()) > _MAX_KEY_BYTES:
+            failed.setdefault("processing-failed", []).append(_error_line(data, "S3.KeyTooLongError", prefix))
             continue
         if prefix not in partitions and len(partitions) >= _MAX_PARTITIONS:
             _count(stream, {"PartitionCountExceeded": 1})

@@ -301,7 +301,9 @@ def test_the_stream_delivers_as_configured(config: dict[str, Any]) -> None:
         for parameter in processor["parameters"]
         if parameter["parameterName"] == "MetadataExtractionQuery"
     ]
-    assert queries == ([layout.query] if layout.query and not transformed else [])
+    served = {region for application in config["applications"] for region in application["regions"]}
+    query = layout.query(config["archive"]["account"], sorted(served | {config["archive"]["region"]}))
+    assert queries == ([query] if query and not transformed else [])
     assert s3.get("dynamicPartitioningConfiguration") == ({"enabled": True} if layout.partitioned_by else None)
 
 
@@ -340,8 +342,12 @@ def test_a_transform_gets_the_original_records_and_its_settings(config: dict[str
     assert function["memorySize"] == wanted.get("memoryMiB", 512)
     assert function["timeout"] == wanted.get("timeoutSeconds", 60)
     layout = LAYOUTS[config["archive"].get("delivery", {}).get("layout", "dated")]
-    keys = {"variables": {"PARTITION_KEYS": ",".join(layout.partitioned_by)}}
-    assert function.get("environment") == (keys if layout.partitioned_by else None)
+    served = {region for application in config["applications"] for region in application["regions"]}
+    assert function["environment"]["variables"] == {
+        "ARCHIVE_ACCOUNT": config["archive"]["account"],
+        "REGIONS": ",".join(sorted(served | {config["archive"]["region"]})),
+        **({"PARTITION_KEYS": ",".join(layout.partitioned_by)} if layout.partitioned_by else {}),
+    }
     (sender,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-sender-policy")
     (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-transform-policy")
     assert policy.urn in sender.dependencies

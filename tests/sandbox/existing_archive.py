@@ -151,7 +151,7 @@ class Sender:
         self.logs.create_log_group(logGroupName=self.group, logGroupClass=self.log_class)
         self.logs.create_log_stream(logGroupName=self.group, logStreamName="stream")
 
-    def subscribe(self, destination: str, *, pattern: str = "", name: str = "archive", **more: str) -> None:
+    def subscribe(self, destination: str, *, pattern: str = "", name: str = "archive", **more: Any) -> None:  # noqa: ANN401
         self.logs.put_subscription_filter(
             logGroupName=self.group, filterName=name, filterPattern=pattern, destinationArn=destination, **more
         )

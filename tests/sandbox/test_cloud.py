@@ -325,6 +325,12 @@ def test_a_delivery_that_is_allowed_in_time_loses_nothing(cloud: Cloud) -> None:
         ({**PARTITIONED, "ProcessingConfiguration": {"Enabled": False}}, "requires partition keys"),
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}}, "must be at least 64"),
         ({**PARTITIONED, "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 59}}, "must be at least 60"),
+        (
+            {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "MetadataExtraction", "Parameters": [
+                {"ParameterName": "MetadataExtractionQuery", "ParameterValue": "." * 5121}
+            ]}]}},
+            "must have length less than or equal to 5120",
+        ),
         ({"RoleARN": "arn:aws:iam::111111111111:role/nobody"}, "unable to assume role"),
         ({"S3BackupMode": "Enabled"}, "S3 backup requires a Lambda processor"),
         (
@@ -472,6 +478,41 @@ def test_a_record_without_a_partition_key_goes_to_the_error_prefix(cloud: Cloud)
     assert eventually(lambda: bool(archive.objects("errors/processing-failed/")) and bool(archive.objects("logs/o/")))
     (line,) = archive.objects("errors/").values()
     assert base64.b64decode(json.loads(line)["rawData"]) == b'{"owner":""}'
+
+
+def test_a_record_whose_key_would_be_too_long_goes_to_the_error_prefix(cloud: Cloud) -> None:
+    archive = Archive(cloud, [], extra=PARTITIONED)
+    put = archive.client("firehose").put_record
+    for owner in ("o" * (512 - len("logs//2026/01/01/00/")), "é" * 485, "p" * 500):
+        put(DeliveryStreamName="archive", Record={"Data": gzip.compress(json.dumps({"owner": owner}).encode())})
+    assert eventually(lambda: cloud.ask("idle")["idle"])
+    lines = [json.loads(line) for body in archive.objects("errors/").values() for line in body.splitlines()]
+    assert {line["errorCode"] for line in lines} == {"S3.KeyTooLongError"}
+    assert {json.loads(base64.b64decode(line["rawData"]))["owner"] for line in lines} == {"é" * 485, "p" * 500}
+    (key,) = archive.objects("logs/")
+    assert key.startswith("logs/ooo")
+
+
+def test_copies_of_centralized_events_say_where_they_were_written_if_a_filter_emits_that(cloud: Cloud) -> None:
+    archive, account = Archive(cloud, []), new_account()
+    cloud.ask(f"centralize/{account}/{archive.account}/{HOME}")
+    copies = Sender(cloud, archive.account, group="apps")
+    copies.subscribe(
+        archive.stream_arn, roleArn=archive.role_arn("sender"), emitSystemFields=["@aws.account", "@aws.region"]
+    )
+    for region in (HOME, "us-east-1"):
+        Sender(cloud, account, region, group="apps").write(region)
+    copies.write("its own")
+    assert eventually(lambda: len(archive.messages()) == 3)
+    fields = {
+        event["message"]: tuple(event["extractedFields"].values())
+        for record in archive.records()
+        for event in record["logEvents"]
+    }
+    assert fields == {
+        HOME: (account, HOME), "us-east-1": (account, "us-east-1"), "its own": (archive.account, HOME),
+    }  # fmt: skip
+    assert {record["owner"] for record in archive.records()} == {archive.account}
 
 
 def test_records_beyond_the_partition_quota_go_to_the_error_prefix(cloud: Cloud) -> None:

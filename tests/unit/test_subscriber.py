@@ -11,8 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +44,7 @@ class Logs:
         filters: log group → filter name → what was put.
         quota: filters that a log group may have.
         described: log groups whose filters were described.
+        errors: log group → error of an attempt to put a filter.
     """
 
     exceptions = SimpleNamespace(ResourceNotFoundException=NotFoundError, LimitExceededException=LimitError)
@@ -51,6 +54,7 @@ class Logs:
         self.filters: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in classes}
         self.quota = 2
         self.described: list[str] = []
+        self.errors: dict[str, Exception] = {}
 
     def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - boto3
         assert operation == "describe_log_groups"
@@ -67,6 +71,8 @@ class Logs:
         return {"subscriptionFilters": [{"filterName": name, **put} for name, put in filters.items()]}
 
     def put_subscription_filter(self, *, logGroupName: str, filterName: str, **put: Any) -> None:  # noqa: ANN401, N803
+        if logGroupName in self.errors:
+            raise self.errors[logGroupName]
         filters = self.filters[logGroupName]
         if len(filters.keys() | {filterName}) > self.quota:
             raise LimitError
@@ -81,7 +87,7 @@ Subscriber = Callable[..., dict[str, int]]
 
 
 @contextmanager
-def running(logs: Logs, folder: Path, **environment: str) -> Iterator[Subscriber]:
+def running(logs: Any, folder: Path, **environment: str) -> Iterator[Subscriber]:  # noqa: ANN401 - or a client
     """The function in an account: called with an event, and with entries and exclusions as in a stack file."""
 
     def run(event: dict[str, Any], *entries: Any, exclude: Sequence[str] = ()) -> dict[str, int]:  # noqa: ANN401
@@ -120,7 +126,7 @@ def created(name: str, **more: str) -> dict[str, Any]:
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 UPDATE = {"config": "digest", "tf": {"action": "update", "prev_input": {}}}
 DELETE = {"config": "digest", "tf": {"action": "delete"}}
-PUT = {"destinationArn": DESTINATION, "filterPattern": "", "emitSystemFields": []}
+PUT = {"destinationArn": DESTINATION, "filterPattern": ""}
 
 
 def test_a_new_log_group_that_matches_a_pattern_gets_a_filter_as_in_the_stack_file(logs: Logs, run: Subscriber) -> None:
@@ -194,6 +200,67 @@ def test_a_failing_log_group_does_not_prevent_the_filters_of_others(logs: Logs, 
     assert logs.filters["other"] == {OWN: PUT}
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDeniedException"}}, "any"),
+        EndpointConnectionError(endpoint_url="https://logs"),
+        ParamValidationError(report="Unknown parameter in input"),
+        NotFoundError(),  # of the destination or the role: the log group has just been described
+        RuntimeError("unforeseen"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_of_a_log_group_is_swallowed_or_keeps_others_from_their_filters(
+    logs: Logs, run: Subscriber, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    logs.errors["noisy"] = error
+    with pytest.raises(subscriber.SubscriberError, match="1 of the log groups failed: noisy; see the function's log"):
+        run(SCHEDULE, "*")
+    assert logs.filters["cart"] == logs.filters["other"] == {OWN: PUT}
+    (failed,) = (vars(each) for each in caplog.records if each.message == "failed")
+    assert (failed["logGroup"], failed["reason"]) == ("noisy", str(error))
+
+
+def older_sdk() -> Any:  # noqa: ANN401 - boto3 has no types
+    """A client of an SDK from before September 2025, which knows no system fields."""
+    session = botocore.session.Session()
+    shapes = session.get_component("data_loader").load_service_model("logs", "service-2")["shapes"]
+    for shape in ("PutSubscriptionFilterRequest", "SubscriptionFilter"):
+        del shapes[shape]["members"]["emitSystemFields"]
+    return session.create_client(
+        "logs",
+        region_name="eu-west-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+
+
+def test_an_older_sdk_puts_filters_without_system_fields(tmp_path: Path) -> None:
+    client = older_sdk()
+    with Stubber(client) as aws, running(client, tmp_path) as run:
+        aws.add_response("describe_subscription_filters", {"subscriptionFilters": []})
+        aws.add_response("put_subscription_filter", {}, {"logGroupName": "cart", "filterName": OWN, **PUT})
+        assert run(created("cart"), "c*") == {"put": 1, "deleted": 0}
+        aws.assert_no_pending_responses()
+
+
+def test_an_older_sdk_fails_if_system_fields_are_wanted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    client = older_sdk()
+    with Stubber(client) as aws, running(client, tmp_path) as run:
+        aws.add_response("describe_subscription_filters", {"subscriptionFilters": []})
+        aws.add_response("put_subscription_filter", {})
+        with pytest.raises(subscriber.SubscriberError, match="failed: cart;"):
+            run(created("cart"), {"name": "c*", "emitSystemFields": ["@aws.region"]})
+    assert 'Unknown parameter in input: "emitSystemFields"' in vars(caplog.records[-1])["reason"]
+
+
+def test_system_fields_that_are_no_longer_wanted_are_taken_away(logs: Logs, run: Subscriber) -> None:
+    logs.filters["cart"] = {OWN: {**PUT, "emitSystemFields": ["@aws.region"]}}
+    assert run(SCHEDULE, "c*") == {"put": 1, "deleted": 0}
+    assert logs.filters["cart"] == {OWN: {**PUT, "emitSystemFields": []}}
+
+
 def test_a_filter_waits_for_the_next_check_if_pulumi_is_about_to_delete_its_own(logs: Logs, run: Subscriber) -> None:
     logs.filters["cart"] = {"siem": {}, PULUMIS: {}}
     assert run(UPDATE, "c*") == {"put": 0, "deleted": 0}
@@ -205,7 +272,7 @@ def test_a_filter_waits_for_the_next_check_if_pulumi_is_about_to_delete_its_own(
     ("current", "put"),
     [
         ({**PUT, "roleArn": "arn:role"}, 0),
-        ({"destinationArn": DESTINATION, "filterPattern": "", "roleArn": "arn:role"}, 0),
+        ({**PUT, "roleArn": "arn:role", "emitSystemFields": []}, 0),
         ({**PUT, "roleArn": "arn:role", "destinationArn": "arn:old"}, 1),
         ({**PUT, "roleArn": "arn:role", "filterPattern": "ERROR"}, 1),
         ({**PUT, "roleArn": "arn:role", "emitSystemFields": ["@aws.region"]}, 1),

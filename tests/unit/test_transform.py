@@ -28,6 +28,7 @@ DOCUMENT: dict[str, Any] = {
     "logEvents": [EVENT],
 }
 CONTROL = {**DOCUMENT, "messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "subscriptionFilters": []}
+ARCHIVE = transform.Archive("111111111111", ["eu-west-1", "us-east-1"], [])
 MAX_PAYLOAD = 6 * 1024 * 1024
 
 
@@ -64,6 +65,8 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
     monkeypatch.setattr(transform, "_firehose", lambda: stream)
     monkeypatch.setattr(transform, "_FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.delenv("PARTITION_KEYS", raising=False)
+    monkeypatch.setenv("ARCHIVE_ACCOUNT", ARCHIVE.account)
+    monkeypatch.setenv("REGIONS", ",".join(ARCHIVE.regions))
     return stream
 
 
@@ -103,6 +106,31 @@ def test_system_fields_that_a_filter_adds_stay_with_their_event() -> None:
     fields = {"@aws.region": "us-east-1", "@source.log": "/central/copy"}
     (result,) = run(gzipped({**DOCUMENT, "logEvents": [EVENT, {**EVENT, "extractedFields": fields}]}))
     assert [line.get("extractedFields") for line in parsed(result)] == [None, fields]
+
+
+@pytest.mark.parametrize("name", ["central-log-archive.eu-west-2", "x.us-east-1/y", "", "."])
+def test_a_line_names_no_region_that_the_archive_does_not_serve(name: str) -> None:
+    (result,) = run(gzipped({**DOCUMENT, "owner": "someone", "subscriptionFilters": [name]}))
+    (line,) = parsed(result)
+    assert (line["account"], line["region"]) == ("other", "other")
+
+
+def test_events_of_a_centralized_log_group_name_account_and_region_that_they_were_copied_from() -> None:
+    copied = [("222222222222", "ap-south-1"), ("333333333333", "us-east-1")]
+    events = [
+        {**EVENT, "extractedFields": {"@aws.account": account, "@aws.region": region}} for account, region in copied
+    ]
+    document = {**DOCUMENT, "owner": ARCHIVE.account, "logEvents": [*events, EVENT]}
+    (result,) = run(gzipped(document))
+    lines = [(line["account"], line["region"]) for line in parsed(result)]
+    assert lines == [*copied, (ARCHIVE.account, "us-east-1")]
+
+
+def test_a_sender_cannot_pass_for_another_account_by_fields_of_its_own() -> None:
+    fields = {"@aws.account": "333333333333", "@aws.region": "eu-west-1"}
+    (result,) = run(gzipped({**DOCUMENT, "logEvents": [{**EVENT, "extractedFields": fields}]}))
+    (line,) = parsed(result)
+    assert (line["account"], line["region"], line["extractedFields"]) == ("222222222222", "us-east-1", fields)
 
 
 def test_a_message_that_is_a_json_object_is_embedded_unchanged() -> None:
@@ -166,7 +194,8 @@ def test_an_unreadable_record_is_returned_unchanged_and_does_not_affect_others(d
             {"account": "222222222222", "region": "us-east-1", "group": "_aws_lambda_checkout"},
         ),
         ("region", ["central-log-archive.auto.eu-west-1", "other"], {"region": "eu-west-1"}),
-        ("region", [], {"region": "none"}),
+        ("region", [], {"region": "other"}),
+        ("region", ["central-log-archive.eu-west-2"], {"region": "other"}),
         ("", [], None),
     ],
 )
@@ -274,7 +303,7 @@ def test_a_record_is_split_until_two_parts_fit_into_a_response(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, too_little: int, parts: int
 ) -> None:
     document = with_messages("x" * 3000, "y" * 3000)
-    size = len(transform.lines(document)) * 4 // 3
+    size = len(transform.lines(document, ARCHIVE)) * 4 // 3
     monkeypatch.setattr(transform, "_MAX_RESPONSE_BYTES", 2 * (size - too_little))
     first, second = run(gzipped(document), gzipped(document))
     assert (first["result"], second["result"]) == ("Ok", "Dropped")

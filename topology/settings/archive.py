@@ -387,6 +387,16 @@ class Archive(Account):
         return self.transform is not None and self.transform.backup
 
     @property
+    def transform_variables(self) -> dict[str, str]:
+        """Environment variables that tell a transform which account, regions and partition keys the archive has."""
+        partition_keys = ",".join(LAYOUTS[self.delivery.layout].partitioned_by)
+        return {
+            "ARCHIVE_ACCOUNT": self.account,
+            "REGIONS": ",".join(self.regions),
+            **({"PARTITION_KEYS": partition_keys} if partition_keys else {}),
+        }
+
+    @property
     def bootstrap_parameters(self) -> dict[str, str]:
         """Parameter → value for ``bootstrap/archive-account.yaml``, which grants permissions on existing resources."""
         own_bucket = self.existing_bucket is not None and self.bucket_owner == self.account
