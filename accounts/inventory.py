@@ -29,6 +29,7 @@ class Subscription:
         criteria: selection criteria of a policy; empty: all log groups.
         filter_pattern: pattern of a filter; empty: all events.
         emit_system_fields: system fields that a filter adds to events.
+        role: ARN of the role of a filter; empty: it has none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Subscription:
     criteria: str = ""
     filter_pattern: str = ""
     emit_system_fields: tuple[str, ...] = ()
+    role: str = ""
 
 
 class Inventory:
@@ -67,6 +69,7 @@ class Inventory:
                 each["destinationArn"],
                 filter_pattern=each.get("filterPattern", ""),
                 emit_system_fields=tuple(each.get("emitSystemFields", ())),
+                role=each.get("roleArn", ""),
             )
             for each in found["subscriptionFilters"]
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pulumi
 from components.central_log_archive import CentralLogArchive
 from topology.layouts import LAYOUTS
 from topology.regions import PARTITIONS
-from topology.settings import Archive, Settings, unserved
+from topology.settings import Application, Archive, Settings, unserved
 from topology.stack_file import file_name
 
 
@@ -131,14 +131,15 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
     )
 
 
-def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
-    """Warn, in a preview, of a change that replaces the stream.
+def warn_of_changes(archive: Archive, applications: Iterable[Application], *, retain: bool) -> None:
+    """Warn, in a preview, of changes that replace the stream, or that filters of other stacks have to be ready for.
 
     Dynamic partitioning can only be enabled at creation (Firehose Developer Guide, "Dynamic partitioning"), and the
     backup of the original records cannot be disabled (API operation UpdateDestination).
 
     Args:
         archive: settings of the archive. The outputs of this stack contain the previous ones.
+        applications: the application accounts of this stack.
         retain: whether a replaced stream is retained.
 
     Raises:
@@ -146,6 +147,13 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     """
 
     def warn(before: ArchiveOutputs) -> None:
+        others = sorted(set(before.admitted_accounts) - {application.account for application in applications})
+        if archive.sender_organization is not None and before.admitted_organization is None and others:
+            pulumi.warn(
+                f"The archive starts to admit the organization {archive.sender_organization}. Subscription filters of "
+                "other stacks that have no role yet stop then, and their events are lost: first deploy every stack "
+                f"that sends to this archive with filterRoles: true. It admits the accounts {', '.join(others)}."
+            )
         changes = []
         if LAYOUTS[before.layout].is_partitioned != archive.delivery.is_partitioned:
             changes.append(f"The layout changes from {before.layout} to {archive.delivery.layout}")

@@ -260,6 +260,38 @@ def test_changing_a_policy_from_accounts_to_an_organization_requires_force_updat
     put(destinationName="archive", accessPolicy=policy, forceUpdate=True)
 
 
+def test_a_filter_without_a_role_stops_when_the_policy_changes_to_an_organization_until_it_has_one(
+    cloud: Cloud,
+) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    sender.subscribe(arn)
+    cloud.ask(f"join/{account}/o-exampleorg1")
+    policy = policies.destination_policy(
+        destination_arn=arn, sender_accounts=[account], sender_organization="o-exampleorg1"
+    )
+    archive.client("logs").put_destination_policy(destinationName="archive", accessPolicy=policy, forceUpdate=True)
+    sender.write("lost")
+    assert sender.metric("DeliveryErrors") == 1
+    sender.subscribe(arn, roleArn=filter_role(cloud, account, trusts=account))
+    sender.write("delivered")
+    assert eventually(lambda: archive.messages() == ["delivered"])
+
+
+def test_a_filter_with_a_role_stops_when_the_role_is_deleted_even_if_the_policy_requires_none(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    sender.subscribe(arn, roleArn=filter_role(cloud, account, trusts=account))
+    sender.write("delivered")
+    assert eventually(lambda: archive.messages() == ["delivered"])
+    iam = cloud.client("iam", account=account)
+    iam.delete_role_policy(RoleName="filters", PolicyName="only")
+    iam.delete_role(RoleName="filters")
+    sender.write("lost")
+    assert sender.metric("DeliveryErrors") == 1
+    assert archive.messages() == ["delivered"]
+
+
 @pytest.mark.parametrize("broken", ["policy", "trust", "permission", "destination", "stream"])
 def test_events_that_cannot_be_delivered_are_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
     archive = Archive(cloud, [account := new_account()])

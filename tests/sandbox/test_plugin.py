@@ -13,7 +13,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.provider import AwsProvider
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.existing_archive import HOME, new_account
+from tests.sandbox.existing_archive import HOME, Archive, Sender, new_account
+from tests.sandbox.test_cloud import filter_role
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
@@ -90,8 +91,27 @@ def test_a_stream_is_replaced_when_partitioning_is_enabled_and_the_new_one_is_cr
 
 
 def test_an_input_that_was_removed_is_a_difference() -> None:
-    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "roleArn": "r"}
-    assert diff(FILTER, state, {key: state[key] for key in state if key != "roleArn"}).diffs == ["roleArn"]
+    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "distribution": "Random"}
+    assert diff(FILTER, state, {key: state[key] for key in state if key != "distribution"}).diffs == ["distribution"]
+
+
+def test_a_filter_keeps_its_role_when_the_program_no_longer_sets_one(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, destination = Sender(cloud, account), archive.destination()
+    role = filter_role(cloud, account, trusts=account)
+    without = {"name": "f", "logGroup": sender.group, "filterPattern": "", "destinationArn": destination}
+    provider, kind = configured(cloud, account), urn(FILTER)
+    created = asyncio.run(
+        provider.create(rpc.CreateRequest(kind, values({**without, "roleArn": role}), 0, preview=False))
+    )
+    state, filter_id = created.properties or {}, created.resource_id or ""
+    assert not asyncio.run(provider.diff(rpc.DiffRequest(kind, "id", state, values(without), []))).changes
+    news = values({**without, "filterPattern": "ERROR"})
+    updated = asyncio.run(provider.update(rpc.UpdateRequest(kind, filter_id, state, news, 0, [], preview=False)))
+    read = asyncio.run(provider.read(rpc.ReadRequest(kind, filter_id, updated.properties or {}, news)))
+    assert [each["roleArn"].value for each in (updated.properties or {}, read.properties)] == [role, role]
+    (described,) = sender.logs.describe_subscription_filters(logGroupName=sender.group)["subscriptionFilters"]
+    assert (described["filterPattern"], described["roleArn"]) == ("ERROR", role)
 
 
 def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:

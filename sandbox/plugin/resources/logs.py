@@ -97,6 +97,7 @@ class LogSubscriptionFilter(_Listed):
         "destinationArn", "distribution", "emitSystemFields", "filterPattern", "logGroup", "name", "roleArn",
     })  # fmt: skip
     immutable = frozenset({"destinationArn"})
+    kept = frozenset({"roleArn"})  # "Optional" and "Computed" in the official provider's schema
     identity, separator, named_by, longest_name = ("logGroup", "name"), "|", "name", 512
     aws_names: ClassVar = {"logGroup": "logGroupName", "name": "filterName"}
     create_operation, delete_operation = "put_subscription_filter", "delete_subscription_filter"
