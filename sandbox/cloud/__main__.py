@@ -72,11 +72,13 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud import (
         account_policies,
         alarms,
+        buckets,
         delivery,
         destinations,
         events,
         firehose,
         keys,
+        log_groups,
         partitions,
         permissions,
         simulation,
@@ -85,7 +87,9 @@ def _app() -> Callable[..., Awaitable[None]]:
 
     for part in (alarms, firehose, keys, destinations, delivery, events, partitions, simulation):
         part.install()
-    operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
+    for part in (buckets, log_groups):
+        part.install()
+    operations = {**keys.OPERATIONS, **account_policies.OPERATIONS, **log_groups.OPERATIONS}
 
     async def logs_request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:  # noqa: ANN401 - the emulator's own
         operation = operations.get(headers.get("x-amz-target", "").rpartition(".")[2])

@@ -11,7 +11,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator as iam
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.core.responses import get_region, request_scope
+from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import iam as iam_service
 from ministack.services import organizations, tagging
 
@@ -126,13 +126,18 @@ def recorded(
     """Let the emulator decide on a call, and record the decision."""
     denied = enforce(access_key, action, service, region, resource_arn, service_context)
     if not iam.is_root_access_key(access_key):
-        CALLS.add((iam.caller_arn(), action, resource_arn, denied is None))
+        # S3 Control is authorized before the emulator pins the caller of a request.
+        caller = getattr(iam.resolve_principal(access_key, get_account_id()), "arn", iam.caller_arn())
+        CALLS.add((caller, action, resource_arn, denied is None))
     return denied
 
 
 # The resource of a call, if the emulator would use ``*``: service → parameter → ARN.
 _RESOURCES = {
-    "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},
+    "logs": {
+        "destinationName": "arn:aws:logs:{region}:{account}:destination:{value}",
+        "logGroupIdentifier": "{value}",  # an ARN, as the official provider sends it
+    },
     "iam": {"PolicySourceArn": "{value}"},
     "lambda": {"FunctionName": "arn:aws:lambda:{region}:{account}:function:{value}"},
     "monitoring": {

@@ -126,4 +126,11 @@ def _client(service: str, region: str, credentials: Mapping[str, str], endpoint:
         max_pool_connections=32,
         read_timeout=900,  # as long as a function may run
     )
-    return _session.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)
+    client = _session.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)
+    if service == "s3control":  # its host begins with the account
+        client.meta.events.register("before-call", partial(_at, endpoint))
+    return client
+
+
+def _at(endpoint: str, params: Values, **_: object) -> None:
+    params["url"] = f"{endpoint}/{params['url'].split('/', 3)[3]}"

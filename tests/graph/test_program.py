@@ -67,6 +67,17 @@ def test_nothing_is_retained_if(config: dict[str, Any], environment: dict[str, s
     assert graph.one("Bucket").inputs["forceDestroy"] is True
 
 
+@pytest.mark.parametrize("retain", [True, False])
+def test_log_groups_that_are_retained_are_protected_from_deletion_and_no_others(*, retain: bool) -> None:
+    graph = record({**config_of("app-dev"), "retain": retain}, referenced=record(config_of("archive")).outputs)
+    groups = graph.of_type("LogGroup")
+    assert {each.inputs["name"]: each.inputs["deletionProtectionEnabled"] for each in groups} == {
+        CANARY: False,
+        "/shop/dev/audit": retain,
+    }
+    assert {each.inputs["deletionProtectionEnabled"] == each.retain_on_delete for each in groups} == {True}
+
+
 def test_the_log_groups_rejected_as_sources_are_those_that_the_archive_logs_to() -> None:
     graph = record({"archive": {**config_of("archive")["archive"], "transform": "bundled"}})
     assert {group.name for group in graph.of_type("LogGroup")} == set(PIPELINE_LOG_GROUPS)

@@ -114,6 +114,37 @@ def test_a_filter_keeps_its_role_when_the_program_no_longer_sets_one(cloud: Clou
     assert (described["filterPattern"], described["roleArn"]) == ("ERROR", role)
 
 
+def test_a_protected_log_group_is_deleted_only_after_its_protection_was_taken_off_explicitly(cloud: Cloud) -> None:
+    account = new_account()
+    logs, provider, kind = cloud.client("logs", account=account), configured(cloud, account), urn(GROUP)
+    on, off, unset = (values({"name": "kept", **more}) for more in (
+        {"deletionProtectionEnabled": True}, {"deletionProtectionEnabled": False}, {},
+    ))  # fmt: skip
+    created = asyncio.run(provider.create(rpc.CreateRequest(kind, on, 0, preview=False)))
+    state = created.properties or {}
+    delete = rpc.DeleteRequest(kind, "kept", state, 0)
+    with pytest.raises(AwsError, match="Disable deletion protection first"):
+        asyncio.run(provider.delete(delete))
+    assert not asyncio.run(provider.diff(rpc.DiffRequest(kind, "kept", state, unset, []))).changes
+    asyncio.run(provider.update(rpc.UpdateRequest(kind, "kept", state, off, 0, [], preview=False)))
+    asyncio.run(provider.delete(delete))
+    assert logs.describe_log_groups()["logGroups"] == []
+
+
+def test_a_bucket_is_tagged_by_actions_of_s3_itself(cloud: Cloud) -> None:
+    account = new_account()
+    provider, kind, bucket = configured(cloud, account), urn("aws:s3/bucket:Bucket"), f"tagged-{account}"
+
+    def inputs(**tags: str) -> dict[str, PropertyValue]:
+        return {"bucket": PropertyValue(bucket), "tags": PropertyValue(values(tags))}
+
+    created = asyncio.run(provider.create(rpc.CreateRequest(kind, inputs(team="shop", old="x"), 0, preview=False)))
+    state = created.properties or {}
+    asyncio.run(provider.update(rpc.UpdateRequest(kind, bucket, state, inputs(team="pay"), 0, [], preview=False)))
+    found = cloud.client("s3", account=account).get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in found} == {"stack": "test", "team": "pay"}
+
+
 def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:
     account = new_account()
     logs = cloud.client("logs", account=account)
@@ -124,6 +155,7 @@ def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:
     assert {key: value.value for key, value in read.inputs.items() if key != "tags"} == {
         "name": "theirs",
         "retentionInDays": 7,
+        "deletionProtectionEnabled": False,
     }
     gone = asyncio.run(provider.read(rpc.ReadRequest(urn(GROUP), "nobodys", {}, {})))
     assert gone.resource_id == ""
