@@ -8,7 +8,7 @@ from accounts.keys import check_given_keys
 from accounts.log_groups import plan_accounts
 from accounts.session import is_loopback
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
-from components.archive_outputs import ArchiveEndpoints, endpoints_of_stack, export_archive, warn_of_replacement
+from components.archive_outputs import ArchiveEndpoints, endpoints_of_stack, export_archive, warn_of_changes
 from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
 from components.providers import Providers
 from topology.settings import SettingsError, load
@@ -23,7 +23,7 @@ try:
     if stack.preview_role is not None and not is_preview:
         message = f"previewRole: {stack.preview_role} is for previews only; remove it, or preview"
         raise pulumi.RunError(message)
-    plans = plan_accounts(stack.applications, name, check_existing_filters=is_preview)
+    plans = plan_accounts(stack, name, check_existing_filters=is_preview)
     key_warnings = check_given_keys(stack.archive, name) if stack.archive is not None else []
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
@@ -34,7 +34,7 @@ retain = stack.retain and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", "")
 providers = Providers(name)
 
 if stack.archive is not None:
-    warn_of_replacement(stack.archive, retain=retain)
+    warn_of_changes(stack.archive, stack.applications, retain=retain)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(

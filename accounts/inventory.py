@@ -31,6 +31,7 @@ class Subscription:
         criteria: selection criteria of a policy; empty: all log groups.
         filter_pattern: pattern of a filter; empty: all events.
         emit_system_fields: system fields that a filter adds to events.
+        role: ARN of the role of a filter; empty: it has none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Subscription:
     criteria: str = ""
     filter_pattern: str = ""
     emit_system_fields: tuple[str, ...] = ()
+    role: str = ""
 
 
 class Inventory:
@@ -69,6 +71,7 @@ class Inventory:
                 each["destinationArn"],
                 filter_pattern=each.get("filterPattern", ""),
                 emit_system_fields=tuple(each.get("emitSystemFields", ())),
+                role=each.get("roleArn", ""),
             )
             for each in found["subscriptionFilters"]
         ]

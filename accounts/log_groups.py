@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from accounts.inventory import Inventory
+from accounts.inventory import Inventory, Subscription
 from accounts.parallel import in_parallel
 from accounts.session import AWS_ERRORS
 from topology import roles
 from topology.names import filter_name
+from topology.patterns import CANARY
 from topology.selection import (
     SUBSCRIBABLE,
     AccountWide,
-    Existing,
     select,
     select_all,
     selection_problems,
     unsubscribable,
 )
-from topology.settings import Application, LogGroup, SettingsError
+from topology.settings import Application, LogGroup, Settings, SettingsError
 from topology.stack_file import file_name
 
 MAX_FILTERS = 5
@@ -27,6 +27,9 @@ MAX_FILTERS = 5
 
 UNDISPUTED_FILTERS = 2
 """The lower quota on another page ("CloudWatch Logs quotas")."""
+
+Filters = Mapping[str, list[Subscription]]
+"""Log group → its subscription filters."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,27 @@ class AccountPlan:
     warnings: list[str] = field(default_factory=list)
 
 
-def plan_accounts(
-    applications: Iterable[Application], stack: str, *, check_existing_filters: bool
-) -> dict[str, AccountPlan]:
+def plan_accounts(settings: Settings, stack: str, *, check_existing_filters: bool) -> dict[str, AccountPlan]:
     """Return account → what to subscribe there. Accounts are read in parallel.
 
     Args:
-        applications: the accounts.
+        settings: settings of the stack.
         stack: the stack's name; errors name its file.
-        check_existing_filters: also check existing filters and policies, as previews do.
+        check_existing_filters: also check existing filters and policies, as previews do; else only canaries' filters.
 
     Raises:
         SettingsError: with everything that prevents a deployment of the stack.
     """
     plans = in_parallel(
-        lambda application: _plan(application, stack, check_existing_filters=check_existing_filters), applications
+        lambda application: _plan(application, settings, stack, check_existing_filters=check_existing_filters),
+        settings.applications,
     )
     if problems := [problem for plan in plans for problem in plan.problems]:
         raise SettingsError.of(file_name(stack), problems)
     return {plan.account: plan for plan in plans}
 
 
-def _plan(application: Application, stack: str, *, check_existing_filters: bool) -> AccountPlan:
+def _plan(application: Application, settings: Settings, stack: str, *, check_existing_filters: bool) -> AccountPlan:
     plan = AccountPlan(application.account)
     where = f"applications, account {application.account}"
     try:
@@ -88,8 +90,12 @@ def _plan(application: Application, stack: str, *, check_existing_filters: bool)
                     f"{place}: not archived, because only log groups of class {SUBSCRIBABLE} support subscription "
                     f"filters: {', '.join(left_out)}"
                 )
+            # An update reads only one filter, which has a role if the others have: a call for each would be throttled.
+            read = [CANARY, *(group.name for group in plan.log_groups[region] if check_existing_filters)]
+            filters = {name: inventory.filters(region, name) for name in read if name in existing}
+            plan.problems.extend(f"{place}: {problem}" for problem in _role_problems(filters, region, settings))
             if check_existing_filters:
-                _check_existing_filters(plan, inventory, region, existing, place)
+                _check_existing_filters(plan, inventory, region, filters, place)
     except AWS_ERRORS as error:
         role = roles.role_arn(application, next(iter(application.regions)))
         plan.problems.append(
@@ -98,16 +104,44 @@ def _plan(application: Application, stack: str, *, check_existing_filters: bool)
     return plan
 
 
-def _check_existing_filters(
-    plan: AccountPlan, inventory: Inventory, region: str, existing: Existing, place: str
-) -> None:
+def _role_problems(filters: Filters, region: str, settings: Settings) -> Iterator[str]:
+    """Yield why the archive's own filters of a region would stop if their roles changed in the order of this update.
+
+    A filter needs a role before the policy of its destination admits an organization (API operation
+    PutDestinationPolicy, ``forceUpdate``). It keeps its role: the provider's ``role_arn`` is optional and computed, so
+    that a role which the program no longer sets is no difference to it.
+
+    Args:
+        filters: the existing filters, those of the canary among them: all filters of an account get a role together.
+        region: the region.
+        settings: settings of the stack.
+    """
+    roles_of = {
+        name: each.role for name, found in filters.items() for each in found if each.name == filter_name(region)
+    }
+    organization = settings.archive.sender_organization if settings.archive is not None else None
+    without = sorted(name for name, role in roles_of.items() if not role)
+    if organization is not None and without:
+        yield (
+            f"subscription filters have no role yet, like that of {without[0]}, and would stop when the archive admits "
+            f"the organization {organization}; set filterRoles: true and remove archive.senders.organization, run "
+            "pulumi up, then add it again"
+        )
+    if not settings.filters_have_roles and (having := sorted(roles_of.keys() - without)):
+        yield (
+            f"subscription filters have a role, like that of {having[0]}, which the provider cannot take away, and "
+            "would stop when it is deleted; set filterRoles: true"
+        )
+
+
+def _check_existing_filters(plan: AccountPlan, inventory: Inventory, region: str, filters: Filters, place: str) -> None:
     """Add the problems and warnings that result from existing filters and policies."""
     own, targets = filter_name(region), set[str]()
     for group in plan.log_groups[region]:
-        filters = inventory.filters(region, group.name) if group.name in existing else []
-        targets |= {each.destination for each in filters if each.name == own}
+        found = filters.get(group.name, [])
+        targets |= {each.destination for each in found if each.name == own}
         # A filter of the autoSubscribe function counts like any other.
-        others = [each.name for each in filters if each.name != own]
+        others = [each.name for each in found if each.name != own]
         if len(others) >= MAX_FILTERS:
             plan.problems.append(
                 f"{place}: the log group {group.name} has {len(others)} other subscription filters, and AWS allows "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pulumi
 from components.central_log_archive import CentralLogArchive
 from topology.layouts import LAYOUTS
 from topology.regions import PARTITIONS
-from topology.settings import Archive, Settings, unserved
+from topology.settings import Application, Archive, Settings, unserved
 from topology.stack_file import file_name
 
 
@@ -136,11 +136,12 @@ def endpoints_of_stack(archive_stack: str, settings: Settings) -> ArchiveEndpoin
     )
 
 
-def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
-    """Warn, in a preview, of a change that replaces the stream.
+def warn_of_changes(archive: Archive, applications: Iterable[Application], *, retain: bool) -> None:
+    """Warn, in a preview, of changes that replace the stream, or that filters of other stacks have to be ready for.
 
     Args:
         archive: settings of the archive. The outputs of this stack contain the previous ones.
+        applications: the application accounts of this stack.
         retain: whether a replaced stream is retained.
 
     Raises:
@@ -148,6 +149,13 @@ def warn_of_replacement(archive: Archive, *, retain: bool) -> None:
     """
 
     def warn(before: ArchiveOutputs) -> None:
+        others = sorted(set(before.admitted_accounts) - {application.account for application in applications})
+        if archive.sender_organization is not None and before.admitted_organization is None and others:
+            pulumi.warn(
+                f"The archive starts to admit the organization {archive.sender_organization}. Subscription filters of "
+                "other stacks that have no role yet stop then, and their events are lost: first deploy every stack "
+                f"that sends to this archive with filterRoles: true. It admits the accounts {', '.join(others)}."
+            )
         changes = list(_replacing_changes(before, archive))
         if changes and archive.stream_name == before.stream:
             raise pulumi.RunError(

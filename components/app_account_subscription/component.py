@@ -150,6 +150,8 @@ class AppAccountSubscription(pulumi.ComponentResource):
             f"{self._name}-log-group-{name}-{region}",
             name=name,
             retention_in_days=days,
+            # Always set: the provider would keep the previous value, and then could not delete it.
+            deletion_protection_enabled=retain,
             opts=self._scope(region).child(retain_on_delete=retain, delete_before_replace=True),
         ).name
 

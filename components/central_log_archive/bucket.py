@@ -78,6 +78,8 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
                     )
                 ),
                 bucket_key_enabled=key_arn is not None,  # without it, S3 calls KMS for every object
+                # S3 blocks keys of callers on new buckets by itself since 2026, but older ones have to ask for it.
+                blocked_encryption_types=["SSE-C"],
             )
         ],
         opts=part(),

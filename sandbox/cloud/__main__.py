@@ -76,6 +76,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud import (
         account_policies,
         alarms,
+        buckets,
         centralization,
         delivery,
         destinations,
@@ -83,6 +84,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         firehose,
         glue,
         keys,
+        log_groups,
         partitions,
         permissions,
         protocols,
@@ -90,10 +92,13 @@ def _app() -> Callable[..., Awaitable[None]]:
     )
     from sandbox.cloud.patch import replace
 
-    for part in (alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation):
+    parts = (
+        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets, log_groups,
+    )  # fmt: skip
+    for part in parts:
         part.install()
     iam_actions._S3_QUERY_ACTIONS.update(permissions.S3_ACTIONS)
-    operations = {**keys.OPERATIONS, **account_policies.OPERATIONS}
+    operations = {**keys.OPERATIONS, **account_policies.OPERATIONS, **log_groups.OPERATIONS}
 
     async def logs_request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:  # noqa: ANN401 - the emulator's own
         operation = operations.get(headers.get("x-amz-target", "").rpartition(".")[2])

@@ -98,9 +98,9 @@ def _target(group_name: str, subscription: dict[str, Any]) -> tuple[Arn, dict[st
                 destination["accessPolicy"], account, subscription.get("admittedBy", "logs:PutSubscriptionFilter"), arn
             ):
                 return None
-            if destinations.names_an_organization(destination["accessPolicy"]) and not destinations.logs_may(
-                role, "logs:PutLogEvents", source, source_arn=source
-            ):
+            # A filter that has a role delivers through it, even if the policy does not require one.
+            needs_role = role or destinations.names_an_organization(destination["accessPolicy"])
+            if needs_role and not destinations.logs_may(role, "logs:PutLogEvents", source, source_arn=source):
                 return None
             arn, role = destination["targetArn"], destination["roleArn"]
         parsed, stream = destinations.stream_of(arn)

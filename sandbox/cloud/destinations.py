@@ -198,12 +198,11 @@ def not_admitted(target: str, role: str, policy: str, action: str, group_name: s
     admitted = permissions.destination_admits(policy, get_account_id(), action, target)
     if not admitted or not permissions.caller_may("logs:PutSubscriptionFilter", target, {}):
         return _denied(action, target)
-    if names_an_organization(policy):
-        source = log_group_arn(group_name)
-        if not role:
-            return _invalid("Role ARN is required when a destination policy grants permission to an organization.")
-        if not logs_may(role, "logs:PutLogEvents", source, source_arn=source):
-            return _invalid(_UNREACHABLE)
+    if names_an_organization(policy) and not role:
+        return _invalid("Role ARN is required when a destination policy grants permission to an organization.")
+    source = log_group_arn(group_name)
+    if role and not logs_may(role, "logs:PutLogEvents", source, source_arn=source):
+        return _invalid(_UNREACHABLE)
     return None
 
 

@@ -140,7 +140,10 @@ S3_ACTIONS = {
 
 # The resource of a call, if the emulator would use ``*``: service → parameter → ARN.
 _RESOURCES = {
-    "logs": {"destinationName": "arn:aws:logs:{region}:{account}:destination:{value}"},
+    "logs": {
+        "destinationName": "arn:aws:logs:{region}:{account}:destination:{value}",
+        "logGroupIdentifier": "{value}",  # an ARN, as the official provider sends it
+    },
     "iam": {"PolicySourceArn": "{value}"},
     "lambda": {"FunctionName": "arn:aws:lambda:{region}:{account}:function:{value}"},
     "monitoring": {

@@ -94,7 +94,8 @@ class AwsProvider(rpc.Provider):
     async def diff(self, request: rpc.DiffRequest) -> rpc.DiffResponse:
         """Compare the inputs with the last known state."""
         resource_type = _resource_type(request.type)
-        inputs, state = _plain_map(request.new_inputs), _plain_map(request.old_state)
+        state = _plain_map(request.old_state)
+        inputs = _kept(resource_type, state) | _plain_map(request.new_inputs)
         inputs |= self._tags_all(resource_type, inputs)
         changed = sorted(
             key
@@ -147,7 +148,8 @@ class AwsProvider(rpc.Provider):
     async def update(self, request: rpc.UpdateRequest) -> rpc.UpdateResponse:
         """Change the resource in place and read it back."""
         resource_type = _resource_type(request.type)
-        inputs, old = _plain_map(request.news), _plain_map(request.olds)
+        old = _plain_map(request.olds)
+        inputs = _kept(resource_type, old) | _plain_map(request.news)
         if request.preview:
             known = {key: value for key, value in old.items() if key in resource_type.computed}
             return rpc.UpdateResponse(_values({**known, **inputs, **self._tags_all(resource_type, inputs)}))
@@ -191,8 +193,8 @@ class AwsProvider(rpc.Provider):
         if inputs is None:
             return {key: value for key, value in actual.items() if value not in ({}, [], "")}
         computed = {key: actual[key] for key in actual if key not in resource_type.inputs}
-        kept = {key: _reduced(value, actual.get(key, value)) for key, value in inputs.items()}
-        return {**computed, **kept}
+        given = {key: _reduced(value, actual.get(key, value)) for key, value in inputs.items()}
+        return {**computed, **_kept(resource_type, actual), **given}
 
     @staticmethod
     async def _call(operation: str, function: Any, *arguments: Any) -> Any:  # noqa: ANN401 - a resource type's method
@@ -213,6 +215,10 @@ def _resource_type(qualified_type: str) -> ResourceType:
             f"the sandbox's plugin does not implement {token}; implemented: {', '.join(sorted(RESOURCE_TYPES))}"
         )
     return RESOURCE_TYPES[token]
+
+
+def _kept(resource_type: ResourceType, state: Values) -> Values:
+    return {key: state[key] for key in resource_type.kept & state.keys()}
 
 
 def _unique_name(resource_type: ResourceType, name: str, seed: bytes) -> str:

@@ -20,6 +20,7 @@ class ResourceType:
     inputs: ClassVar[frozenset[str]]  # the SDK's inputs that the sandbox implements
     computed: ClassVar[frozenset[str]] = frozenset()  # outputs that are known once the resource exists
     immutable: ClassVar[frozenset[str]] = frozenset()  # inputs that AWS cannot change, besides those in the ID
+    kept: ClassVar[frozenset[str]] = frozenset()  # inputs that stay as they are once the program no longer sets them
 
     identity: ClassVar[tuple[str, ...]]  # the properties that the ID is made of
     separator: ClassVar[str] = ":"  # between them

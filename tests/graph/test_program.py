@@ -68,6 +68,17 @@ def test_nothing_is_retained_if(config: dict[str, Any], environment: dict[str, s
     assert graph.one("Bucket").inputs["forceDestroy"] is True
 
 
+@pytest.mark.parametrize("retain", [True, False])
+def test_log_groups_that_are_retained_are_protected_from_deletion_and_no_others(*, retain: bool) -> None:
+    graph = record({**config_of("app-dev"), "retain": retain}, referenced=record(config_of("archive")).outputs)
+    groups = graph.of_type("LogGroup")
+    assert {each.inputs["name"]: each.inputs["deletionProtectionEnabled"] for each in groups} == {
+        CANARY: False,
+        "/shop/dev/audit": retain,
+    }
+    assert {each.inputs["deletionProtectionEnabled"] == each.retain_on_delete for each in groups} == {True}
+
+
 def test_the_log_groups_rejected_as_sources_are_those_that_the_archive_logs_to() -> None:
     graph = record({"archive": {**config_of("archive")["archive"], "transform": "bundled"}})
     assert {group.name for group in graph.of_type("LogGroup")} == set(PIPELINE_LOG_GROUPS)
@@ -280,6 +291,12 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
 OURS = "central-log-archive.eu-west-1"
 PLACE = "applications, account 222222222222, region eu-west-1"
 HERE = "arn:aws:logs:eu-west-1:111111111111:destination:archive-destination-eu-west-1-1234567"
+ROLE = "arn:aws:iam::222222222222:role/archive-filters-222222222222"
+FILTERS_FIRST = (
+    "and would stop when the archive admits the organization o-exampleorg1; set filterRoles: true and remove "
+    "archive.senders.organization, run pulumi up, then add it again"
+)
+KEEP_ROLES = "which the provider cannot take away, and would stop when it is deleted; set filterRoles: true"
 
 
 def of_shop(archive: Graph, wanted: dict[str, Any], existing: Region) -> Graph:
@@ -313,6 +330,11 @@ def filters(*names: str, destination: str = HERE) -> list[Subscription]:
             "all: the account already has the policy siem, to arn:siem, and AWS allows one for each account and "
             "region; list the log groups to archive, or delete that policy",
         ),
+        (
+            {"all": True},
+            Region({CANARY: "STANDARD"}, {CANARY: [Subscription(OURS, HERE, role=ROLE)]}),
+            f"subscription filters have a role, like that of {CANARY}, {KEEP_ROLES}",
+        ),
     ],
 )
 def test_existing_log_groups_filters_and_policies_can_prevent_a_subscription(
@@ -321,6 +343,71 @@ def test_existing_log_groups_filters_and_policies_can_prevent_a_subscription(
     with pytest.raises(pulumi.RunError) as error:
         of_shop(archive, wanted, existing)
     assert str(error.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
+
+
+def role_of_filters(*roles: str) -> Region:
+    """The canary and a log group, whose filters have these roles; empty: none."""
+    found = {name: [Subscription(OURS, HERE, role=role)] for name, role in zip((CANARY, "a"), roles, strict=True)}
+    return Region(dict.fromkeys(found, "STANDARD"), found)
+
+
+def together(*, organization: bool, roles: bool, existing: Region) -> Graph:
+    """The graph of a stack with an archive and an account."""
+    archive = {**config_of("archive")["archive"], "destinationRegions": ["eu-west-1"]}
+    archive["senders"] = {"organization": "o-exampleorg1"} if organization else {"accounts": ["222222222222"]}
+    application = {"account": "222222222222", "regions": {"eu-west-1": {"logGroups": ["a"]}}}
+    config = {"archive": archive, "applications": [application], "filterRoles": roles}
+    return record(config, existing={("222222222222", "eu-west-1"): existing})
+
+
+@pytest.mark.parametrize(
+    ("organization", "filter_roles", "existing", "problem"),
+    [
+        (True, False, ("", ""), f"subscription filters have no role yet, like that of a, {FILTERS_FIRST}"),
+        (True, True, ("", ""), f"subscription filters have no role yet, like that of a, {FILTERS_FIRST}"),
+        (True, True, ("", ROLE), f"subscription filters have no role yet, like that of {CANARY}, {FILTERS_FIRST}"),
+        (False, False, (ROLE, ROLE), f"subscription filters have a role, like that of a, {KEEP_ROLES}"),
+        (False, False, (ROLE, ""), f"subscription filters have a role, like that of {CANARY}, {KEEP_ROLES}"),
+    ],
+)
+def test_filters_get_roles_before_an_organization_is_admitted_and_keep_them(
+    *, organization: bool, filter_roles: bool, existing: tuple[str, str], problem: str
+) -> None:
+    with pytest.raises(pulumi.RunError) as error:
+        together(organization=organization, roles=filter_roles, existing=role_of_filters(*existing))
+    assert str(error.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("organization", "filter_roles", "existing"),
+    [
+        (True, False, standard("a")),  # nothing is deployed yet
+        (False, True, role_of_filters("", "")),
+        (True, True, role_of_filters(ROLE, ROLE)),
+        (True, False, role_of_filters(ROLE, ROLE)),
+        (False, True, role_of_filters(ROLE, ROLE)),
+    ],
+)
+def test_each_step_between_accounts_and_an_organization_is_accepted_in_its_turn(
+    *, organization: bool, filter_roles: bool, existing: Region
+) -> None:
+    graph = together(organization=organization, roles=filter_roles, existing=existing)
+    assert {"roleArn" in each.inputs for each in graph.of_type("LogSubscriptionFilter")} == {True}
+
+
+def test_an_archive_that_starts_to_admit_an_organization_warns_of_filters_in_other_stacks(
+    archive: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}}
+    admitting = record({"archive": config}, referenced=archive.outputs)
+    assert [each.message for each in caplog.records] == [
+        "The archive starts to admit the organization o-exampleorg1. Subscription filters of other stacks that have no "
+        "role yet stop then, and their events are lost: first deploy every stack that sends to this archive with "
+        "filterRoles: true. It admits the accounts 222222222222, 333333333333, 444444444444."
+    ]
+    caplog.clear()
+    record({"archive": config}, referenced=admitting.outputs)
+    assert caplog.records == []
 
 
 MANY = (

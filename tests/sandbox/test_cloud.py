@@ -260,6 +260,38 @@ def test_changing_a_policy_from_accounts_to_an_organization_requires_force_updat
     put(destinationName="archive", accessPolicy=policy, forceUpdate=True)
 
 
+def test_a_filter_without_a_role_stops_when_the_policy_changes_to_an_organization_until_it_has_one(
+    cloud: Cloud,
+) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    sender.subscribe(arn)
+    cloud.ask(f"join/{account}/o-exampleorg1")
+    policy = policies.destination_policy(
+        destination_arn=arn, sender_accounts=[account], sender_organization="o-exampleorg1"
+    )
+    archive.client("logs").put_destination_policy(destinationName="archive", accessPolicy=policy, forceUpdate=True)
+    sender.write("lost")
+    assert sender.metric("DeliveryErrors") == 1
+    sender.subscribe(arn, roleArn=filter_role(cloud, account, trusts=account))
+    sender.write("delivered")
+    assert eventually(lambda: archive.messages() == ["delivered"])
+
+
+def test_a_filter_with_a_role_stops_when_the_role_is_deleted_even_if_the_policy_requires_none(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, arn = Sender(cloud, account), archive.destination()
+    sender.subscribe(arn, roleArn=filter_role(cloud, account, trusts=account))
+    sender.write("delivered")
+    assert eventually(lambda: archive.messages() == ["delivered"])
+    iam = cloud.client("iam", account=account)
+    iam.delete_role_policy(RoleName="filters", PolicyName="only")
+    iam.delete_role(RoleName="filters")
+    sender.write("lost")
+    assert sender.metric("DeliveryErrors") == 1
+    assert archive.messages() == ["delivered"]
+
+
 @pytest.mark.parametrize("broken", ["policy", "trust", "permission", "destination", "stream"])
 def test_events_that_cannot_be_delivered_are_lost_and_counted_in_the_senders_account(cloud: Cloud, broken: str) -> None:
     archive = Archive(cloud, [account := new_account()])
@@ -362,6 +394,51 @@ def test_a_policy_that_requires_tls_denies_a_request_that_is_marked_as_plain_htt
 
     s3.meta.events.register("before-send.s3", plain)
     assert "explicit deny" in error_of(s3.list_objects_v2, Bucket=archive.bucket)
+
+
+def test_a_bucket_that_blocks_keys_of_callers_keeps_and_enforces_it(cloud: Cloud) -> None:
+    archive = Archive(cloud, [])
+    s3, key = archive.client("s3"), {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    s3.put_object(Bucket=archive.bucket, Key="before", Body=b"", **key)
+    rule = {
+        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+        "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
+    }
+    encryption = {"Rules": [rule]}
+    s3.put_bucket_encryption(Bucket=archive.bucket, ServerSideEncryptionConfiguration=encryption)
+    (found,) = s3.get_bucket_encryption(Bucket=archive.bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert found["BlockedEncryptionTypes"] == rule["BlockedEncryptionTypes"]
+    assert "AccessDenied" in error_of(s3.put_object, Bucket=archive.bucket, Key="after", Body=b"", **key)
+    assert "AccessDenied" in error_of(s3.create_multipart_upload, Bucket=archive.bucket, Key="after", **key)
+    s3.put_object(Bucket=archive.bucket, Key="after", Body=b"")
+
+
+def test_whoever_creates_a_bucket_with_tags_needs_permission_to_tag_it(cloud: Cloud) -> None:
+    account = new_account()
+    iam = cloud.client("iam", account=account)
+    iam.create_role(RoleName="maker", AssumeRolePolicyDocument=trust_of(account))
+    s3, bucket = assumed(cloud, account, "maker", "s3"), f"made-{account}"
+    configuration = {"LocationConstraint": HOME, "Tags": [{"Key": "team", "Value": "shop"}]}
+
+    def allow(*actions: str) -> None:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="maker", PolicyName="only", PolicyDocument=policy)
+
+    allow("s3:CreateBucket")
+    assert "s3:TagResource" in error_of(s3.create_bucket, Bucket=bucket, CreateBucketConfiguration=configuration)
+    allow("s3:CreateBucket", "s3:TagResource")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=configuration)
+    tags = cloud.client("s3", account=account).get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert tags == configuration["Tags"]
+
+
+def test_a_log_group_with_deletion_protection_cannot_be_deleted(cloud: Cloud) -> None:
+    logs = cloud.client("logs", account=new_account())
+    logs.create_log_group(logGroupName="kept", deletionProtectionEnabled=True)
+    assert "Disable deletion protection first" in error_of(logs.delete_log_group, logGroupName="kept")
+    logs.put_log_group_deletion_protection(logGroupIdentifier="kept", deletionProtectionEnabled=False)
+    logs.delete_log_group(logGroupName="kept")
 
 
 def test_a_stream_with_decompression_only_accepts_records_from_subscriptions(cloud: Cloud) -> None:

@@ -13,7 +13,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from sandbox.plugin.aws import AwsError, connect
 from sandbox.plugin.provider import AwsProvider
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.existing_archive import HOME, new_account
+from tests.sandbox.existing_archive import HOME, Archive, Sender, new_account
+from tests.sandbox.test_cloud import filter_role
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
@@ -90,8 +91,58 @@ def test_a_stream_is_replaced_when_partitioning_is_enabled_and_the_new_one_is_cr
 
 
 def test_an_input_that_was_removed_is_a_difference() -> None:
-    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "roleArn": "r"}
-    assert diff(FILTER, state, {key: state[key] for key in state if key != "roleArn"}).diffs == ["roleArn"]
+    state = {"name": "f", "logGroup": "g", "filterPattern": "", "destinationArn": "one", "distribution": "Random"}
+    assert diff(FILTER, state, {key: state[key] for key in state if key != "distribution"}).diffs == ["distribution"]
+
+
+def test_a_filter_keeps_its_role_when_the_program_no_longer_sets_one(cloud: Cloud) -> None:
+    archive = Archive(cloud, [account := new_account()])
+    sender, destination = Sender(cloud, account), archive.destination()
+    role = filter_role(cloud, account, trusts=account)
+    without = {"name": "f", "logGroup": sender.group, "filterPattern": "", "destinationArn": destination}
+    provider, kind = configured(cloud, account), urn(FILTER)
+    created = asyncio.run(
+        provider.create(rpc.CreateRequest(kind, values({**without, "roleArn": role}), 0, preview=False))
+    )
+    state, filter_id = created.properties or {}, created.resource_id or ""
+    assert not asyncio.run(provider.diff(rpc.DiffRequest(kind, "id", state, values(without), []))).changes
+    news = values({**without, "filterPattern": "ERROR"})
+    updated = asyncio.run(provider.update(rpc.UpdateRequest(kind, filter_id, state, news, 0, [], preview=False)))
+    read = asyncio.run(provider.read(rpc.ReadRequest(kind, filter_id, updated.properties or {}, news)))
+    assert [each["roleArn"].value for each in (updated.properties or {}, read.properties)] == [role, role]
+    (described,) = sender.logs.describe_subscription_filters(logGroupName=sender.group)["subscriptionFilters"]
+    assert (described["filterPattern"], described["roleArn"]) == ("ERROR", role)
+
+
+def test_a_protected_log_group_is_deleted_only_after_its_protection_was_taken_off_explicitly(cloud: Cloud) -> None:
+    account = new_account()
+    logs, provider, kind = cloud.client("logs", account=account), configured(cloud, account), urn(GROUP)
+    on, off, unset = (values({"name": "kept", **more}) for more in (
+        {"deletionProtectionEnabled": True}, {"deletionProtectionEnabled": False}, {},
+    ))  # fmt: skip
+    created = asyncio.run(provider.create(rpc.CreateRequest(kind, on, 0, preview=False)))
+    state = created.properties or {}
+    delete = rpc.DeleteRequest(kind, "kept", state, 0)
+    with pytest.raises(AwsError, match="Disable deletion protection first"):
+        asyncio.run(provider.delete(delete))
+    assert not asyncio.run(provider.diff(rpc.DiffRequest(kind, "kept", state, unset, []))).changes
+    asyncio.run(provider.update(rpc.UpdateRequest(kind, "kept", state, off, 0, [], preview=False)))
+    asyncio.run(provider.delete(delete))
+    assert logs.describe_log_groups()["logGroups"] == []
+
+
+def test_a_bucket_is_tagged_by_actions_of_s3_itself(cloud: Cloud) -> None:
+    account = new_account()
+    provider, kind, bucket = configured(cloud, account), urn("aws:s3/bucket:Bucket"), f"tagged-{account}"
+
+    def inputs(**tags: str) -> dict[str, PropertyValue]:
+        return {"bucket": PropertyValue(bucket), "tags": PropertyValue(values(tags))}
+
+    created = asyncio.run(provider.create(rpc.CreateRequest(kind, inputs(team="shop", old="x"), 0, preview=False)))
+    state = created.properties or {}
+    asyncio.run(provider.update(rpc.UpdateRequest(kind, bucket, state, inputs(team="pay"), 0, [], preview=False)))
+    found = cloud.client("s3", account=account).get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in found} == {"stack": "test", "team": "pay"}
 
 
 def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:
@@ -104,6 +155,7 @@ def test_a_resource_is_imported_with_its_properties(cloud: Cloud) -> None:
     assert {key: value.value for key, value in read.inputs.items() if key != "tags"} == {
         "name": "theirs",
         "retentionInDays": 7,
+        "deletionProtectionEnabled": False,
     }
     gone = asyncio.run(provider.read(rpc.ReadRequest(urn(GROUP), "nobodys", {}, {})))
     assert gone.resource_id == ""

@@ -74,6 +74,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_denies_plain_http(deploye
     assert set(block.values()) == {True}
     (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert rule["BlockedEncryptionTypes"]["EncryptionType"] == ["SSE-C"]
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

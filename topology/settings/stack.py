@@ -21,7 +21,8 @@ class Settings(Section):
     filter_roles: bool = Field(
         default=False,
         description="create a role for the subscription filters in their own account, which an archive that admits an "
-        "organization requires; automatic if such an archive is in this stack",
+        "organization requires; automatic if such an archive is in this stack; filters keep their role, so a deployed "
+        "`true` stays",
     )
     alarms: bool = Field(
         default=False,

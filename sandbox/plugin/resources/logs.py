@@ -26,7 +26,8 @@ class _Listed(ResourceType):
 
 class LogGroup(_Listed):
     arguments = sdk.cloudwatch.LogGroupArgs
-    inputs = frozenset({"kmsKeyId", "name", "retentionInDays", "tags"})
+    inputs = frozenset({"deletionProtectionEnabled", "kmsKeyId", "name", "retentionInDays", "tags"})
+    kept = frozenset({"deletionProtectionEnabled"})
     computed = frozenset({"arn"})
     identity, named_by, longest_name = ("name",), "name", 512
     aws_names: ClassVar = {"name": "logGroupName"}
@@ -44,9 +45,13 @@ class LogGroup(_Listed):
         else:
             aws.call("logs", "disassociate_kms_key", logGroupName=resource_id)
         _retain(aws, inputs)
+        found, protected = self.find(aws, resource_id), inputs.get("deletionProtectionEnabled")
+        if found is not None and protected not in (None, found["deletionProtectionEnabled"]):
+            protection = {"logGroupIdentifier": found["arn"], "deletionProtectionEnabled": protected}
+            aws.call("logs", "put_log_group_deletion_protection", **protection)
 
     def parameters(self, inputs: Values) -> Values:
-        return {"kmsKeyId": inputs.get("kmsKeyId")}
+        return {key: inputs.get(key) for key in ("kmsKeyId", "deletionProtectionEnabled")}
 
     def properties(self, found: Values) -> Values:
         return {"retentionInDays": 0, **self.renamed(found), "arn": found["arn"].removesuffix(":*")}
@@ -97,6 +102,7 @@ class LogSubscriptionFilter(_Listed):
         "destinationArn", "distribution", "emitSystemFields", "filterPattern", "logGroup", "name", "roleArn",
     })  # fmt: skip
     immutable = frozenset({"destinationArn"})
+    kept = frozenset({"roleArn"})  # "Optional" and "Computed" in the official provider's schema
     identity, separator, named_by, longest_name = ("logGroup", "name"), "|", "name", 512
     aws_names: ClassVar = {"logGroup": "logGroupName", "name": "filterName"}
     create_operation, delete_operation = "put_subscription_filter", "delete_subscription_filter"

@@ -27,9 +27,11 @@ class Bucket(ResourceType):
 
     def create(self, aws: Aws, inputs: Values, tags: dict[str, str]) -> str:
         # us-east-1 is the only region that must not be named (API operation CreateBucket).
-        location = None if aws.region == "us-east-1" else {"locationConstraint": aws.region}
-        aws.call("s3", "create_bucket", bucket=inputs["bucket"], createBucketConfiguration=location)
-        self.tag(aws, inputs, tags, [])
+        configuration = {
+            "locationConstraint": None if aws.region == "us-east-1" else aws.region,
+            "tags": tags or None,
+        }
+        aws.call("s3", "create_bucket", bucket=inputs["bucket"], createBucketConfiguration=configuration)
         return str(inputs["bucket"])
 
     def find(self, aws: Aws, resource_id: str) -> Values | None:
@@ -37,14 +39,14 @@ class Bucket(ResourceType):
             return None
         for operation in self._READS:
             aws.find("s3", operation, bucket=resource_id)
-        tagging = aws.find("s3", "get_bucket_tagging", bucket=resource_id)
+        tags = aws.call("s3control", "list_tags_for_resource", **self._tag_address(aws, resource_id))["tags"]
         return {
             "bucket": resource_id,
             "arn": f"arn:{aws.partition}:s3:::{resource_id}",
             "bucketDomainName": f"{resource_id}.s3.amazonaws.com",
             "bucketRegionalDomainName": f"{resource_id}.s3.{aws.region}.amazonaws.com",
             "region": aws.region,
-            "tagsAll": {} if tagging is None else tagging["tagSet"],
+            "tagsAll": tags,
         }
 
     def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
@@ -59,7 +61,16 @@ class Bucket(ResourceType):
         super().delete(aws, resource_id, state)
 
     def tag(self, aws: Aws, state: Values, tags: dict[str, str], removed: list[str]) -> None:
-        aws.call("s3", "put_bucket_tagging", bucket=state["bucket"], tagging={"tagSet": tags})  # the whole set
+        # The official plugin uses S3's own actions, and those of buckets only where S3 Control denies or lacks them
+        # (hashicorp/terraform-provider-aws#45251 and #45784).
+        bucket = self._tag_address(aws, state["bucket"])
+        if tags:
+            aws.call("s3control", "tag_resource", **bucket, tags=tags)
+        if removed:
+            aws.call("s3control", "untag_resource", **bucket, tagKeys=removed)
+
+    def _tag_address(self, aws: Aws, bucket: str) -> Values:
+        return {"accountId": aws.account, "resourceArn": f"arn:{aws.partition}:s3:::{bucket}"}
 
 
 class _BucketSetting(ResourceType):
@@ -126,10 +137,20 @@ class BucketServerSideEncryptionConfiguration(_BucketSetting):
     delete_operation = "delete_bucket_encryption"
 
     def parameters(self, inputs: Values) -> Values:
-        return {"serverSideEncryptionConfiguration": super().parameters(inputs)}
+        rules = [
+            {**rule, "blockedEncryptionTypes": {"encryptionType": rule["blockedEncryptionTypes"]}}
+            if "blockedEncryptionTypes" in rule
+            else rule
+            for rule in inputs["rules"]
+        ]
+        return {"serverSideEncryptionConfiguration": {"rules": rules}}
 
     def properties(self, found: Values) -> Values:
-        return dict(found["serverSideEncryptionConfiguration"])
+        rules = [
+            {**rule, "blockedEncryptionTypes": rule.get("blockedEncryptionTypes", {}).get("encryptionType", [])}
+            for rule in found["serverSideEncryptionConfiguration"]["rules"]
+        ]
+        return {"rules": rules}
 
 
 class BucketPolicy(_BucketSetting):

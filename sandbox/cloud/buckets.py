@@ -1,0 +1,49 @@
+"""Tags of a new bucket, and blocked encryption types, both of which the emulator ignores.
+
+Sources: API operations CreateBucket and PutBucketEncryption; Amazon S3 User Guide, "Blocking or unblocking SSE-C for a
+general purpose bucket".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from ministack.services import s3
+
+from sandbox.cloud import permissions
+from sandbox.cloud.patch import replace
+
+_CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
+Response = Any
+
+
+def install() -> None:
+    """Replace functions of the emulator."""
+
+    def create(name: str, body: bytes, headers: Any, endpoint_region: Any = None) -> Response:  # noqa: ANN401 - the emulator's own
+        tags = {_text(tag, "Key"): _text(tag, "Value") for tag in _elements(body, "Tag")}
+        if tags and not permissions.caller_may("s3:TagResource", f"arn:aws:s3:::{name}", {}):
+            return s3._error("AccessDenied", "User is not authorized to perform: s3:TagResource", 403)
+        response = create_bucket(name, body, headers, endpoint_region)
+        if tags and name in s3._buckets:
+            s3._bucket_tags[name] = tags
+        return response
+
+    def encrypted(headers: dict[str, str], bucket_name: str) -> Response:
+        blocked = [each.text for each in _elements(s3._bucket_encryption.get(bucket_name) or "", "EncryptionType")]
+        if headers.get(_CUSTOMER_KEY) and "SSE-C" in blocked:
+            return None, s3._error("AccessDenied", "SSE-C is blocked for this bucket.", 403)
+        return resolve(headers, bucket_name)
+
+    create_bucket = replace(s3, "_create_bucket", "name body headers endpoint_region", create)
+    resolve = replace(s3, "_resolve_sse_write_headers", "headers bucket_name", encrypted)
+
+
+def _elements(document: bytes | str, name: str) -> list[Any]:
+    root = ET.fromstring(document) if document else None  # noqa: S314 - sent by a client on this machine
+    return [] if root is None else [each for each in root.iter() if each.tag.rpartition("}")[2] == name]
+
+
+def _text(element: Any, name: str) -> str:  # noqa: ANN401 - an element
+    return next(each.text or "" for each in element if each.tag.rpartition("}")[2] == name)

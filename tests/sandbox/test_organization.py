@@ -1,0 +1,119 @@
+"""From accounts to an organization and back, in a stack with archive and applications. The tests run in their order."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.prepare import prepare
+from tests.sandbox.existing_archive import eventually
+from tests.sandbox.stacks import Stacks, archived
+
+STACK = "together"
+SHOP = "222222222222"
+SOURCES = (
+    ("eu-west-1", "aws-waf-logs-shop"),  # a filter of Pulumi
+    ("eu-west-1", "/aws/lambda/sandbox-1"),  # a filter of the function
+    ("us-east-1", "/sandbox/sandbox-1"),  # the account policy
+)
+REGIONS = {
+    "eu-west-1": {"logGroups": ["aws-waf-logs-shop", "/aws/lambda/*"], "autoSubscribe": True},
+    "us-east-1": {"all": True},
+}
+
+
+def config(*, organization: bool, roles: bool) -> dict[str, Any]:
+    """Return the config of the stack: who may send, and whether it sets ``filterRoles``."""
+    archive = {"account": "111111111111", "region": "eu-west-1"}
+    senders = {"senders": {"organization": "o-exampleorg1"}} if organization else {}
+    application = {"account": SHOP, "alias": "shop", "regions": REGIONS}
+    return {"archive": archive | senders, "applications": [application], "filterRoles": roles}
+
+
+@pytest.fixture(scope="module")
+def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    """Deploy the stack for accounts, with bootstrap templates that permit filter roles."""
+    prepare([stacks.write(config(organization=True, roles=True))], stacks.instance.environment())
+    stacks.up(STACK, config(organization=False, roles=False))
+    yield stacks
+    stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK, config=config(organization=False, roles=False))
+
+
+@contextlib.contextmanager
+def nothing_is_lost(stacks: Stacks) -> Iterator[None]:
+    """Write to each source every 200 ms meanwhile; all of it has to arrive."""
+    over, written = threading.Event(), set[str]()
+    clients = {region: stacks.client("logs", account=SHOP, region=region) for region, _ in SOURCES}
+    for region, group in SOURCES:
+        with contextlib.suppress(clients[region].exceptions.ResourceAlreadyExistsException):
+            clients[region].create_log_stream(logGroupName=group, logStreamName="s")
+
+    def go_on() -> None:
+        while not over.wait(0.2):
+            now = time.time_ns()
+            for region, group in SOURCES:
+                message = f"{group} {now}"
+                event = {"timestamp": now // 10**6, "message": message}
+                clients[region].put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
+                written.add(message)
+
+    def missing() -> set[str]:
+        records = archived(stacks, stacks.outputs(STACK)["bucket"])
+        return written - {event["message"] for record in records for event in record["logEvents"]}
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+    assert eventually(lambda: stacks.ask("idle")["idle"])
+    lost = missing()
+    assert not lost, f"{len(lost)} of {len(written)} events are lost: {sorted(lost)[:3]}"
+
+
+def refused(stacks: Stacks, given: dict[str, Any], remedy: str) -> None:
+    """Preview and update: both have to fail with the remedy, for each region, and nothing may stop."""
+    with nothing_is_lost(stacks):
+        for printed in (
+            stacks.pulumi("preview", "-s", STACK, config=given, ok=False),
+            stacks.up(STACK, given, ok=False),
+        ):
+            assert [region for region in REGIONS if f"account {SHOP}, region {region}: subscription" in printed] == [
+                *REGIONS
+            ]
+            assert remedy in printed
+            assert "Traceback" not in printed
+
+
+def test_an_organization_is_refused_while_filters_have_no_role(deployed: Stacks) -> None:
+    refused(
+        deployed,
+        config(organization=True, roles=True),
+        "set filterRoles: true and remove archive.senders.organization, run pulumi up, then add it again",
+    )
+
+
+def test_nothing_is_lost_if_filters_get_their_roles_before_the_archive_admits_the_organization(
+    deployed: Stacks,
+) -> None:
+    with nothing_is_lost(deployed):
+        deployed.up(STACK, config(organization=False, roles=True))
+        deployed.up(STACK, config(organization=True, roles=False))  # an organization in the same stack implies roles
+    deployed.pulumi("preview", "--expect-no-changes", "-s", STACK, config=config(organization=True, roles=False))
+
+
+def test_roles_may_not_be_taken_away_on_the_way_back_to_accounts(deployed: Stacks) -> None:
+    refused(deployed, config(organization=False, roles=False), "set filterRoles: true")
+
+
+def test_nothing_is_lost_on_the_way_back_to_accounts_if_filters_keep_their_roles(deployed: Stacks) -> None:
+    with nothing_is_lost(deployed):
+        deployed.up(STACK, config(organization=False, roles=True))
+    refused(deployed, config(organization=False, roles=False), "set filterRoles: true")
