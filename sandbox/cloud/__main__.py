@@ -93,7 +93,8 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud.patch import replace
 
     parts = (
-        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets, log_groups,
+        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
+        log_groups,
     )  # fmt: skip
     for part in parts:
         part.install()
