@@ -133,4 +133,4 @@ def _client(service: str, region: str, credentials: Mapping[str, str], endpoint:
 
 
 def _at(endpoint: str, params: Values, **_: object) -> None:
-    params["url"] = f"{endpoint}{params['url_path']}"
+    params["url"] = f"{endpoint}/{params['url'].split('/', 3)[3]}"

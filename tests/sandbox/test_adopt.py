@@ -217,9 +217,9 @@ def test_an_existing_archive_is_adopted_without_interruption(checkout: Checkout)
     stacks = checkout.stacks
     deploy_bootstrap(checkout)
     with events(stacks) as count:
-        failed = checkout.ops(*ADOPT, status=2)
-        assert "the preview of company failed" in failed
-        assert "ExistingBucket=company-waf-logs" in failed
+        # The template does not know the bucket yet, so that its settings cannot be read: a warning, no more.
+        needed = json.loads(checkout.ops(*ADOPT, "--json"))["bootstrap"]["archive-account.yaml"]
+        assert needed["ExistingBucket"] == BUCKET
         prepare([stack_file(checkout)], stacks.instance.environment())
         deploy_bootstrap(checkout, existingBucket=BUCKET)
         adopted = json.loads(checkout.ops(*ADOPT, "--json"))

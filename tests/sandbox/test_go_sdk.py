@@ -18,6 +18,7 @@ from tests.sandbox.existing_archive import Archive, new_account
 from tests.sandbox.go_sdk import Credentials, GoSdk, GoSdkError
 from tests.stacks import FOLDER
 from topology import policies
+from topology.settings.types import DEPLOYER_ROLE
 
 ARCHIVE, SENDER, REGION = "666666666661", "666666666662", "eu-west-1"
 TAGS = {"managed-by": "central-log-archive"}
@@ -71,7 +72,7 @@ class Client:
 
     def __init__(self, sdk: GoSdk, account: str) -> None:
         self._sdk = sdk
-        self._credentials: Credentials = sdk.assume(account, "central-log-archive-deployer", MANAGEMENT_ACCOUNT)
+        self._credentials: Credentials = sdk.assume(account, DEPLOYER_ROLE, MANAGEMENT_ACCOUNT)
 
     def __call__(self, service: str, operation: str, **parameters: Any) -> Any:  # noqa: ANN401 - as AWS spells them
         return self._sdk.call(self._credentials, service, operation, parameters)
@@ -271,7 +272,9 @@ def test_s3_control_reads_and_writes_the_tags_of_a_bucket(sdk: GoSdk) -> None:
 
 
 def test_a_key_keeps_rotation_policy_and_tags(archive: Client) -> None:
-    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ARCHIVE}:root"}, "Action": "kms:*"}
+    # The template grants nothing on keys: what the deployer role may do with one is up to the key's policy.
+    deployer = f"arn:aws:iam::{ARCHIVE}:role/{DEPLOYER_ROLE}"
+    statement = {"Effect": "Allow", "Principal": {"AWS": deployer}, "Action": "kms:*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": "*"}]})
     tags = [{"TagKey": key, "TagValue": value} for key, value in TAGS.items()]
     wanted = {"Description": "Of the archive", "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT"}
