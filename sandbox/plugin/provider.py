@@ -218,7 +218,8 @@ def _resource_type(qualified_type: str) -> ResourceType:
 
 
 def _kept(resource_type: ResourceType, state: Values) -> Values:
-    return {key: state[key] for key in resource_type.kept & state.keys()}
+    # The emulator returns an empty role for a filter without one.
+    return {key: state[key] for key in resource_type.kept & state.keys() if state[key] != ""}
 
 
 def _unique_name(resource_type: ResourceType, name: str, seed: bytes) -> str:
