@@ -13,6 +13,7 @@ from accounts.inventory import Inventory, Subscription
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AWS_ERRORS, AssumedRole
 from ops.errors import OperatorError
+from topology.given_keys import customer_managed
 from topology.names import own_filter_names
 from topology.policies import allowing, as_list, principals
 from topology.regions import PARTITIONS, role_arn
@@ -39,7 +40,8 @@ class Stream:
         partitioned: whether dynamic partitioning is enabled, which cannot be changed.
         backup: whether it backs up source records, which cannot be disabled.
         converts: whether it converts records to Parquet or ORC.
-        key: ARN of the KMS key of its objects, or else of the stream; None: an AWS owned key, or no encryption.
+        object_key: ARN of the KMS key that it encrypts objects with; None: the bucket's default encryption.
+        key: ARN of the KMS key of the stream itself; None: an AWS owned key, or no encryption.
         error_log_group: log group of its errors, if any.
     """
 
@@ -55,6 +57,7 @@ class Stream:
     partitioned: bool
     backup: bool
     converts: bool
+    object_key: str | None
     key: str | None
     error_log_group: str | None
 
@@ -89,7 +92,8 @@ class Stream:
             partitioned=bool(_enabled(delivery, "DynamicPartitioningConfiguration")),
             backup=delivery.get("S3BackupMode") == "Enabled",
             converts=bool(_enabled(delivery, "DataFormatConversionConfiguration")),
-            key=objects.get("AWSKMSKeyARN") or at_rest.get("KeyARN"),
+            object_key=objects.get("AWSKMSKeyARN"),
+            key=at_rest.get("KeyARN"),
             error_log_group=_enabled(delivery, "CloudWatchLoggingOptions").get("LogGroupName"),
         )
 
@@ -145,6 +149,9 @@ class ExistingArchive:
         stream: the stream.
         destinations: region → destination that leads to the stream.
         role_policies: names of the policies of the role that CloudWatch Logs assumes.
+        bucket_key: the KMS key of the bucket's default encryption, as the bucket names it; None: a key that AWS owns or
+            manages, or unknown.
+        bucket_problem: why the bucket's default encryption could not be read, if so.
         own_filters: filters of the central account's log groups, in the home region.
         filters: account → region → filters of its log groups.
         account_policies: account-level subscription policies that lead to the archive, a line each.
@@ -159,6 +166,8 @@ class ExistingArchive:
     role_policies: tuple[str, ...]
     own_filters: Filters
     filters: Mapping[str, Mapping[str, Filters]]
+    bucket_key: str | None = None
+    bucket_problem: str | None = None
     account_policies: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -223,11 +232,15 @@ def read(
         raise OperatorError(_missing_permissions(error, arn, target, role, destinations)) from None
     accounts = sorted(set(applications) or admitted(destinations.values(), account).accounts)
     senders = _read_senders(accounts, destinations, deployer_role, stack, on_progress)
+    archived = Stream.of(described)
+    bucket_key, bucket_problem = _default_key(home, region, archived.bucket)
     return ExistingArchive(
         account=account,
         region=region,
         deployer_role=deployer_role,
-        stream=Stream.of(described),
+        stream=archived,
+        bucket_key=bucket_key,
+        bucket_problem=bucket_problem,
         destinations=destinations,
         role_policies=role_policies,
         own_filters=own_filters,
@@ -323,6 +336,16 @@ def _missing_permissions(
         f"bootstrap/application-account.yaml with {parameters(names.bootstrap_parameters_of_senders)}; then run this "
         "command again"
     )
+
+
+def _default_key(home: AssumedRole, region: str, bucket: str) -> tuple[str | None, str | None]:
+    """Return the key of a bucket's default encryption, unless AWS owns or manages it, and why it cannot be read."""
+    try:
+        answer = home.client("s3", region).get_bucket_encryption(Bucket=bucket)
+    except AWS_ERRORS as error:
+        return None, str(error)
+    (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]  # S3 supports one
+    return customer_managed(rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")), None
 
 
 def _policies_of(iam: Any, role: str) -> tuple[str, ...]:  # noqa: ANN401 - boto3 has no types

@@ -15,7 +15,7 @@ from accounts.inventory import Subscription
 from ops.adopt.existing_archive import ExistingArchive, Filters, Stream, admitted
 from ops.errors import OperatorError
 from topology.layouts import LAYOUTS
-from topology.regions import role_arn
+from topology.regions import PARTITIONS, role_arn
 from topology.settings import DEPLOYER_ROLE, Archive
 
 OWN_ROLE = "central-log-archive-sender"
@@ -63,8 +63,16 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
     IDs have the form that the provider documents for ``pulumi import``.
 
     Raises:
-        OperatorError: the stack file names a stream that cannot be updated in place.
+        OperatorError: the stack file names a stream that cannot be updated in place, or no key although the bucket
+            has one.
     """
+    bucket_key = _arn_of_key(found)
+    keeps_bucket = archive.existing_bucket is not None and archive.existing_bucket.name == found.stream.bucket
+    if keeps_bucket and bucket_key is not None and archive.key.objects is None:
+        raise OperatorError(
+            f"archive.key: the default key of the bucket {found.stream.bucket} is {bucket_key}, which the delivery "
+            "role may only use if the stack file names it; add it as objects"
+        )
     ids = {}
     if archive.stream_name == found.stream.name:
         if why := _why_replaced(found.stream, transformed=archive.transform is not None):
@@ -97,7 +105,7 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         **_present(streamName=None if _replacement(stream) else stream.name),
         "destinationNames": {region: found.destinations[region].name for region in sorted(found.destinations)},
         "existingBucket": stream.bucket,
-        **_present(key=stream.key, ownLogGroups=_entries(found.own_filters)),
+        **_present(key=_keys(found), ownLogGroups=_entries(found.own_filters)),
         "delivery": {
             "bufferMiB": stream.buffer_mib,
             "bufferSeconds": stream.buffer_seconds,
@@ -116,6 +124,19 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         if regions
     ]
     return {"archive": archive, **_present(applications=applications)}
+
+
+def _keys(found: ExistingArchive) -> dict[str, str]:
+    """Return the key of the objects and that of the stream. Each stays what it is: neither may do for the other."""
+    return _present(objects=found.stream.object_key or _arn_of_key(found), stream=found.stream.key)
+
+
+def _arn_of_key(found: ExistingArchive) -> str | None:
+    """Return the ARN of the bucket's default key, which the bucket may name by its ID alone."""
+    key = found.bucket_key
+    if key is None or key.startswith("arn:"):
+        return key
+    return f"arn:{PARTITIONS[found.region]}:kms:{found.region}:{found.account}:{key if '/' in key else f'key/{key}'}"
 
 
 def _present(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a stack file
@@ -205,10 +226,7 @@ def _changes(found: ExistingArchive) -> Iterator[str]:
         )
     if prefix != stream.prefix:
         yield f"the prefix of new objects is {prefix} instead of {stream.prefix or 'YYYY/MM/DD/HH/'}"
-    yield (
-        f"the stream writes with a new role instead of {stream.role}: if a policy of the bucket"
-        f"{' or of the key' if stream.key else ''} names that role, allow archive-delivery-role-… there too"
-    )
+    yield from _changes_of_access(found)
     if "CloudWatchLogProcessing" in stream.processors:
         yield "each line of an object is a record with its owner, log group and stream instead of a bare message"
     elif not {"Decompression", "Lambda"} & stream.processors.keys():
@@ -222,6 +240,21 @@ def _changes(found: ExistingArchive) -> Iterator[str]:
     role = role_arn(found.region, found.account, _role_name(found))
     if others := {each.role for each in found.destinations.values()} - {role}:
         yield f"destinations use the role {role} instead of {_listed(others)}"
+
+
+def _changes_of_access(found: ExistingArchive) -> Iterator[str]:
+    stream = found.stream
+    yield (
+        f"the stream writes with a new role instead of {stream.role}: if a policy of the bucket"
+        f"{' or of its key' if 'objects' in _keys(found) else ''} names that role, allow archive-delivery-role-… there "
+        "too"
+    )
+    if found.bucket_problem is not None and stream.object_key is None:
+        yield (
+            f"the default encryption of the bucket {stream.bucket} cannot be read ({found.bucket_problem}): if its key "
+            "is yours, nothing is delivered unless archive.key.objects names it; deploy "
+            f"bootstrap/archive-account.yaml with ExistingBucket={stream.bucket} and run this command again"
+        )
 
 
 def _left(found: ExistingArchive) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from accounts.keys import check_given_keys
 from ops import ROOT
 from ops.adopt.existing_archive import parameters, read
 from ops.adopt.import_file import write_import_file, write_stack_file
@@ -68,6 +69,7 @@ def adopt(
     for template, values in bootstrap.items():
         stderr.print(f"bootstrap/{template} needs {parameters(values)}")
     ids = import_ids(found, archive)
+    keys = check_given_keys(archive, stack)
     stderr.print(f"previewing {stack}")
     adopted = write_import_file(imports, ROOT, stack, ids)
     if as_json:
@@ -79,6 +81,7 @@ def adopt(
                 "bootstrap": bootstrap,
                 "changes": plan.changes,
                 "left": plan.left,
+                "keys": keys,
             }
         )
         return
@@ -86,7 +89,14 @@ def adopt(
     for name, resource_id in adopted.items():
         table.add_row(name, resource_id)
     stdout.print(table)
-    for title, lines in (("The first update changes", plan.changes), ("What stays outside Pulumi", plan.left)):
+    sections = {
+        "The first update changes": plan.changes,
+        "What stays outside Pulumi": plan.left,
+        "To do before the update": keys,
+    }
+    for title, lines in sections.items():
+        if not lines:
+            continue
         stdout.print(f"{title}:", style="bold")
         for line in lines:
             stdout.print(f"- {line}")

@@ -14,7 +14,7 @@ from accounts.inventory import Subscription
 from ops.adopt.existing_archive import Destination, ExistingArchive, Stream
 from ops.adopt.plan import OWN_ROLE, import_ids, plan_adoption
 from ops.errors import OperatorError
-from topology.settings import load
+from topology.settings import Archive, load
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
 FUNCTION = f"arn:aws:lambda:eu-west-1:{CENTRAL}:function:mine"
@@ -31,6 +31,7 @@ STREAM = Stream(
     partitioned=False,
     backup=False,
     converts=False,
+    object_key=None,
     key=None,
     error_log_group=None,
 )
@@ -315,7 +316,8 @@ BY_ACCOUNT = (
     [
         ({}, [PREFIX, NEW_ROLE]),
         ({"prefix": "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"}, [NEW_ROLE]),
-        ({"key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of the key")]),
+        ({"key": "arn:key"}, [PREFIX, NEW_ROLE]),
+        ({"object_key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of its key")]),
         (
             {"processors": {}},
             [
@@ -363,7 +365,40 @@ BY_ACCOUNT = (
 )
 def test_what_the_first_update_changes_is_reported(stream: dict[str, Any], changes: list[str]) -> None:
     assert plan_adoption(with_stream(**stream)).changes == changes
-    assert archive_of(with_stream(**stream)).get("key") == stream.get("key")
+
+
+KEYS = [f"arn:aws:kms:eu-west-1:{CENTRAL}:key/{name}" for name in ("one", "two")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "bucket_key", "keys"),
+    [
+        ({}, None, None),
+        ({"key": KEYS[0]}, None, {"stream": KEYS[0]}),
+        ({"object_key": KEYS[0]}, None, {"objects": KEYS[0]}),
+        ({}, KEYS[0], {"objects": KEYS[0]}),
+        ({}, "one", {"objects": KEYS[0]}),  # a bucket may name its key by the ID
+        ({"key": KEYS[0]}, KEYS[1], {"objects": KEYS[1], "stream": KEYS[0]}),
+        ({"object_key": KEYS[0]}, KEYS[1], {"objects": KEYS[0]}),  # the stream's choice wins in S3, too
+    ],
+)
+def test_the_keys_of_objects_and_of_the_stream_stay_what_they_are(
+    stream: dict[str, Any], bucket_key: str | None, keys: dict[str, str] | None
+) -> None:
+    assert archive_of(replace(with_stream(**stream), bucket_key=bucket_key)).get("key") == keys
+
+
+def test_a_stack_file_that_does_not_name_the_default_key_of_the_bucket_is_rejected() -> None:
+    found = replace(FOUND, bucket_key=KEYS[0])
+    without = Archive.model_validate({key: value for key, value in archive_of(found).items() if key != "key"})
+    with pytest.raises(OperatorError, match=f"archive.key: the default key of the bucket .* is {KEYS[0]}.*as objects"):
+        import_ids(found, without)
+    assert import_ids(found, Archive.model_validate({**archive_of(found), "key": {"objects": KEYS[1]}}))
+
+
+def test_a_bucket_whose_encryption_cannot_be_read_is_reported_with_what_to_do() -> None:
+    (line,) = [line for line in plan_adoption(replace(FOUND, bucket_problem="denied")).changes if "(denied)" in line]
+    assert f"with ExistingBucket={FOUND.stream.bucket}" in line
 
 
 def test_filters_that_the_stack_file_does_not_describe_are_reported() -> None:
@@ -427,7 +462,8 @@ STREAMS = st.builds(
         st.sampled_from(["Decompression", "Lambda", "CloudWatchLogProcessing", "MetadataExtraction"]),
         st.just({"LambdaArn": FUNCTION}),
     ),
-    key=st.sampled_from([None, f"arn:aws:kms:eu-west-1:{CENTRAL}:key/one"]),
+    object_key=st.sampled_from([None, KEYS[0]]),
+    key=st.sampled_from([None, KEYS[1]]),
 )
 FILTER = st.builds(to, REGIONS, st.sampled_from(["a", "b"]), st.sampled_from(["", "ERROR"]))
 FILTERS = st.dictionaries(st.sampled_from(["waf", "/app/a"]), st.lists(FILTER, min_size=1, max_size=3), min_size=1)

@@ -69,6 +69,7 @@ STREAM = Stream(
     partitioned=False,
     backup=False,
     converts=False,
+    object_key=None,
     key=None,
     error_log_group=None,
 )
@@ -99,7 +100,15 @@ AWAY = replace(destination(ABROAD, "waf-away"), role=f"{ARN}:iam::{CENTRAL}:role
 TO_HOME, TO_AWAY = Subscription("MyFilter", AT_HOME.arn, filter_pattern="ERROR"), Subscription("MyFilter", AWAY.arn)
 TO_STREAM, TO_SIEM = Subscription("MyFilter", TARGET), Subscription("siem", "arn:siem")
 OWN = Subscription(f"central-log-archive.{HOME}", AT_HOME.arn)
+
+
+def encrypted(algorithm: str, **key: str) -> Answer:
+    default = {"SSEAlgorithm": algorithm, **key}
+    return {"ServerSideEncryptionConfiguration": {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}}
+
+
 EXISTING: dict[Question, Answer] = {
+    (CENTRAL, HOME, "GetBucketEncryption"): encrypted("AES256"),
     (CENTRAL, HOME, "DescribeDestinations"): destinations(AT_HOME),
     (CENTRAL, ABROAD, "DescribeDestinations"): destinations(AWAY),
     (CENTRAL, HOME, "DescribeDeliveryStream"): describes,
@@ -206,6 +215,26 @@ def test_regions_that_cannot_be_read_are_reported(aws: Aws) -> None:
             account_policies=FOUND.account_policies[:1],
             unread=(f"{HOME} of account {SHOP}",),
         )
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        (encrypted("AES256"), None),
+        (encrypted("aws:kms"), None),  # the key that AWS manages, without a name
+        (encrypted("aws:kms", KMSMasterKeyID=f"{ARN}:kms:{HOME}:{CENTRAL}:alias/aws/s3"), None),
+        (encrypted("aws:kms", KMSMasterKeyID=f"{ARN}:kms:key/one"), f"{ARN}:kms:key/one"),
+        (encrypted("aws:kms:dsse", KMSMasterKeyID="one"), "one"),
+    ],
+)  # fmt: skip
+def test_the_default_key_of_the_bucket_is_read_unless_aws_manages_it(aws: Aws, answer: Answer, key: str | None) -> None:
+    assert found(aws, {(CENTRAL, HOME, "GetBucketEncryption"): answer}) == replace(FOUND, bucket_key=key)
+
+
+def test_a_bucket_whose_encryption_cannot_be_read_is_no_bucket_without_a_key(aws: Aws) -> None:
+    archive = found(aws, {(CENTRAL, HOME, "GetBucketEncryption"): Refusal("AccessDenied")})
+    assert archive.bucket_key is None
+    assert "AccessDenied" in (archive.bucket_problem or "")
 
 
 def test_of_several_streams_one_is_chosen(aws: Aws) -> None:
@@ -367,7 +396,7 @@ def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as AWS spells it
         (
             {**delivers(EncryptionConfiguration={"KMSEncryptionConfig": {"AWSKMSKeyARN": "of objects"}}),
              "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}},
-            {"key": "of objects"},
+            {"object_key": "of objects", "key": "of the stream"},
         ),
         ({**DESCRIBED, "DeliveryStreamEncryptionConfiguration": {"KeyARN": "of the stream"}}, {"key": "of the stream"}),
     ],
