@@ -319,6 +319,9 @@ ADOPT = ("adopt", "-s", "company", "--account", CENTRAL, "--region", HOME)
 IMPORTED = {"archive-stream": STREAM.arn, "archive-destination-eu-west-1": "waf"}
 
 
+KEY_PROBLEM = "the policy of the key does not allow the delivery role"
+
+
 @pytest.fixture
 def existing(pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """An existing archive; returns the arguments with which it is read."""
@@ -339,6 +342,7 @@ def existing(pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     pulumi.command = preview
     monkeypatch.setattr("ops.cli.adopt.read", read)
+    monkeypatch.setattr("ops.cli.adopt.check_given_keys", lambda archive, stack: [f"{stack}: {KEY_PROBLEM}"])
     return asked
 
 
@@ -357,11 +361,12 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
     ]
     assert rows(done.stdout) == [["adopted", "ID"], *map(list, IMPORTED.items())]
     after = done.stdout.splitlines()
-    changes, left, following = (after.index(each) for each in (
-        "The first update changes:", "What stays outside Pulumi:", "Next:",
+    changes, left, before, following = (after.index(each) for each in (
+        "The first update changes:", "What stays outside Pulumi:", "To do before the update:", "Next:",
     ))  # fmt: skip
-    assert all(line.startswith("- ") for line in (*after[changes + 1 : left], *after[left + 1 : following]))
-    assert f"- the role {STREAM.role}: it is no longer used" in after[left:following]
+    assert all(line.startswith("- ") for line in (*after[changes + 1 : left], *after[left + 1 : before]))
+    assert f"- the role {STREAM.role}: it is no longer used" in after[left:before]
+    assert after[before + 1 : following] == [f"- company: {KEY_PROBLEM}"]
     assert after[following + 1 :] == [
         "  pulumi import -s company --file import-company.json --protect=false --generate-code=false",
         "  pulumi up -s company",
@@ -385,6 +390,7 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "stackFile": "Pulumi.company.yaml",
         "importFile": "import-company.json",
         "adopted": IMPORTED,
+        "keys": [f"company: {KEY_PROBLEM}"],
         "bootstrap": {
             "archive-account.yaml": {
                 "SenderRoleName": "CWLtoFirehose", "KeyArn": "", "ExistingBucket": "company-logs",
