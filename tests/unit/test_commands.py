@@ -342,7 +342,7 @@ def existing(pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     pulumi.command = preview
     monkeypatch.setattr("ops.cli.adopt.read", read)
-    monkeypatch.setattr("ops.cli.adopt.check_given_keys", lambda archive, stack: [f"{stack}: {KEY_PROBLEM}"])
+    monkeypatch.setattr("ops.cli.adopt.check_given_keys", lambda _, stack: [f"{stack}: {KEY_PROBLEM}"])
     return asked
 
 
