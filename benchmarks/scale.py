@@ -98,8 +98,9 @@ def _sandbox(size: Size) -> Iterator[tuple[Instance, dict[str, str]]]:
         instance = Instance(Path(folder) / "sandbox", detached=False)
         instance.up()
         try:
+            engine = instance.pulumi_environment(os.environ, progress)
             environment = {
-                **instance.pulumi_environment(os.environ, progress),
+                **{key: value for key, value in engine.items() if key != "SANDBOX_PROGRAM_HOST"},  # as a user's machine
                 "FLAT_TOPOLOGY": str(Path(folder) / "topology.json"),
             }
             Path(environment["FLAT_TOPOLOGY"]).write_text(json.dumps(config), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One running sandbox: a cloud, a plugin host, and the Pulumi state that belongs to them, in a folder of a checkout."""
+"""One running sandbox: cloud, plugin host, program host, and their Pulumi state, in a folder of a checkout."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ ENCRYPTION_SALT = "v1:gxJUBTcYEqc=:v1:XN2gluP4hgXwqqHF:0RklfDnYGBgnoPGI7icv7yoxW
 """A salt of the passphrase, as the engine writes it into the file of a stack that it creates."""
 _LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
 _VENV_BIN = Path(sys.executable).parent
+_FORKS = sys.platform == "linux"  # elsewhere, a fork of a process that has imported the SDKs may crash
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,15 @@ class Instance:
             if server.find(self._cloud) is None:
                 shutil.rmtree(self.state, ignore_errors=True)
                 server.start("sandbox.cloud", self._cloud, environment=os.environ, detached=self.detached)
-            if server.find(self._plugin) is None:
-                server.start("sandbox.plugin", self._plugin, environment=os.environ, detached=self.detached)
+            for module, file in self._hosts.items():
+                if server.find(file) is None:
+                    server.start(module, file, environment=os.environ, detached=self.detached)
             self.state.mkdir(exist_ok=True)
 
     def down(self) -> bool:
         """End the servers and remove the folder; return whether anything was running."""
         with self._alone():
-            ended = [server.stop(file) for file in (self._plugin, self._cloud)]
+            ended = [server.stop(file) for file in (*self._hosts.values(), self._cloud)]
         shutil.rmtree(self.folder)
         return any(ended)
 
@@ -109,6 +111,7 @@ class Instance:
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
+            **({"SANDBOX_PROGRAM_HOST": str(self._program.with_suffix(".sock"))} if _FORKS else {}),
         }
         environment.pop("PYTHONPATH", None)
         if os.environ.get("SANDBOX_PLUGIN") == "official":
@@ -140,6 +143,15 @@ class Instance:
     @property
     def _plugin(self) -> Path:
         return self.folder / "plugin.json"
+
+    @property
+    def _program(self) -> Path:
+        return self.folder / "program.json"
+
+    @property
+    def _hosts(self) -> dict[str, Path]:
+        """Module → file of each server that the engine needs."""
+        return {"sandbox.plugin": self._plugin, **({"sandbox.program": self._program} if _FORKS else {})}
 
     @staticmethod
     def _port(file: Path) -> int:

@@ -44,7 +44,9 @@ def folder(console: Console) -> Path:
             with console.status(f"building the Pulumi engine, part {number} of {len(_TOOLS)}: minutes, only once"):
                 go(work / module, "build", "-mod=readonly", "-buildvcs=false", "-o", f"{binaries}/", tool)
         source = Path(go(work / "language", "list", "-m", "-f", "{{.Dir}}", _SDK).strip())
-        shutil.copy(source / "python/cmd/pulumi-language-python-exec", binaries)
+        # The sandbox's own takes its place, and runs it.
+        shutil.copy(source / "python/cmd/pulumi-language-python-exec", binaries / "pulumi-language-python-exec.py")
+        shutil.copy(work / "language/pulumi-language-python-exec", binaries)
         for binary in _BINARIES:
             (binaries / binary).chmod(0o755)
 
