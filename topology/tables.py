@@ -62,17 +62,31 @@ class Table:
 
     Attributes:
         name: its name.
-        location: prefix of all its objects, as an S3 URI.
         partition_keys: the parts of the prefix.
         columns: the keys of both kinds of line; those that are partition keys are in the prefix instead.
-        parameters: partition projection.
+        projection: values of each partition key, by the names of the table's parameters.
     """
 
     name: str
-    location: str
     partition_keys: tuple[Column, ...]
     columns: tuple[Column, ...]
-    parameters: Mapping[str, str]
+    projection: Mapping[str, str]
+
+    @staticmethod
+    def location(bucket: str) -> str:
+        """Return the prefix of all objects with events in a bucket, as an S3 URI."""
+        return f"s3://{bucket}/logs/"
+
+    def parameters(self, bucket: str) -> dict[str, str]:
+        """Return the parameters of the table over a bucket."""
+        template = "".join(f"{key.name}=${{{key.name}}}/" for key in self.partition_keys)
+        return {
+            "EXTERNAL": "TRUE",
+            "classification": "json",
+            "projection.enabled": "true",
+            **self.projection,
+            "storage.location.template": self.location(bucket) + template,
+        }
 
 
 @dataclass(frozen=True)
@@ -136,11 +150,10 @@ def database_name(stack: str) -> str:
     return "central_log_archive_" + re.sub("[^a-z0-9]", "_", stack.lower())
 
 
-def records_table(*, bucket: str, layout: str, accounts: Iterable[str], regions: Iterable[str], since: date) -> Table:
+def records_table(*, layout: str, accounts: Iterable[str], regions: Iterable[str], since: date) -> Table:
     """Return the table of a layout.
 
     Args:
-        bucket: name of the bucket.
         layout: name of the layout.
         accounts: IDs of the accounts that events come from. What is in no list is in no answer.
         regions: the regions that they come from.
@@ -160,19 +173,11 @@ def records_table(*, bucket: str, layout: str, accounts: Iterable[str], regions:
         "hour": {"type": "integer", "range": "0,23", "digits": "2"},
     }
     names = LAYOUTS[layout].parts
-    location = f"s3://{bucket}/logs/"
     return Table(
         name=table_name(layout),
-        location=location,
         partition_keys=tuple(map(Column, names)),
         columns=tuple(column for column in _COLUMNS if column.name not in names),
-        parameters={
-            "EXTERNAL": "TRUE",
-            "classification": "json",
-            "projection.enabled": "true",
-            **{f"projection.{name}.{key}": value for name in names for key, value in values[name].items()},
-            "storage.location.template": location + "".join(f"{name}=${{{name}}}/" for name in names),
-        },
+        projection={f"projection.{name}.{key}": value for name in names for key, value in values[name].items()},
     )
 
 

@@ -35,7 +35,7 @@ RECORD: dict[str, Any] = {
 
 def table(layout: str) -> Table:
     return records_table(
-        bucket="b", layout=layout, accounts=["222222222222", "111111111111"], regions=REGIONS, since=date(2025, 3, 1)
+        layout=layout, accounts=["222222222222", "111111111111"], regions=REGIONS, since=date(2025, 3, 1)
     )
 
 
@@ -50,8 +50,8 @@ def test_a_table_looks_for_objects_where_firehose_puts_them(layout: str) -> None
     values = {
         **where, "group": "_aws_lambda_checkout", "date": f"{moment:%Y-%m-%d}", "hour": f"{moment:%H}",
     }  # fmt: skip
-    template = table(layout).parameters["storage.location.template"]
-    assert template.startswith(table(layout).location)
+    template = table(layout).parameters("b")["storage.location.template"]
+    assert template.startswith(table(layout).location("b"))
     assert re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], template) == (
         f"s3://b/{LAYOUTS[layout].prefix_at(moment, **where)}"
     )
@@ -61,19 +61,20 @@ def test_a_table_looks_for_objects_where_firehose_puts_them(layout: str) -> None
 def test_every_partition_key_is_projected_and_no_column_has_its_name(layout: str) -> None:
     described = table(layout)
     keys = [key.name for key in described.partition_keys]
-    assert {name.split(".")[1] for name in described.parameters if name.startswith("projection.")} == {"enabled", *keys}
+    assert {name.split(".")[1] for name in described.projection} == set(keys)
     assert not set(keys) & {column.name for column in described.columns}
 
 
 def test_dates_begin_with_the_first_day_and_hours_have_two_digits() -> None:
-    parameters = table("dated").parameters
+    parameters = table("dated").parameters("b")
+    assert parameters["projection.enabled"] == "true"
     assert parameters["projection.date.range"] == "2025-03-01,NOW"
     assert parameters["projection.date.format"] == "yyyy-MM-dd"
     assert parameters["projection.hour.digits"] == "2", "or the hours 00 to 09 are silently missing"
 
 
 def test_accounts_and_regions_are_listed_with_what_is_none() -> None:
-    parameters = table("partitioned-by-group").parameters
+    parameters = table("partitioned-by-group").projection
     assert parameters["projection.account.values"] == f"111111111111,222222222222,{OTHER}"
     assert parameters["projection.region.values"] == f"eu-west-1,us-east-1,{OTHER}"
     assert parameters["projection.group.type"] == "injected"
