@@ -244,7 +244,7 @@ def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -
         home_region="eu-west-1",
         account="111111111111",
         deployer_role="central-log-archive-deployer",
-        bucket_arn=f"arn:aws:s3:::{bucket}",
+        bucket_arns=[f"arn:aws:s3:::{bucket}"],
         log_groups=["archive-delivery-errors-*"],
     )
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
