@@ -219,3 +219,162 @@ def test_a_query_over_nested_views_returns_text_as_athena_prints_it(analysis: An
         ["033333333333", "2026-11-01 00:00:00.000", "3", "true"],
         ["111111111111", "2026-11-01 00:00:00.000", "3", "true"],
     ]
+
+
+def test_a_day_of_an_account_costs_what_its_objects_weigh(analysis: Analysis) -> None:
+    meant = analysis.weights[ACCOUNTS[0], "2026-11-02"]
+    for table in ("blocked", "events", "raw"):
+        query = f'SELECT count(*) FROM {table} WHERE account = ? AND "date" = ?'  # noqa: S608 - the test's own names
+        statistics = analysis.run(query, f"'{ACCOUNTS[0]}'", "'2026-11-02'")["Statistics"]
+        assert statistics["DataScannedInBytes"] <= 1.05 * meant
+
+
+def test_what_is_outside_the_projection_or_in_glacier_is_invisible(analysis: Analysis) -> None:
+    analysis.put(f"logs/999999999999/{REGION}/2026-11-01/x.gz", record_of("999999999999", "unknown account"))
+    analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-10-31/x.gz", record_of(ACCOUNTS[0], "before"))
+    analysis.s3.put_object(
+        Bucket=analysis.data, Key=f"logs/{ACCOUNTS[0]}/{REGION}/2026-11-01/y", Body=b"{}", StorageClass="DEEP_ARCHIVE"
+    )
+    analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-11-01/_hidden", "{}")
+    assert analysis.rows("SELECT count(*) FROM raw")[1] == ["6"]
+
+
+def test_a_malformed_line_is_a_row_of_nulls_or_fails_the_query(analysis: Analysis) -> None:
+    analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-12-01/x", '{"messageType": "DATA', record_of(ACCOUNTS[0], "fine"))
+    analysis.table("strict", ignore_malformed=False)
+    query = "SELECT messagetype, owner FROM {} WHERE \"date\" = '2026-12-01' ORDER BY owner"
+    assert analysis.rows(query.format("raw"))[1:] == [["DATA_MESSAGE", ACCOUNTS[0]], [None, None]]
+    assert "HIVE_CURSOR_ERROR: Row is not a valid JSON Object" in analysis.failure(query.format("strict"))
+
+
+def test_an_injected_key_needs_its_value_in_the_query(analysis: Analysis) -> None:
+    analysis.table("by_region", injected=True)
+    count = "SELECT count(*) FROM by_region"
+    assert analysis.failure(count).startswith(
+        "CONSTRAINT_VIOLATION: For the injected projected partition column region, the WHERE clause must contain only"
+    )
+    for condition in (
+        "region LIKE 'eu-%'",
+        "region = 'eu-west-1' OR account = '1'",
+        "region IN (SELECT region FROM raw)",
+    ):
+        assert "CONSTRAINT_VIOLATION" in analysis.failure(f"{count} WHERE {condition}")
+    for condition in ("region = 'eu-west-1'", "region IN ('eu-west-1', 'x')", "(region = 'x' OR region = 'eu-west-1')"):
+        assert analysis.rows(f"{count} WHERE {condition}")[1:] == [["6"]]
+
+
+def test_parameters_are_constants_in_sql_and_as_many_as_question_marks(analysis: Analysis) -> None:
+    echo = "SELECT ? AS a, ? AS b"
+    assert analysis.rows(echo, "'it''s' ", "5")[1] == ["it's", "5"]
+    assert analysis.run(echo, "1", "2")["ExecutionParameters"] == ["1", "2"]
+    assert "Incorrect number of parameters: expected 2 but found 1" in analysis.failure(echo, "1")
+    assert "Incorrect number of parameters: expected 0 but found 1" in analysis.failure("SELECT 1", "1")
+    assert "Column 'unquoted' cannot be resolved" in analysis.failure(echo, "unquoted", "1")
+    with pytest.raises(ClientError, match="is no constant"):
+        analysis.run(echo, "1", "(SELECT max(message) FROM events)")
+
+
+def test_a_query_that_reads_more_than_its_workgroup_allows_is_canceled(analysis: Analysis) -> None:
+    configuration = {"BytesScannedCutoffPerQuery": 10_000_000}
+    analysis.athena.update_work_group(WorkGroup="team", ConfigurationUpdates=configuration)
+    analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-12-01/x", " " * 10_000_001)
+    status = analysis.run("SELECT count(*) FROM raw")["Status"]
+    assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Bytes scanned limit was exceeded")
+    assert analysis.rows("SELECT count(*) FROM raw WHERE \"date\" = '2026-11-01'")[1] == ["2"]
+    analysis.athena.update_work_group(WorkGroup="team", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True})
+    assert analysis.rows("SELECT count(*) FROM raw")[1] == ["7"]
+
+
+def test_an_enforced_workgroup_decides_where_results_go(analysis: Analysis) -> None:
+    mine = {"OutputLocation": f"s3://{analysis.data}/mine"}
+    execution = analysis.run("SELECT NULL AS n, 'a \"b\"' AS t, ARRAY[1, NULL] AS l", ResultConfiguration=mine)
+    location = execution["ResultConfiguration"]["OutputLocation"]
+    assert location == f"s3://{analysis.results}/out/{execution['QueryExecutionId']}.csv"
+    key = location.partition(f"{analysis.results}/")[2]
+    body = analysis.s3.get_object(Bucket=analysis.results, Key=key)["Body"].read()
+    assert body == b'"n","t","l"\n,"a ""b""","[1, null]"\n'
+    assert {each["Key"] for each in analysis.s3.list_objects_v2(Bucket=analysis.results)["Contents"]} == {
+        key,
+        f"{key}.metadata",
+    }
+    analysis.athena.update_work_group(WorkGroup="team", ConfigurationUpdates={"EnforceWorkGroupConfiguration": False})
+    execution = analysis.run("SELECT 1", ResultConfiguration=mine)
+    assert execution["ResultConfiguration"]["OutputLocation"].startswith(f"s3://{analysis.data}/mine/")
+
+
+def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis: Analysis) -> None:
+    reuse = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 5}}
+
+    def reused(sql: str, *parameters: str, **more: Any) -> bool:  # noqa: ANN401 - arguments of boto3
+        statistics = analysis.run(sql, *parameters, **more)["Statistics"]
+        found: bool = statistics["ResultReuseInformation"]["ReusedPreviousResult"]
+        assert (statistics["DataScannedInBytes"] == 0) is found
+        return found
+
+    sql = "SELECT count(*) FROM raw WHERE account = ?"
+    assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
+    assert reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
+    assert not reused(sql, f"'{ACCOUNTS[1]}'", ResultReuseConfiguration=reuse)
+    assert not reused(sql, f"'{ACCOUNTS[0]}'")
+    reuse = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 0}}
+    assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("SELECT nothing FROM raw", "COLUMN_NOT_FOUND"),
+        ("SELECT 1 FROM nothing", "TABLE_NOT_FOUND"),
+        ("SELECT 1 FROM nowhere.raw", "SCHEMA_NOT_FOUND"),
+        ("SELECT json_extract_string(owner, '$') FROM raw", "FUNCTION_NOT_FOUND"),
+        ("SELECT 1 FROM raw WHERE account = 5", "TYPE_MISMATCH"),
+        ("SELECT account AS a FROM raw GROUP BY a", "COLUMN_NOT_FOUND"),
+        ("SELECT CAST('x' AS bigint)", "GENERIC_INTERNAL_ERROR"),
+        ("INSERT INTO raw SELECT * FROM raw", "NOT_SUPPORTED"),
+    ],
+)
+def test_a_query_that_athena_does_not_run_fails(analysis: Analysis, sql: str, problem: str) -> None:
+    assert analysis.failure(sql).startswith(problem)
+
+
+def test_sql_that_cannot_be_read_is_refused_at_once(analysis: Analysis) -> None:
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        analysis.run("SELECT FROM WHERE")
+
+
+def test_a_view_that_does_not_return_what_it_declares_is_stale(analysis: Analysis) -> None:
+    analysis.view("stale", "SELECT account, time FROM events", {"account": "varchar", "time": "timestamp(6)"})
+    assert "column [time] of type timestamp(3) projected from query view at position 1" in analysis.failure(
+        "SELECT account FROM stale"
+    )
+
+
+def test_a_result_says_the_types_of_its_columns(analysis: Analysis) -> None:
+    execution = analysis.run("""SELECT account, time, count(*) AS n, 1.5e0 AS d, true AS b, ARRAY[1] AS a,
+                                       DATE '2026-11-01' AS day, now() AS now FROM events GROUP BY 1, 2""")
+    results = analysis.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])["ResultSet"]
+    types = {each["Name"]: each["Type"] for each in results["ResultSetMetadata"]["ColumnInfo"]}
+    assert types == {
+        "account": "varchar",
+        "time": "timestamp",
+        "n": "bigint",
+        "d": "double",
+        "b": "boolean",
+        "a": "array",
+        "day": "date",
+        "now": "timestamp with time zone",
+    }
+
+
+def test_a_disabled_workgroup_and_one_that_holds_queries_refuse(analysis: Analysis) -> None:
+    athena = analysis.athena
+    athena.create_named_query(Name="n", Database="logs", QueryString="SELECT 1", WorkGroup="team")
+    with pytest.raises(ClientError, match="is not empty"):
+        athena.delete_work_group(WorkGroup="team")
+    athena.update_work_group(WorkGroup="team", State="DISABLED")
+    with pytest.raises(ClientError, match="WorkGroup team is disabled"):
+        analysis.run("SELECT 1")
+    athena.delete_work_group(WorkGroup="team", RecursiveDeleteOption=True)
+    with pytest.raises(ClientError, match="WorkGroup team is not found"):
+        analysis.run("SELECT 1")
+    assert athena.list_named_queries(WorkGroup="team")["NamedQueryIds"] == []
