@@ -378,3 +378,157 @@ def test_a_disabled_workgroup_and_one_that_holds_queries_refuse(analysis: Analys
     with pytest.raises(ClientError, match="WorkGroup team is not found"):
         analysis.run("SELECT 1")
     assert athena.list_named_queries(WorkGroup="team")["NamedQueryIds"] == []
+
+
+def reader(analysis: Analysis) -> dict[str, dict[str, Any]]:
+    """Return what a reader of the views needs, by what it is for."""
+    glue = f"arn:aws:glue:{REGION}:{analysis.account}"
+    workgroup = f"arn:aws:athena:{REGION}:{analysis.account}:workgroup/team"
+    tables = [f"{glue}:table/logs/{name}" for name in ("raw", "events", "blocked")]
+    return {
+        "start": {"Action": "athena:StartQueryExecution", "Resource": workgroup},
+        "follow": {"Action": "athena:GetQueryExecution", "Resource": workgroup},
+        "results": {"Action": "athena:GetQueryResults", "Resource": workgroup},
+        "database": {"Action": "glue:GetDatabase", "Resource": [f"{glue}:catalog", f"{glue}:database/logs"]},
+        "table": {"Action": "glue:GetTable", "Resource": [f"{glue}:catalog", f"{glue}:database/logs", *tables]},
+        "list": {
+            "Action": "s3:ListBucket",
+            "Resource": f"arn:aws:s3:::{analysis.data}",
+            "Condition": {"StringLike": {"s3:prefix": "logs/*"}},
+        },
+        "read": {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{analysis.data}/logs/*"},
+        "location": {"Action": "s3:GetBucketLocation", "Resource": f"arn:aws:s3:::{analysis.results}"},
+        "write": {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{analysis.results}/out/*"},
+        "fetch": {"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{analysis.results}/out/*"},
+    }
+
+
+COUNT = "SELECT count(*) FROM blocked WHERE account = '111111111111'"
+
+
+def problem_of(analysis: Analysis, client: Any) -> str:  # noqa: ANN401 - boto3
+    """Return why a client gets no result; empty if it does."""
+    try:
+        status = analysis.run(COUNT, client=client)["Status"]
+        if status["State"] == "SUCCEEDED":
+            analysis.rows(COUNT, client=client)
+        return str(status.get("StateChangeReason", ""))
+    except ClientError as error:
+        return str(error)
+
+
+def test_a_query_needs_each_permission_of_its_reader_and_no_other(analysis: Analysis) -> None:
+    needed = reader(analysis)
+    assert problem_of(analysis, analysis.role("reader", list(needed.values()))) == ""
+    problems = {
+        lacking: problem_of(
+            analysis, analysis.role(f"without-{lacking}", [each for name, each in needed.items() if name != lacking])
+        )
+        for lacking in needed
+    }
+    texts = {
+        "start": "athena:StartQueryExecution",
+        "follow": "athena:GetQueryExecution",
+        "results": "athena:GetQueryResults",
+        "database": "glue:GetDatabase",
+        "table": "glue:GetTable",
+        "list": f"Permission denied on S3 path: s3://{analysis.data}/logs/111111111111/{REGION}/2026-11-01/",
+        "read": f"Permission denied on S3 path: s3://{analysis.data}/logs/111111111111/{REGION}/2026-11-01/0.gz",
+        "location": f"Unable to verify/create output bucket {analysis.results}",
+        "write": "Access denied when writing output to url",
+        "fetch": "Access denied when reading the result",
+    }
+    assert {name: text for name, text in texts.items() if text not in problems[name]} == {}
+
+
+def test_a_view_needs_permission_on_what_it_names(analysis: Analysis) -> None:
+    needed = reader(analysis)
+    needed["table"]["Resource"] = [each for each in needed["table"]["Resource"] if not each.endswith("/events")]
+    assert problem_of(analysis, analysis.role("reader", list(needed.values()))).endswith(":table/logs/events")
+
+
+def test_a_bucket_policy_and_a_key_decide_too(analysis: Analysis) -> None:
+    role = analysis.role("reader", list(reader(analysis).values()))
+    denial = {
+        "Effect": "Deny",
+        "Principal": {"AWS": f"arn:aws:iam::{analysis.account}:role/reader"},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{analysis.data}/logs/*",
+    }
+    insecure = {**denial, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    for statement, problem in ((insecure, ""), (denial, "Permission denied on S3 path")):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        analysis.s3.put_bucket_policy(Bucket=analysis.data, Policy=policy)
+        assert problem_of(analysis, role).partition(":")[0] == problem
+    analysis.s3.delete_bucket_policy(Bucket=analysis.data)
+    key = analysis.cloud.client("kms", account=analysis.account).create_key()["KeyMetadata"]["Arn"]
+    analysis.s3.put_object(
+        Bucket=analysis.data,
+        Key=f"logs/111111111111/{REGION}/2026-11-01/encrypted",
+        Body=record_of("111111111111", json.dumps(WAF)).encode(),
+        ServerSideEncryption="aws:kms",
+        SSEKMSKeyId=key,
+    )
+    assert problem_of(analysis, role).startswith("Permission denied on S3 path")
+    decrypt = {"Action": "kms:Decrypt", "Resource": key}
+    assert problem_of(analysis, analysis.role("decrypter", [*reader(analysis).values(), decrypt])) == ""
+
+
+def test_results_are_encrypted_as_the_workgroup_says(analysis: Analysis) -> None:
+    key = analysis.cloud.client("kms", account=analysis.account).create_key()["KeyMetadata"]["Arn"]
+    encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key}
+    analysis.athena.update_work_group(
+        WorkGroup="team",
+        ConfigurationUpdates={"ResultConfigurationUpdates": {"EncryptionConfiguration": encryption}},
+    )
+    execution = analysis.run("SELECT 1")
+    place = execution["ResultConfiguration"]["OutputLocation"].partition(f"{analysis.results}/")[2]
+    assert analysis.s3.head_object(Bucket=analysis.results, Key=place)["SSEKMSKeyId"] == key
+    role = analysis.role("reader", list(reader(analysis).values()))
+    assert problem_of(analysis, role).startswith("Access denied when writing output to url")
+    use = {"Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key}
+    assert problem_of(analysis, analysis.role("encrypter", [*reader(analysis).values(), use])) == ""
+
+
+def test_registered_partitions_need_permission_and_are_pruned(analysis: Analysis) -> None:
+    weight = analysis.put("plain/one/a", '{"x": 1}')
+    analysis.put("elsewhere/b.gz", '{"x": 2}')
+    analysis.put("plain/unregistered/c", '{"x": 3}')
+    storage = {
+        "Location": f"s3://{analysis.data}/plain/",
+        "Columns": [{"Name": "x", "Type": "int"}],
+        "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+    }
+    keys = [{"Name": "part", "Type": "string"}]
+    analysis.glue.create_table(
+        DatabaseName="logs", TableInput={"Name": "plain", "StorageDescriptor": storage, "PartitionKeys": keys}
+    )
+    for value, place in (("one", "plain/one"), ("two", "elsewhere/")):
+        partition = {"Values": [value], "StorageDescriptor": {**storage, "Location": f"s3://{analysis.data}/{place}"}}
+        analysis.glue.create_partition(DatabaseName="logs", TableName="plain", PartitionInput=partition)
+    assert sorted(analysis.rows("SELECT part, x FROM plain")[1:]) == [["one", "1"], ["two", "2"]]
+    pruned = analysis.run("SELECT x FROM plain WHERE part LIKE 'o%'")
+    assert pruned["Statistics"]["DataScannedInBytes"] == weight
+    needed = reader(analysis)
+    needed["table"]["Resource"].append(f"arn:aws:glue:{REGION}:{analysis.account}:table/logs/plain")
+    role = analysis.role("reader", list(needed.values()))
+    assert "glue:GetPartitions" in analysis.failure("SELECT x FROM plain", client=role)
+    storage["Location"] = f"s3://{analysis.data}/plain"
+    analysis.glue.create_table(DatabaseName="logs", TableInput={"Name": "whole", "StorageDescriptor": storage})
+    assert sorted(analysis.rows("SELECT x FROM whole")[1:]) == [["1"], ["3"]]
+
+
+def test_every_kind_of_message_survives(analysis: Analysis) -> None:
+    messages = [
+        "plain text",
+        'quotes " and \\ and \t tab',
+        "ümlaut 😀 \u2028",
+        '{"a": 1, "a": 2}',
+        '{"n": 123456789012345678901234567890.5e400}',
+        "",
+        "<script>alert(1)</script>",
+        "null",
+    ]
+    analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-12-01/x.gz", record_of(ACCOUNTS[0], *messages, at="2026-12-01"))
+    found = analysis.rows("SELECT message FROM events WHERE \"date\" = '2026-12-01' ORDER BY time")
+    assert [row[0] for row in found[1:]] == messages
