@@ -142,7 +142,7 @@ def _constant(text: str) -> str:
     value = _DIALECT.parse(f"SELECT {text}")[0]
     (constant, *more) = value.expressions if isinstance(value, exp.Select) and value.expressions else (exp.Null(), None)
     written = str(constant.sql(Trino))
-    if more or statements != [f"SELECT {written}"] or constant.find(exp.Query, exp.Alias):
+    if more or statements != [f"SELECT {written}"] or constant.find(exp.Query, exp.Alias, exp.Star):
         raise SqlError(f"MALFORMED_QUERY: the parameter {text} is no constant")
     if column := constant.find(exp.Column):
         raise SqlError(f"COLUMN_NOT_FOUND: line 1:1: Column '{column.sql(Trino)}' cannot be resolved")
@@ -300,7 +300,7 @@ def _visit(query: exp.Expr, wanted: list[exp.Expr], found: dict[str, exp.Expr]) 
 
 def _visit_select(query: exp.Select, wanted: list[exp.Expr], found: dict[str, exp.Expr]) -> None:
     group, distinct = query.args.get("group"), query.args.get("distinct")
-    several = group is not None and any(group.args.get(kind) for kind in ("grouping_sets", "cube", "rollup"))
+    several = group is not None and group.find(exp.GroupingSets, exp.Cube, exp.Rollup)
     if several or (distinct and distinct.args.get("on")) or any(each.find(exp.Window) for each in query.selects):
         wanted = []
     held = _substituted(wanted, {each.alias_or_name: each.unalias() for each in query.selects})
@@ -387,7 +387,7 @@ def translated(query: exp.Expr) -> str:
     for node in reversed(list(root.walk())):
         new = _translated(node)
         if new is not node:
-            new.type = node.type
+            new.type = new.type or node.type
             node.replace(new)
     try:
         return str(root.this.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
@@ -438,7 +438,8 @@ def _bracket(node: exp.Expr) -> exp.Expr:
 
 
 def _date(node: exp.Expr) -> exp.Expr:
-    return exp.cast(node.copy(), "date") if node.this.is_type(exp.DType.DATE) else node
+    date = exp.DataType.build("date")
+    return exp.Cast(this=node.copy(), to=date) if node.this.is_type(exp.DType.DATE) else node
 
 
 def _date_diff(node: exp.Expr) -> exp.Expr:
@@ -454,6 +455,12 @@ def _regexp_replace(node: exp.Expr) -> exp.Expr:
     if replacement is not None and replacement.is_string:
         node.set("replacement", exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
     return node
+
+
+def _json_extract(node: exp.Expr) -> exp.Expr:
+    extracted = _call("trino_json", node.this, _path(node.expression))
+    extracted.type = exp.DType.JSON
+    return extracted
 
 
 def _reduce(node: exp.Expr) -> exp.Expr:
@@ -484,7 +491,9 @@ _PATH = re.compile(r"""\.([^.\[\]"'*]+)|\[(\d+)\]|\["([^"]*)"\]|\['([^']*)'\]"""
 def _path(path: exp.Expr) -> exp.Expr:
     """Return a JSON path in DuckDB's spelling."""
     if isinstance(path, exp.JSONPath):
-        parts = [part.this for part in path.expressions if not isinstance(part, exp.JSONPathRoot)]
+        steps = [part for part in path.expressions if not isinstance(part, exp.JSONPathRoot)]
+        known = all(isinstance(part, exp.JSONPathKey | exp.JSONPathSubscript) for part in steps)
+        parts = [part.this if known else None for part in steps]
     elif path.is_string:
         matches = list(_PATH.finditer(path.name))
         if "$" + "".join(match[0] for match in matches) != path.name:
@@ -493,7 +502,7 @@ def _path(path: exp.Expr) -> exp.Expr:
     else:
         return path
     if not all(isinstance(part, str | int) for part in parts):
-        raise SqlError(f"INVALID_FUNCTION_ARGUMENT: JSON path not imitated by the sandbox: {path.sql(Trino)}")
+        raise SqlError(f"INVALID_FUNCTION_ARGUMENT: JSON path not imitated by the sandbox: {path!r}")
     return exp.Literal.string("$" + "".join(f"[{part}]" if isinstance(part, int) else f'."{part}"' for part in parts))
 
 
@@ -506,8 +515,9 @@ _TRANSLATIONS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Cast: _cast,
     exp.DateAdd: _date,
     exp.DateDiff: _date_diff,
+    exp.DateTrunc: _date,
     exp.Format: lambda node: _call("printf", node.this, *node.expressions),
-    exp.JSONExtract: lambda node: _call("trino_json", node.this, _path(node.expression)),
+    exp.JSONExtract: _json_extract,
     exp.JSONExtractScalar: lambda node: _call("trino_json_scalar", node.this, _path(node.expression)),
     exp.Reduce: _reduce,
     exp.RegexpExtract: _regexp_extract,
