@@ -21,7 +21,8 @@ from sandbox.cloud.patch import replace
 
 _FIREHOSE = "firehose.amazonaws.com"
 _LOG_GROUP_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
-_OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+"""What S3 asks for on behalf of who writes an object."""
 # Of whoever puts records into a stream with a customer managed key, since 20 April 2026 (notice of AWS quoted in
 # ministryofjustice/modernisation-platform#12957).
 _RECORD_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -111,19 +112,30 @@ def may_put_records(stream: dict[str, Any], may: Callable[[str, str, permissions
 
 def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:
     """Return whether a role may encrypt objects of a bucket with a key, through S3 in the current region."""
-    with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
-    context = {
-        "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
-        "kms:EncryptionContext:aws:s3:arn": object_arn.rsplit("/", 1)[0] if with_bucket_key else object_arn,
-    }
-    key = _key(key_arn)
+    context, key = _object_context(bucket, object_arn), _key(key_arn)
     return (
         key is not None
         and key["KeyState"] == "Enabled"
-        and all(
-            permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS
-        )
+        and all(permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in OBJECT_ACTIONS)
     )
+
+
+def caller_may(action: str, key_arn: str, bucket: str, object_arn: str) -> bool:
+    """Return whether the principal of the current request may use the key of an object of a bucket, through S3."""
+    context, key = _object_context(bucket, object_arn), _key(key_arn)
+    return (
+        key is not None
+        and key["KeyState"] == "Enabled"
+        and permissions.caller_may(action, key["Arn"], context, key["Policy"])
+    )
+
+
+def _object_context(bucket: str, object_arn: str) -> dict[str, str]:
+    with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
+    return {
+        "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
+        "kms:EncryptionContext:aws:s3:arn": object_arn.split("/", 1)[0] if with_bucket_key else object_arn,
+    }
 
 
 def bucket_default(bucket: str) -> str | None:
