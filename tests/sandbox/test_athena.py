@@ -308,7 +308,7 @@ def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis
         statistics = analysis.run(sql, *parameters, **more)["Statistics"]
         found = bool(statistics["ResultReuseInformation"]["ReusedPreviousResult"])
         assert (statistics["DataScannedInBytes"] == 0) is found
-        return found
+        return bool(found)
 
     sql = "SELECT count(*) FROM raw WHERE account = ?"
     assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
