@@ -306,7 +306,7 @@ def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis
 
     def reused(sql: str, *parameters: str, **more: Any) -> bool:  # noqa: ANN401 - arguments of boto3
         statistics = analysis.run(sql, *parameters, **more)["Statistics"]
-        found = bool(statistics["ResultReuseInformation"]["ReusedPreviousResult"])
+        found = statistics["ResultReuseInformation"]["ReusedPreviousResult"]
         assert (statistics["DataScannedInBytes"] == 0) is found
         return bool(found)
 
