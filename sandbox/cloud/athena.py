@@ -386,7 +386,7 @@ class _Query:
             except (OSError, EOFError, zlib.error) as error:
                 raise QueryError(f"HIVE_CURSOR_ERROR: s3://{each.bucket}/{each.key}: {error}") from None
             for row in serde.rows(lines, columns, storage["SerdeInfo"].get("Parameters") or {}):
-                yield {**row, **each.values}
+                yield {**row, **each.values, trino_sql.PATH: f"s3://{each.bucket}/{each.key}"}
 
 
 def _view(table: Mapping[str, Any]) -> trino_sql.View:
