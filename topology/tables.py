@@ -125,6 +125,7 @@ VIEW_PARAMETERS: Mapping[str, str] = {"presto_view": "true", "comment": "Presto 
 VIEW_EXPANDED_TEXT = "/* Presto View */"
 
 
+_HOUR_IN_NAME = "-[0-9]{4}-[0-9]{2}-[0-9]{2}-([0-9]{2})-[0-9]{2}-[0-9]{2}-[^/]*$"
 _COLUMNS = (
     Column("messagetype"),
     Column("owner"),
@@ -203,7 +204,7 @@ def events_view(*, layout: str, account: str, regions: Iterable[str]) -> View:
         "account": f"coalesce(account, {_if_like(stated['account'], '^[0-9]{12}$')}, owner, '{OTHER}')",
         "region": f"coalesce(region, {_if_like(stated['region'], '^[a-z0-9-]{1,20}$')}, "
         f"IF({named} IN ({served}), {named}), '{OTHER}')",
-        "hour": """regexp_extract("$path", '-([0-9]{2})-[0-9]{2}-[0-9]{2}-[^/]*$', 1)""",
+        "hour": f"""regexp_extract("$path", '{_HOUR_IN_NAME}', 1)""",
         # The only character of a log group's name that a partition cannot have.
         "group": f"substr(replace(loggroup, '/', '_'), 1, {MAX_GROUP_CHARACTERS})",
     }

@@ -153,3 +153,15 @@ def test_what_is_no_text_has_its_type_in_hive_and_in_trino() -> None:
 )
 def test_a_database_has_a_name_that_sql_reads_without_quotes(stack: str, name: str) -> None:
     assert database_name(stack) == name
+
+
+def test_the_hour_of_an_object_without_one_in_its_prefix_is_in_its_name() -> None:
+    sql = events_view(layout="partitioned", account=CENTRAL, regions=REGIONS).sql
+    found = re.search(r"""regexp_extract\("\$path", '(.+?)', 1\) AS "hour\"""", sql)
+    assert found
+    path = (
+        "s3://b/logs/account=1/region=eu-west-1/date=2026-01-31/archive-stream-1234567-1-2026-01-31-07-59-58-0a1b-2c.gz"
+    )
+    hour = re.search(found[1], path)
+    assert hour
+    assert hour[1] == "07"
