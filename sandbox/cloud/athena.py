@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,7 +40,6 @@ from sqlglot import exp
 from sandbox.cloud import keys, permissions, projection, serde, trino_sql, trino_values
 from sandbox.cloud.patch import replace
 from sandbox.cloud.trino_sql import SqlError
-from topology.compression import decompressed
 
 Response = Any
 Execution = dict[str, Any]
@@ -381,11 +382,11 @@ class _Query:
             if self._limit and self._execution["Statistics"]["DataScannedInBytes"] > self._limit:
                 raise LimitError
             try:
-                lines = decompressed(each.key, body).splitlines()
-            except (OSError, EOFError, ValueError) as error:
+                lines = (gzip.decompress(body) if each.key.endswith(".gz") else body).splitlines()
+            except (OSError, EOFError, zlib.error) as error:
                 raise QueryError(f"HIVE_CURSOR_ERROR: s3://{each.bucket}/{each.key}: {error}") from None
             for row in serde.rows(lines, columns, storage["SerdeInfo"].get("Parameters") or {}):
-                yield {**row, **each.values}
+                yield {**row, **each.values, trino_sql.PATH: f"s3://{each.bucket}/{each.key}"}
 
 
 def _view(table: Mapping[str, Any]) -> trino_sql.View:

@@ -7,7 +7,8 @@ are no JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -48,6 +49,8 @@ def rows(lines: Iterable[bytes], columns: Mapping[str, exp.DataType], parameters
     keys = {name: parameters.get(f"mapping.{name}", name) for name in columns}
     keys = {name: key.lower() if lower else key for name, key in keys.items()}
 
+    converters = {name: _converter(kind) for name, kind in columns.items()}
+
     def keyed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return {key.lower(): value for key, value in pairs} if lower else dict(pairs)
 
@@ -58,7 +61,7 @@ def rows(lines: Iterable[bytes], columns: Mapping[str, exp.DataType], parameters
         except ValueError as error:
             document = error
         if isinstance(document, dict):
-            yield {name: _value(document.get(key), columns[name]) for name, key in keys.items() if key in document}
+            yield {name: converters[name](document[key]) for name, key in keys.items() if key in document}
         elif parameters.get("ignore.malformed.json", "false").lower() == "true":
             yield {}
         else:
@@ -69,41 +72,51 @@ def _no_constant(name: str) -> Any:  # noqa: ANN401 - never returns
     raise ValueError(f"{name} is no JSON")
 
 
-def _value(value: Any, kind: exp.DataType) -> Any:  # noqa: ANN401 - JSON
-    """Return a value in the type of its column; None where it does not fit."""
-    if value is None:
-        return None
-    if kind.is_type(exp.DType.ARRAY):
-        (element,) = kind.expressions
-        return [_value(each, element) for each in (value if isinstance(value, list) else [value])]
-    if kind.is_type(exp.DType.STRUCT, exp.DType.MAP):
-        return _fields(value, kind) if isinstance(value, dict) else None
-    if kind.is_type(*exp.DataType.TEXT_TYPES):
-        return value if type(value) is str else text(value)
-    if isinstance(value, dict | list):
-        return None
-    if kind.is_type(exp.DType.BOOLEAN):
-        return str(value).lower() == "true"
-    return _number(value, kind) if kind.is_type(*exp.DataType.NUMERIC_TYPES) else str(value)
-
-
-def _fields(value: dict[str, Any], kind: exp.DataType) -> dict[str, Any]:
-    if kind.is_type(exp.DType.MAP):
-        return {key: _value(each, kind.expressions[1]) for key, each in value.items()}
-    return {field.name: _value(value.get(field.name), field.kind) for field in kind.expressions}
-
-
 _BITS = {exp.DType.TINYINT: 8, exp.DType.SMALLINT: 16, exp.DType.INT: 32, exp.DType.BIGINT: 64}
 
 
-def _number(value: Any, kind: exp.DataType) -> int | float | str | None:  # noqa: ANN401 - JSON
+def _converter(kind: exp.DataType) -> Callable[[Any], Any]:
+    """Return what makes a value of JSON one of a type; None where it does not fit."""
+    if kind.is_type(exp.DType.ARRAY):
+        element = _converter(kind.expressions[0])
+        return _unless_null(lambda value: [element(each) for each in (value if isinstance(value, list) else [value])])
+    if kind.is_type(exp.DType.STRUCT):
+        fields = [(field.name, _converter(field.kind)) for field in kind.expressions]
+        return lambda value: (
+            {name: convert(value.get(name)) for name, convert in fields} if isinstance(value, dict) else None
+        )
+    if kind.is_type(exp.DType.MAP):
+        of = _converter(kind.expressions[1])
+        return lambda value: {key: of(each) for key, each in value.items()} if isinstance(value, dict) else None
+    if kind.is_type(*exp.DataType.TEXT_TYPES):
+        return _unless_null(lambda value: value if type(value) is str else text(value))
+    convert: Callable[[Any], Any] = str
+    if kind.is_type(exp.DType.BOOLEAN):
+        convert = lambda value: str(value).lower() == "true"  # noqa: E731 - as the others
+    elif kind.this in _BITS:
+        convert = partial(_integer, limit=2 ** (_BITS[kind.this] - 1))
+    elif kind.is_type(exp.DType.FLOAT, exp.DType.DOUBLE):
+        convert = _float
+    return _unless_null(lambda value: None if isinstance(value, dict | list) else convert(value))
+
+
+def _unless_null(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
+def _integer(value: Any, limit: int) -> int | None:  # noqa: ANN401 - JSON
     try:
-        if kind.this not in _BITS:
-            return str(value) if kind.is_type(exp.DType.DECIMAL) else float(value)
         number = int(value)
     except ValueError:
         return None
-    return number if -(2 ** (_BITS[kind.this] - 1)) <= number < 2 ** (_BITS[kind.this] - 1) else None
+    return number if -limit <= number < limit else None
+
+
+def _float(value: Any) -> float | None:  # noqa: ANN401 - JSON
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def text(value: Any) -> str:  # noqa: ANN401 - JSON

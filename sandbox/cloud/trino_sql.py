@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -47,6 +47,10 @@ class View:
     database: str
     columns: Mapping[str, str]
 
+
+PATH = "$path"
+"""The column of each table that is the URI of the object that a row is from. It is no column of ``*``, but is here in a
+query that names it."""
 
 Source = Callable[[str, str], Table | View]
 """Returns what a database and a name stand for."""
@@ -182,7 +186,13 @@ def planned(query: exp.Query, database: str, source: Source) -> Plan:
     """
     plan = Plan(query)
     _inline(query, database, {}, source, plan)
+    if any(column.name == PATH for column in query.find_all(exp.Column)):
+        plan.scans = {name: _with_path(table) for name, table in plan.scans.items()}
     return plan
+
+
+def _with_path(table: Table) -> Table:
+    return replace(table, columns={**table.columns, PATH: exp.DataType.build("text")})
 
 
 Environment = Mapping[str, tuple[exp.CTE, "Environment"]]

@@ -228,6 +228,13 @@ def test_a_day_of_an_account_costs_what_its_objects_weigh(analysis: Analysis) ->
         assert statistics["DataScannedInBytes"] <= 1.05 * meant
 
 
+def test_a_row_knows_its_object_but_only_if_asked(analysis: Analysis) -> None:
+    pinned = f"account = '{ACCOUNTS[0]}' AND \"date\" = '2026-11-02'"
+    rows = analysis.rows(f'SELECT "$path", owner FROM raw WHERE {pinned}')
+    assert rows[1:] == [[f"s3://{analysis.data}/logs/{ACCOUNTS[0]}/{REGION}/2026-11-02/1.gz", ACCOUNTS[0]]]
+    assert "$path" not in analysis.rows(f"SELECT * FROM raw WHERE {pinned}")[0]
+
+
 def test_what_is_outside_the_projection_or_in_glacier_is_invisible(analysis: Analysis) -> None:
     analysis.put(f"logs/999999999999/{REGION}/2026-11-01/x.gz", record_of("999999999999", "unknown account"))
     analysis.put(f"logs/{ACCOUNTS[0]}/{REGION}/2026-10-31/x.gz", record_of(ACCOUNTS[0], "before"))
@@ -306,9 +313,9 @@ def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis
 
     def reused(sql: str, *parameters: str, **more: Any) -> bool:  # noqa: ANN401 - arguments of boto3
         statistics = analysis.run(sql, *parameters, **more)["Statistics"]
-        found = bool(statistics["ResultReuseInformation"]["ReusedPreviousResult"])
+        found = statistics["ResultReuseInformation"]["ReusedPreviousResult"]
         assert (statistics["DataScannedInBytes"] == 0) is found
-        return found
+        return bool(found)
 
     sql = "SELECT count(*) FROM raw WHERE account = ?"
     assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
