@@ -237,29 +237,50 @@ def waf_view() -> View:
     """Return the view of the events of AWS WAF, with the fields that questions are about.
 
     ``rule`` is the one that decided: within a rule group, the group's own, else ``terminating_rule``, which is
-    ``Default_Action`` if none did. Rules that only count are in ``message``, in several places (AWS WAF Developer
-    Guide, "Log fields for protection pack (web ACL) traffic").
+    ``Default_Action`` if none did. ``counted`` are the rules that matched and only counted, as RULE or GROUP / RULE,
+    wherever AWS WAF writes them: rules with the action Count; rules of a group whose action is overridden with Count,
+    or that are excluded from it; and the rule that would have decided in a group that as a whole only counts (AWS WAF
+    Developer Guide, "Log fields for protection pack (web ACL) traffic", "Overriding rule group actions").
     """
 
     def header(name: str) -> str:
-        headers = _array("$.httpRequest.headers")
-        matching = f"filter({headers}, h -> lower(json_extract_scalar(h, '$.name')) = '{name}')"
-        return f"json_extract_scalar(element_at({matching}, 1), '$.value')"
+        matching = f"filter({_array('$.httpRequest.headers')}, h -> lower({_field('$.name', 'h')}) = '{name}')"
+        return f"{_field('$.value', f'element_at({matching}, 1)')}"
 
-    rule_groups = (
-        f"filter({_array('$.ruleGroupList')}, g -> json_extract_scalar(g, '$.terminatingRule.ruleId') IS NOT NULL)"
+    def counting(of: str) -> str:
+        # Where AWS WAF states which action the web ACL overrides, one that would have let the request pass is none.
+        return (
+            f"filter({_array('$.nonTerminatingMatchingRules', of)}, r -> {_field('$.action', 'r')} = 'COUNT' "
+            f"AND coalesce({_field('$.overriddenAction', 'r')}, '') <> 'ALLOW')"
+        )
+
+    def names(rules: str) -> str:
+        return f"transform({rules}, r -> {_field('$.ruleGroupId', 'g')} || ' / ' || {_field('$.ruleId', 'r')})"
+
+    terminating, rule_type = _field("$.terminatingRuleId"), _field("$.terminatingRuleType")
+    by_group = f"coalesce({rule_type} LIKE '%GROUP', false)"
+    rule_groups = _array("$.ruleGroupList")
+    stopping = f"filter({rule_groups}, g -> {_field('$.terminatingRule.ruleId', 'g')} IS NOT NULL)"
+    # Groups are evaluated in order, so the last one that stopped is the one that decided, if a group did.
+    deciding = f"IF({by_group}, element_at({stopping}, -1))"
+    overridden = f"slice({stopping}, 1, cardinality({stopping}) - IF({by_group}, 1, 0))"
+    counted = (
+        f"transform({counting('message')}, r -> {_field('$.ruleId', 'r')})",
+        f"flatten(transform({rule_groups}, g -> {names(counting('g'))}))",
+        f"flatten(transform({rule_groups}, g -> {names(_array('$.excludedRules', 'g'))}))",
+        f"transform(filter({overridden}, g -> {_field('$.terminatingRule.action', 'g')} <> 'ALLOW'), "
+        f"g -> {_field('$.ruleGroupId', 'g')} || ' / ' || {_field('$.terminatingRule.ruleId', 'g')})",
     )
-    deciding = f"element_at({rule_groups}, 1)"
-    terminating = _field("$.terminatingRuleId")
     return _view(
         "waf",
         {
             **{name: f'"{name}"' for name in ("account", "region", "date", "hour", "group", "time", "log_group", "id")},
             "action": _field("$.action"),
-            "rule": f"coalesce(json_extract_scalar({deciding}, '$.terminatingRule.ruleId'), {terminating})",
-            "rule_group": f"json_extract_scalar({deciding}, '$.ruleGroupId')",
+            "rule": f"coalesce({_field('$.terminatingRule.ruleId', deciding)}, {terminating})",
+            "rule_group": _field("$.ruleGroupId", deciding),
             "terminating_rule": terminating,
-            "rule_type": _field("$.terminatingRuleType"),
+            "rule_type": rule_type,
+            "counted": f"array_distinct(concat({', '.join(counted)}))",
             "web_acl": f"split_part({_field('$.webaclId')}, '/', 3)",
             "web_acl_id": _field("$.webaclId"),
             "source": _field("$.httpSourceName"),
@@ -276,7 +297,7 @@ def waf_view() -> View:
             "response_code": f"TRY_CAST({_field('$.responseCodeSent')} AS bigint)",
             "ja3": _field("$.ja3Fingerprint"),
             "ja4": _field("$.ja4Fingerprint"),
-            "labels": f"transform({_array('$.labels')}, l -> json_extract_scalar(l, '$.name'))",
+            "labels": f"transform({_array('$.labels')}, l -> {_field('$.name', 'l')})",
             "request_id": _field("$.httpRequest.requestId"),
             "message": "message",
         },
@@ -284,6 +305,7 @@ def waf_view() -> View:
         f"FROM events\nWHERE log_group LIKE 'aws-waf-logs-%' AND {_field('$.webaclId')} IS NOT NULL",
         time="timestamp",
         response_code="bigint",
+        counted="array<string>",
         labels="array<string>",
     )
 
@@ -296,13 +318,13 @@ def _view(name: str, columns: Mapping[str, str], rest: str, **types: str) -> Vie
     )
 
 
-def _field(path: str) -> str:
-    return f"json_extract_scalar(message, '{path}')"
+def _field(path: str, of: str = "message") -> str:
+    return f"json_extract_scalar({of}, '{path}')"
 
 
-def _array(path: str) -> str:
+def _array(path: str, of: str = "message") -> str:
     # A message whose part is no array would else fail the query.
-    return f"TRY_CAST(json_extract(message, '{path}') AS ARRAY(JSON))"
+    return f"coalesce(TRY_CAST(json_extract({of}, '{path}') AS ARRAY(JSON)), ARRAY[])"
 
 
 def _if_like(value: str, pattern: str) -> str:

@@ -1,0 +1,193 @@
+"""The queries of the archive, written once: named queries of its workgroup, widgets of its dashboard, ``ops ask``.
+
+A query is a file of Athena's SQL, over the views of ``topology/tables.py``. Comments at its beginning say what it is for
+and which values of its own it takes::
+
+    -- title: Requests
+    -- purpose: Lists requests.
+    -- set: client_ip=all  an IP address, or all
+    -- set: text  what to look for
+
+A value without a default has to be given. In the SQL, a value is a question mark with its name behind it, so that a file
+runs in Athena's console as it is; its name says which one to type there, in single quotes. Values are execution
+parameters, never a part of the SQL. Athena takes question marks in WHERE only ("Use parameterized queries").
+
+Every query takes the values of ``Scope``, in the conditions of ``SCOPE``. What a query returns counts an event once,
+though AWS delivers some twice: they have the same ``id``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from types import MappingProxyType
+
+ALL = "all"
+"""The value that leaves nothing out."""
+
+NONE = "-"
+"""What a query returns, and takes, for a value that an event does not have."""
+
+BUFFERED = timedelta(minutes=15)
+"""How much older than an event its object may be: Firehose names an object by its oldest record, and buffers for at most
+900 seconds (Firehose Developer Guide, "Custom prefixes for Amazon S3 objects"; API type BufferingHints)."""
+
+LATE = timedelta(days=1)
+"""How long an event may be under way: CloudWatch Logs and Firehose each retry for up to 24 hours."""
+
+MAX_PARAMETER_CHARACTERS = 1024
+"""Limit of an execution parameter (API operation StartQueryExecution)."""
+
+_GROUP = '(? /* group */ = \'all\' OR "group" = ? /* group */)'
+SCOPE = f"""\
+WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
+  AND ("date" > ? /* from_date */ OR coalesce(hour, '24') >= ? /* from_hour */)
+  AND time >= CAST(? /* from */ AS timestamp) AND time < CAST(? /* to */ AS timestamp)
+  AND (? /* account */ = 'all' OR account = ? /* account */)
+  AND (? /* region */ = 'all' OR region = ? /* region */)
+  AND {_GROUP}"""
+"""The conditions with which every query reads a view, and which decide what is read."""
+
+_PLACEHOLDER = re.compile(r"\? /\* (\w+) \*/")
+_HEADER = re.compile(r"^-- (title|purpose): (.+)$", re.MULTILINE)
+_OWN = re.compile(r"^-- set: (\w+)(?:=(\S+))?  (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Which events a query is about.
+
+    Attributes:
+        since: the first moment.
+        until: the moment after the last.
+        account: ID of their account, or ``all``.
+        region: name of their region, or ``all``.
+        groups: their log groups, as ``"group"`` has them. None: all, which Athena rejects in the layout
+            partitioned-by-group.
+    """
+
+    since: datetime
+    until: datetime
+    account: str = ALL
+    region: str = ALL
+    groups: Sequence[str] | None = None
+
+    @property
+    def first_hour(self) -> datetime:
+        """The hour of the first objects to read."""
+        return self.since.astimezone(UTC) - BUFFERED
+
+    @property
+    def last_day(self) -> datetime:
+        """The day of the last objects to read."""
+        return self.until.astimezone(UTC) + LATE
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value that a query takes besides its scope.
+
+    Attributes:
+        description: what it is.
+        default: the value, if none is given; None: it has to be given.
+    """
+
+    description: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A query with its values: what Athena's StartQueryExecution takes."""
+
+    sql: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query.
+
+    Attributes:
+        name: its name.
+        title: a heading for its result.
+        purpose: what it answers, in a sentence.
+        parameters: values of its own, by name.
+        sql: its text.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    parameters: Mapping[str, Parameter]
+    sql: str
+
+    @classmethod
+    def parse(cls, name: str, sql: str) -> Query:
+        """Read the file of a query."""
+        headers = dict(_HEADER.findall(sql))
+        own = {each: Parameter(description, default or None) for each, default, description in _OWN.findall(sql)}
+        return cls(name, headers["title"], headers["purpose"], MappingProxyType(own), sql)
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names of its question marks, in their order."""
+        return tuple(_PLACEHOLDER.findall(self.sql))
+
+    def bind(self, scope: Scope, given: Mapping[str, str] | None = None) -> Statement:
+        """Return the query with its values.
+
+        Args:
+            scope: the events.
+            given: values of its own, by name.
+
+        Raises:
+            ValueError: one is missing, unknown, or too long.
+        """
+        own = {name: each.default for name, each in self.parameters.items()} | dict(given or {})
+        if unknown := sorted(own.keys() - self.parameters.keys()):
+            allowed = f"it takes {', '.join(self.parameters)}" if self.parameters else "it takes none"
+            raise ValueError(f"{self.name} has no value {', '.join(unknown)}; {allowed}")
+        if missing := [name for name, value in own.items() if not value]:
+            described = "; ".join(f"{name} is {self.parameters[name].description}" for name in missing)
+            raise ValueError(f"{self.name} needs a value for {', '.join(missing)}: {described}")
+        values: dict[str, str | None] = {
+            **own,
+            "account": scope.account,
+            "region": scope.region,
+            "group": ALL,
+            "from_date": f"{scope.first_hour:%Y-%m-%d}",
+            "from_hour": f"{scope.first_hour:%H}",
+            "to_date": f"{scope.last_day:%Y-%m-%d}",
+            "from": _moment(scope.since),
+            "to": _moment(scope.until),
+        }
+        if scope.groups is None:
+            return Statement(self.sql, tuple(_quoted(name, str(values[name])) for name in self.placeholders))
+        # Athena looks for literal values of this column, and nothing else.
+        groups = {f"group_{number}": each for number, each in enumerate(scope.groups)} or {"group_0": NONE}
+        sql = self.sql.replace(_GROUP, f'"group" IN ({", ".join(f"? /* {name} */" for name in groups)})')
+        return Statement(sql, tuple(_quoted(name, str((values | groups)[name])) for name in _PLACEHOLDER.findall(sql)))
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def _quoted(name: str, value: str) -> str:
+    """Return a value as a literal of SQL, which is what an execution parameter is."""
+    literal = "'" + value.replace("'", "''") + "'"
+    if len(literal) > MAX_PARAMETER_CHARACTERS:
+        raise ValueError(f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}")
+    return literal
+
+
+QUERIES: Mapping[str, Query] = MappingProxyType({
+    name: Query.parse(name, file.read_text("utf-8"))
+    for file in sorted(files(__name__).iterdir(), key=lambda file: file.name)
+    if (name := file.name.removesuffix(".sql")) != file.name
+})  # fmt: skip
+"""The queries by their names."""

@@ -1,0 +1,193 @@
+"""Runs queries in a workgroup of Amazon Athena."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from queries import Statement
+
+Value = str | int | float | bool | datetime | None
+
+_SECONDS_BETWEEN_CALLS = (0.1, 0.2, 0.4, 0.8)  # then each time the last
+_UNFINISHED = {"QUEUED", "RUNNING"}
+_CONVERSIONS: Mapping[str, Callable[[str], Value]] = {
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
+    **dict.fromkeys(("real", "double"), float),
+    "boolean": lambda text: text == "true",
+    "timestamp": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
+}
+_REMEDIES = {
+    "Bytes scanned limit": "it would read more than archive.analysis.scanLimitGiB allows: ask for one account or "
+    "region, or for less time",
+    "injected projected partition column": "the layout partitioned-by-group needs the names of log groups: none exist, "
+    "or none were given",
+    "VIEW_IS_STALE": "run pulumi up: the view is not what this version of the program makes",
+}
+
+
+class QueryError(Exception):
+    """Athena did not answer a query. The text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Workgroup:
+    """Where queries run: the stack output ``analysis``.
+
+    Attributes:
+        name: of the workgroup.
+        database: of the views.
+        reuse_minutes: how old the result of the same query may be to be returned again.
+    """
+
+    name: str
+    database: str
+    reuse_minutes: int
+
+    @classmethod
+    def of(cls, analysis: Mapping[str, Any]) -> Workgroup:
+        """Read the stack output ``analysis``."""
+        return cls(analysis["workgroup"], analysis["database"], int(analysis["reuseMinutes"]))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query returned.
+
+    Attributes:
+        columns: names and types of the columns, as Athena names them.
+        rows: the rows. Times are in UTC.
+        scanned: bytes read for it, now or when it was first asked.
+        reused: whether it is the result of an earlier run, which costs nothing.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Value, ...], ...]
+    scanned: int
+    reused: bool
+
+
+def start(athena: Any, statement: Statement, workgroup: Workgroup) -> str:  # noqa: ANN401 - boto3
+    """Start a query; return its ID.
+
+    Args:
+        athena: a client of boto3.
+        statement: the query.
+        workgroup: where it runs.
+    """
+    reuse: dict[str, Any] = {"Enabled": workgroup.reuse_minutes > 0}
+    if workgroup.reuse_minutes:
+        reuse["MaxAgeInMinutes"] = workgroup.reuse_minutes
+    started = athena.start_query_execution(
+        QueryString=statement.sql,
+        **({"ExecutionParameters": list(statement.parameters)} if statement.parameters else {}),
+        QueryExecutionContext={"Database": workgroup.database},
+        WorkGroup=workgroup.name,
+        ResultReuseConfiguration={"ResultReuseByAgeConfiguration": reuse},
+    )
+    return str(started["QueryExecutionId"])
+
+
+def wait(
+    athena: Any,  # noqa: ANN401 - boto3
+    identifier: str,
+    seconds: float,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> bool:
+    """Wait for the end of a query; return whether it came in time.
+
+    Args:
+        athena: a client of boto3.
+        identifier: ID of the query.
+        seconds: how long to wait.
+        on_progress: called with the bytes read so far.
+
+    Raises:
+        QueryError: it failed, or was canceled.
+    """
+    deadline = time.monotonic() + seconds
+    for pause in _pauses():
+        execution = _execution(athena, identifier)
+        on_progress(int(execution["Statistics"].get("DataScannedInBytes", 0)))
+        status = execution["Status"]
+        if status["State"] == "SUCCEEDED":
+            return True
+        if status["State"] not in _UNFINISHED:
+            raise QueryError(_explained(status.get("StateChangeReason", status["State"])))
+        if time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+    raise AssertionError
+
+
+def fetch(athena: Any, identifier: str) -> Answer:  # noqa: ANN401 - boto3
+    """Return what a query returned that succeeded."""
+    statistics = _execution(athena, identifier)["Statistics"]
+    pages = list(athena.get_paginator("get_query_results").paginate(QueryExecutionId=identifier))
+    columns = tuple((each["Name"], each["Type"]) for each in pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
+    convert = [_CONVERSIONS.get(kind, str) for _, kind in columns]
+    lines = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
+    rows = (
+        tuple(
+            read(cell["VarCharValue"]) if "VarCharValue" in cell else None
+            for read, cell in zip(convert, line, strict=True)
+        )
+        for line in lines[1:]  # the first has the names of the columns
+    )
+    reuse = statistics.get("ResultReuseInformation") or {}
+    return Answer(
+        columns, tuple(rows), int(statistics.get("DataScannedInBytes", 0)), bool(reuse.get("ReusedPreviousResult"))
+    )
+
+
+def run(
+    athena: Any,  # noqa: ANN401 - boto3
+    statement: Statement,
+    workgroup: Workgroup,
+    *,
+    seconds: float,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> Answer:
+    """Run a query, and return what it returns. What takes longer is stopped, and costs what it has read.
+
+    Args:
+        athena: a client of boto3.
+        statement: the query.
+        workgroup: where it runs.
+        seconds: how long it may take.
+        on_progress: called with the bytes read so far.
+
+    Raises:
+        QueryError: it failed, or took longer.
+    """
+    identifier = start(athena, statement, workgroup)
+    done = False
+    try:
+        done = wait(athena, identifier, seconds, on_progress)
+    except QueryError:
+        done = True
+        raise
+    finally:
+        if not done:
+            athena.stop_query_execution(QueryExecutionId=identifier)
+    if not done:
+        raise QueryError(f"the query took more than {seconds:.0f} seconds: ask for less time, or for one account")
+    return fetch(athena, identifier)
+
+
+def _pauses() -> Iterator[float]:
+    yield from _SECONDS_BETWEEN_CALLS
+    while True:
+        yield _SECONDS_BETWEEN_CALLS[-1]
+
+
+def _execution(athena: Any, identifier: str) -> dict[str, Any]:  # noqa: ANN401 - boto3
+    return dict(athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"])
+
+
+def _explained(reason: str) -> str:
+    remedy = next((remedy for sign, remedy in _REMEDIES.items() if sign in reason), None)
+    return f"{reason}; {remedy}" if remedy else reason
