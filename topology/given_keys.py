@@ -25,13 +25,17 @@ def needed_statements(archive: Archive) -> dict[str, list[dict[str, Any]]]:
     bucket = archive.existing_bucket.name if archive.existing_bucket else "archive-bucket-*"
     buckets = [bucket, *(["archive-results-*"] if archive.analysis is not None else [])]
     errors, transform = PIPELINE_LOG_GROUPS
-    has_function = archive.transform is not None and not archive.transform.is_arn
+    groups = {
+        errors: True,
+        transform: archive.transform is not None and not archive.transform.is_arn,
+        "archive-dashboard-logs": archive.analysis is not None,
+    }
     uses = key_uses(
         home_region=archive.region,
         account=archive.account,
         deployer_role=archive.deployer_role,
         bucket_arns=[f"arn:{PARTITIONS[archive.region]}:s3:::{name}" for name in buckets],
-        log_groups=[f"{name}-*" for name in (errors, *([transform] if has_function else []))],
+        log_groups=[f"{name}-*" for name, exists in groups.items() if exists],
     )
     needed: dict[str, list[dict[str, Any]]] = {}
     for encrypted, key in archive.key.choices.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from topology.regions import PARTITIONS, role_arn
@@ -155,8 +156,8 @@ _DEPLOY = [
 ]  # fmt: skip
 
 
-def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str, analyst_arn: str | None) -> str:
-    """Let the delivery role write to a bucket in another account, and the analyst role, if any, read events.
+def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str, reader_arns: Iterable[str]) -> str:
+    """Let the delivery role write to a bucket in another account, and the roles of analysis, if any, read events.
 
     This is what the owner of the bucket has to allow.
 
@@ -164,8 +165,7 @@ def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str, analyst_arn: 
     "Controlling access with Amazon Data Firehose").
     """
     statements = [(role_arn, each) for each in _write_objects(bucket_arn, cross_account=True)]
-    if analyst_arn is not None:
-        statements += [(analyst_arn, each) for each in _read_events(bucket_arn)]
+    statements += [(reader, each) for reader in reader_arns for each in _read_events(bucket_arn)]
     return _document(*({**statement, "Principal": {"AWS": principal}} for principal, statement in statements))
 
 
@@ -240,8 +240,8 @@ def delivery_role_policy(
     return _document(*statements)
 
 
-def transform_role_trust() -> str:
-    """Let Lambda assume the transform's role. Lambda passes no source that a condition could check."""
+def function_role_trust() -> str:
+    """Let Lambda assume the role of a function. Lambda passes no source that a condition could check."""
     return _document(_trust("Lambda", "lambda.amazonaws.com", {}))
 
 
@@ -256,14 +256,19 @@ def transform_role_policy(*, home_region: str, stream_arn: str, log_group_arn: s
     """
     return _document(
         {"Sid": "PutAgain", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": stream_arn},
-        {
-            "Sid": "Log",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{log_group_arn}:*",
-        },
+        _log_into(log_group_arn),
         *([_put_records_with_key(home_region, key_arn)] if key_arn is not None else []),
     )
+
+
+def _log_into(log_group_arn: str) -> dict[str, Any]:
+    """Let a function write its log."""
+    return {
+        "Sid": "Log",
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": f"{log_group_arn}:*",
+    }
 
 
 def analyst_role_trust(*, home_region: str, account: str, readers: Iterable[str]) -> str:
@@ -274,23 +279,11 @@ def analyst_role_trust(*, home_region: str, account: str, readers: Iterable[str]
     )
 
 
-def analyst_role_policy(
-    *,
-    home_region: str,
-    account: str,
-    database: str,
-    workgroup: str,
-    bucket_arn: str,
-    results_arn: str,
-    key_arn: str | None,
-) -> str:
-    """Let the analyst role query the events in a workgroup, and read the results; nothing else.
+@dataclass(frozen=True, kw_only=True)
+class Queried:
+    """What a role needs permissions on to query the archive.
 
-    Athena uses the permissions of who asks, on the Data Catalog and on both buckets (Athena User Guide, "Control access
-    to Amazon S3 from Athena" and "Configure access to databases and tables in the AWS Glue Data Catalog"). On a table,
-    they include its database and the catalog. ``errors/`` and ``originals/`` are not readable.
-
-    Args:
+    Attributes:
         home_region: region of the archive.
         account: ID of the archive's account.
         database: name of the database.
@@ -299,6 +292,50 @@ def analyst_role_policy(
         results_arn: ARN of the bucket for results.
         key_arn: ARN of the KMS key of the objects in both, if any.
     """
+
+    home_region: str
+    account: str
+    database: str
+    workgroup: str
+    bucket_arn: str
+    results_arn: str
+    key_arn: str | None
+
+
+def analyst_role_policy(queried: Queried, *, function_arn: str, dashboard_arn: str) -> str:
+    """Let the analyst role query the events in a workgroup, read the results, and use the dashboard; nothing else.
+
+    Args:
+        queried: what it queries.
+        function_arn: ARN of the function behind the dashboard's widgets, which CloudWatch invokes as who looks at it.
+        dashboard_arn: ARN of the dashboard.
+    """
+    return _document(
+        *_query_events(queried),
+        {"Sid": "Look", "Effect": "Allow", "Action": "cloudwatch:GetDashboard", "Resource": dashboard_arn},
+        {"Sid": "Widgets", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function_arn},
+    )
+
+
+def dashboard_role_policy(queried: Queried, *, log_group_arn: str) -> str:
+    """Let the function of the dashboard query the events as the analyst role does, and log; nothing else.
+
+    Args:
+        queried: what it queries.
+        log_group_arn: ARN of the function's log group.
+    """
+    return _document(*_query_events(queried), _log_into(log_group_arn))
+
+
+def _query_events(queried: Queried) -> list[dict[str, Any]]:
+    """Let a role query events in a workgroup, and read the results.
+
+    Athena uses the permissions of who asks, on the Data Catalog and on both buckets (Athena User Guide, "Control access
+    to Amazon S3 from Athena" and "Configure access to databases and tables in the AWS Glue Data Catalog"). On a table,
+    they include its database and the catalog. ``errors/`` and ``originals/`` are not readable.
+    """
+    home_region, account, database = queried.home_region, queried.account, queried.database
+    bucket_arn, results_arn = queried.bucket_arn, queried.results_arn
     partition = PARTITIONS[home_region]
     glue = f"arn:{partition}:glue:{home_region}:{account}"
     query = {
@@ -308,7 +345,7 @@ def analyst_role_policy(
             "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution",
             "athena:StopQueryExecution",
         ],
-        "Resource": f"arn:{partition}:athena:{home_region}:{account}:workgroup/{workgroup}",
+        "Resource": f"arn:{partition}:athena:{home_region}:{account}:workgroup/{queried.workgroup}",
     }  # fmt: skip
     catalog = {
         "Sid": "ReadTheCatalog",
@@ -331,9 +368,9 @@ def analyst_role_policy(
         },
     ]
     statements = [query, catalog, *_read_events(bucket_arn), *results]
-    if key_arn is not None:
-        statements.append(_encrypt_objects(home_region, [bucket_arn, results_arn], key_arn))
-    return _document(*statements)
+    if queried.key_arn is not None:
+        statements.append(_encrypt_objects(home_region, [bucket_arn, results_arn], queried.key_arn))
+    return statements
 
 
 def _read_events(bucket_arn: str) -> list[dict[str, Any]]:

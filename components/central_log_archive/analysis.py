@@ -1,13 +1,16 @@
-"""What analysts query the archive with: the Data Catalog's table and views, a workgroup, and the role to use it."""
+"""What analysts query the archive with: the Data Catalog's table and views, a workgroup, a role, and a dashboard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.central_log_archive.bucket import make_private
+from components.central_log_archive.dashboard import Dashboard
+from components.central_log_archive.key import KeyArns
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from topology import policies, tables
@@ -15,6 +18,19 @@ from topology.settings import Archive
 
 _BYTES_PER_GIB = 1024**3
 _UNREAD_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What queries the archive.
+
+    Attributes:
+        output: what the stack output says of it.
+        readers: ARNs of the roles that read the bucket.
+    """
+
+    output: dict[str, pulumi.Input[str | int]]
+    readers: list[pulumi.Output[str]]
 
 
 def report_unread(archive: Archive) -> None:
@@ -60,21 +76,21 @@ def make_analysis(
     *,
     bucket: pulumi.Output[str],
     results: aws.s3.Bucket,
-    key_arn: pulumi.Input[str] | None,
-) -> dict[str, pulumi.Input[str | int]]:
-    """Create everything else; return the stack output.
+    keys: KeyArns,
+) -> Analysis:
+    """Create everything else.
 
     Args:
         scope: the home region.
         archive: settings of the archive, with ``analysis``.
         bucket: name of the bucket that events are delivered to.
         results: the bucket for results.
-        key_arn: ARN of the KMS key of the objects, which then encrypts results too: they are events.
+        keys: ARNs of the KMS keys. That of the objects encrypts results too: they are events.
     """
     settings = archive.analysis
     assert settings is not None  # noqa: S101
     name = scope.name
-    protected = make_private(scope, f"{name}-results", results, key_arn=key_arn, retain=False)
+    protected = make_private(scope, f"{name}-results", results, key_arn=keys.objects, retain=False)
     aws.s3.BucketLifecycleConfiguration(
         f"{name}-results-lifecycle",
         bucket=results.bucket,
@@ -108,13 +124,27 @@ def make_analysis(
                 expected_bucket_owner=scope.account,
                 encryption_configuration=(
                     aws.athena.WorkgroupConfigurationResultConfigurationEncryptionConfigurationArgs(
-                        encryption_option="SSE_S3" if key_arn is None else "SSE_KMS", kms_key_arn=key_arn
+                        encryption_option="SSE_S3" if keys.objects is None else "SSE_KMS", kms_key_arn=keys.objects
                     )
                 ),
             ),
         ),
         opts=scope.child(depends_on=protected),
     )
+    queried = pulumi.Output.all(
+        bucket=bucket, results=results.arn, workgroup=workgroup.name, database=database.name, key=keys.objects
+    ).apply(
+        lambda known: policies.Queried(
+            home_region=scope.region,
+            account=scope.account,
+            database=known["database"],
+            workgroup=known["workgroup"],
+            bucket_arn=f"{known['results'].rpartition(':')[0]}:{known['bucket']}",
+            results_arn=known["results"],
+            key_arn=known["key"],
+        )
+    )
+    shown = Dashboard(scope, archive, queried=queried, bucket=bucket, key_arn=keys.log_groups)
     role = aws.iam.Role(
         f"{name}-analyst-role",
         description="Queries the central log archive",
@@ -127,28 +157,20 @@ def make_analysis(
         f"{name}-analyst-policy",
         scope,
         role=role,
-        policy=pulumi.Output.all(
-            bucket=bucket, results=results.arn, workgroup=workgroup.name, database=database.name, key=key_arn
-        ).apply(
-            lambda known: policies.analyst_role_policy(
-                home_region=scope.region,
-                account=scope.account,
-                database=known["database"],
-                workgroup=known["workgroup"],
-                bucket_arn=f"{known['results'].rpartition(':')[0]}:{known['bucket']}",
-                results_arn=known["results"],
-                key_arn=known["key"],
-            )
+        policy=pulumi.Output.all(queried, shown.function.arn, shown.dashboard.dashboard_arn).apply(
+            lambda known: policies.analyst_role_policy(known[0], function_arn=known[1], dashboard_arn=known[2])
         ),
     )
-    return {
+    output: dict[str, pulumi.Input[str | int]] = {
         "account": scope.account,
         "region": scope.region,
         "database": known_after(database.name, *catalog),
         "workgroup": workgroup.name,
         "analystRole": known_after(role.arn, policy),
         "reuseMinutes": settings.reuse_minutes,
+        "dashboard": shown.dashboard.dashboard_name,
     }
+    return Analysis(output, readers=[role.arn, shown.role.arn])
 
 
 def _make_catalog(

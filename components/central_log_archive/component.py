@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.central_log_archive import transform
+from components.central_log_archive import dashboard, transform
 from components.central_log_archive.analysis import make_analysis, make_results_bucket, report_unread
 from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
@@ -75,10 +75,10 @@ class CentralLogArchive(pulumi.ComponentResource):
             self.bucket = pulumi.Output.from_input(archive.existing_bucket.name)
             bucket_arn = self.bucket.apply(lambda bucket: f"arn:{PARTITIONS[archive.region]}:s3:::{bucket}")
             report_existing_bucket(home, archive)
-        groups = [f"{name}-{group}-*" for group in (ERROR_LOG_GROUP, transform.LOG_GROUP)]
+        logs = [ERROR_LOG_GROUP, transform.LOG_GROUP, *([dashboard.LOG_GROUP] if archive.analysis is not None else [])]
         results = make_results_bucket(home) if archive.analysis is not None else None
         bucket_arns = [bucket_arn, *([results.arn] if results is not None else [])]
-        keys = archive_keys(home, archive, bucket_arns=bucket_arns, log_groups=groups)
+        keys = archive_keys(home, archive, bucket_arns=bucket_arns, log_groups=[f"{name}-{group}-*" for group in logs])
         if created is not None:
             secure_bucket(home, created, archive.bucket, key_arn=keys.objects)
         function = None
@@ -90,18 +90,17 @@ class CentralLogArchive(pulumi.ComponentResource):
         )
         for group in archive.own_log_groups:
             subscribe_own_log_group(home, group, sender)
-        self.analysis = None
+        analysis = None
         if results is not None:
             report_unread(archive)
-            self.analysis = make_analysis(home, archive, bucket=self.bucket, results=results, key_arn=keys.objects)
+            analysis = make_analysis(home, archive, bucket=self.bucket, results=results, keys=keys)
+        self.analysis = analysis.output if analysis is not None else None
         self.required_bucket_policy = None
         if archive.bucket_owner != archive.account:
-            analyst = self.analysis and self.analysis["analystRole"]
-            self.required_bucket_policy = pulumi.Output.all(
-                bucket=bucket_arn, role=delivery_role.arn, analyst=analyst
-            ).apply(
+            readers = analysis.readers if analysis is not None else []
+            self.required_bucket_policy = pulumi.Output.all(bucket_arn, delivery_role.arn, *readers).apply(
                 lambda arns: policies.cross_account_bucket_policy(
-                    bucket_arn=arns["bucket"], role_arn=arns["role"], analyst_arn=arns["analyst"]
+                    bucket_arn=arns[0], role_arn=arns[1], reader_arns=arns[2:]
                 )
             )
         self.stream = stream.name

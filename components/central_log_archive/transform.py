@@ -59,7 +59,7 @@ class ArchiveTransform:
         self._role = aws.iam.Role(
             f"{scope.name}-transform-role",
             description="Transforms events on their way into the central log archive",
-            assume_role_policy=policies.transform_role_trust(),
+            assume_role_policy=policies.function_role_trust(),
             opts=scope.child(),
         )
         function = aws.lambda_.Function(

@@ -37,6 +37,7 @@ _ARNS = {
     "aws:s3/bucket:Bucket": "arn:{partition}:s3:::{name}",
     "aws:athena/workgroup:Workgroup": "arn:{partition}:athena:{region}:{account}:workgroup/{name}",
     "aws:lambda/function:Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
+    "aws:cloudwatch/dashboard:Dashboard": "arn:{partition}:cloudwatch::{account}:dashboard/{name}",
     "aws:cloudwatch/eventRule:EventRule": "arn:{partition}:events:{region}:{account}:rule/{name}",
     "aws:sqs/queue:Queue": "arn:{partition}:sqs:{region}:{account}:{name}",
     "aws:sns/topic:Topic": "arn:{partition}:sns:{region}:{account}:{name}",
@@ -165,9 +166,9 @@ class _Computed(Mocks):
         if args.typ in _ARNS:
             (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
             account, region = _place(provider)
-            state["arn"] = _ARNS[args.typ].format(
-                partition=PARTITIONS[region], account=account, region=region, name=state["name"]
-            )
+            name = state.get("dashboardName", state["name"])
+            arn = _ARNS[args.typ].format(partition=PARTITIONS[region], account=account, region=region, name=name)
+            state["dashboardArn" if "dashboardName" in state else "arn"] = arn
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:

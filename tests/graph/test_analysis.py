@@ -35,6 +35,7 @@ def test_the_output_says_where_and_as_whom_to_query(graph: Graph) -> None:
         "workgroup": "archive-analysis-1234567",
         "analystRole": "arn:aws:iam::111111111111:role/archive-analyst-role-1234567",
         "reuseMinutes": 15,
+        "dashboard": "archive-Log-archive",
     }
 
 
@@ -94,9 +95,53 @@ def test_a_view_is_in_the_database_of_the_stack_and_exists_after_what_it_reads(g
         assert view.inputs["owner"]
 
 
-def test_a_bucket_in_another_account_is_read_by_the_analyst_role() -> None:
+def test_the_dashboard_calls_the_function_and_not_when_a_widget_is_resized(graph: Graph) -> None:
+    body = json.loads(graph.one("Dashboard").inputs["dashboardBody"])
+    function = "arn:aws:lambda:eu-west-1:111111111111:function:archive-dashboard-1234567"
+    widgets = [each["properties"] for each in body["widgets"]]
+    assert {each["endpoint"] for each in widgets} == {function}
+    assert not any(each["updateOn"]["resize"] for each in widgets)
+    accounts, regions = body["variables"]
+    offered = [each["value"] for each in accounts["values"]]
+    assert offered == ["all", "111111111111", "222222222222", "333333333333", "444444444444", "other"]
+    assert [each["value"] for each in regions["values"]] == ["all", "eu-west-1", "us-east-1", "other"]
+    assert (
+        "arn:aws:cloudwatch::111111111111:dashboard/archive-Log-archive"
+        in (named(graph, "archive-analyst-policy").inputs["policy"])
+    )
+
+
+def test_the_function_carries_its_pages_the_queries_and_the_accounts_that_are_expected_to_send(graph: Graph) -> None:
+    assets = named(graph, "archive-dashboard").inputs["code"].assets
+    assert {"functions/dashboard/handler.py", "queries/__init__.py", "queries/overview.sql"} <= assets.keys()
+    assert not [name for name in assets if "__pycache__" in name]
+    config = json.loads(assets["functions/dashboard/config.json"].text)
+    assert config == {
+        "senders": ["222222222222", "333333333333", "444444444444"],
+        "grouped": False,
+        "reuseMinutes": 15,
+    }
+
+
+def test_the_function_is_denied_nothing_when_the_dashboard_first_calls_it(graph: Graph) -> None:
+    assert named(graph, "archive-dashboard-policy").urn in named(graph, "archive-dashboard").dependencies
+
+
+@pytest.mark.parametrize(
+    ("archive", "logs"),
+    [({"key": "create"}, True), ({"key": {"logGroups": KEY}}, True), ({}, False)],
+)
+def test_the_log_of_the_function_is_encrypted_like_the_others(archive: dict[str, Any], logs: bool) -> None:  # noqa: FBT001
+    graph = queried(**archive)
+    assert ("kmsKeyId" in named(graph, "archive-dashboard-logs").inputs) is logs
+    if archive.get("key") == "create":
+        assert "log-group:archive-dashboard-logs-*" in graph.one("Key").inputs["policy"]
+
+
+def test_a_bucket_in_another_account_is_read_by_the_analyst_role_and_the_dashboard() -> None:
     graph = queried(existingBucket={"name": "theirs", "account": "999999999999"})
     assert graph.outputs["analysis"]["analystRole"] in graph.outputs["requiredBucketPolicy"]
+    assert "role/archive-dashboard-role-1234567" in graph.outputs["requiredBucketPolicy"]
     assert "arn:aws:s3:::theirs/logs/*" in named(graph, "archive-analyst-policy").inputs["policy"]
 
 

@@ -75,6 +75,7 @@ class Analyst:
         analysis = outputs["analysis"]
         self.role: str = analysis["analystRole"]
         self.bucket, self.workgroup, self.database = outputs["bucket"], analysis["workgroup"], analysis["database"]
+        self.dashboard = analysis["dashboard"]
         self._stacks = stacks
         workgroup = stacks.client("athena", account=ACCOUNT).get_work_group(WorkGroup=self.workgroup)["WorkGroup"]
         encryption = workgroup["Configuration"]["ResultConfiguration"]["EncryptionConfiguration"]
@@ -99,6 +100,11 @@ class Analyst:
             aws_session_token=credentials["SessionToken"],
         )
 
+    def invoke(self) -> None:
+        body = self._stacks.client("cloudwatch", account=ACCOUNT).get_dashboard(DashboardName=self.dashboard)
+        (endpoint, *_) = (each["properties"]["endpoint"] for each in json.loads(body["DashboardBody"])["widgets"])
+        self.client("lambda").invoke(FunctionName=endpoint, Payload=b'{"describe": true}')
+
     def query(self, **more: object) -> str:
         athena = self.client("athena")
         started = athena.start_query_execution(QueryString="SELECT 1", **{"WorkGroup": self.workgroup, **more})
@@ -121,6 +127,8 @@ def analyst(stacks: Stacks) -> Analyst:
 
 ALLOWED: dict[str, Call] = {
     "athena:StartQueryExecution": lambda a: a.query(),
+    "cloudwatch:GetDashboard": lambda a: a.client("cloudwatch").get_dashboard(DashboardName=a.dashboard),
+    "lambda:InvokeFunction": lambda a: a.invoke(),
     "glue:GetDatabase": lambda a: a.client("glue").get_database(Name=a.database),
     "glue:GetTable": lambda a: a.client("glue").get_table(DatabaseName=a.database, Name="events"),
     "s3:ListBucket": lambda a: a.client("s3").list_objects_v2(Bucket=a.bucket, Prefix="logs/account="),

@@ -205,7 +205,7 @@ def test_a_cloud_hands_no_endpoint_of_another_cloud_to_its_functions(tmp_path: P
             root_client(f"http://127.0.0.1:{running.port}", service, account="111111111111", region="eu-west-1")
             for service in ("lambda", "iam")
         )
-        role = iam.create_role(RoleName="tell", AssumeRolePolicyDocument=policies.transform_role_trust())["Role"]
+        role = iam.create_role(RoleName="tell", AssumeRolePolicyDocument=policies.function_role_trust())["Role"]
         functions.create_function(
             FunctionName="tell", Role=role["Arn"], Runtime="python3.13", Handler="main.handler",
             Code={"ZipFile": code.getvalue()},

@@ -140,7 +140,7 @@ def test_the_transform_resubmits_to_its_stream_and_logs_and_nothing_else() -> No
             "Resource": f"{group}:*",
         },
     ]
-    assert statements(policies.transform_role_trust()) == [
+    assert statements(policies.function_role_trust()) == [
         {
             "Sid": "Lambda",
             "Effect": "Allow",
@@ -380,7 +380,7 @@ def test_only_alarms_of_the_archive_and_its_senders_publish_to_a_topic_and_only_
 def test_a_bucket_in_another_account_has_to_admit_the_delivery_role_and_nobody_else() -> None:
     role = "arn:aws:iam::111111111111:role/archive-delivery-role"
     find, write = statements(
-        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role, analyst_arn=None)
+        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role, reader_arns=[])
     )
     assert find["Principal"] == write["Principal"] == {"AWS": role}
     assert write["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"]
@@ -399,15 +399,15 @@ def test_a_bucket_in_another_account_has_to_admit_the_delivery_role_and_nobody_e
 def test_a_bucket_in_another_account_has_to_let_the_analyst_role_read_events_and_nothing_else() -> None:
     delivery, analyst = (f"arn:aws:iam::111111111111:role/{name}" for name in ("delivery", "analyst"))
     *_, find, read = statements(
-        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=delivery, analyst_arn=analyst)
+        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=delivery, reader_arns=[analyst])
     )
     assert find["Principal"] == read["Principal"] == {"AWS": analyst}
     assert (find["Action"], find["Condition"]) == ("s3:ListBucket", {"StringLike": {"s3:prefix": "logs/*"}})
     assert (read["Action"], read["Resource"]) == ("s3:GetObject", "arn:aws:s3:::logs/logs/*")
 
 
-def analyst_statements(key_arn: str | None = None) -> dict[str, dict[str, Any]]:
-    document = policies.analyst_role_policy(
+def queried(key_arn: str | None = None) -> policies.Queried:
+    return policies.Queried(
         home_region="eu-west-1",
         account="111111111111",
         database="events",
@@ -416,7 +416,25 @@ def analyst_statements(key_arn: str | None = None) -> dict[str, dict[str, Any]]:
         results_arn="arn:aws:s3:::results",
         key_arn=key_arn,
     )
+
+
+def analyst_statements(key_arn: str | None = None) -> dict[str, dict[str, Any]]:
+    document = policies.analyst_role_policy(
+        queried(key_arn), function_arn="arn:function", dashboard_arn="arn:dashboard"
+    )
     return {str(statement["Sid"]): statement for statement in statements(document)}
+
+
+def test_the_function_of_the_dashboard_may_do_what_the_analyst_may_and_log() -> None:
+    document = policies.dashboard_role_policy(queried(KEY), log_group_arn="arn:aws:logs:eu-west-1:1:log-group:d")
+    *shared, log = statements(document)
+    analyst = analyst_statements(KEY)
+    assert {each["Sid"]: each for each in shared} == {
+        sid: each for sid, each in analyst.items() if sid not in ("Look", "Widgets")
+    }
+    assert log["Resource"] == "arn:aws:logs:eu-west-1:1:log-group:d:*"
+    assert (analyst["Look"]["Action"], analyst["Look"]["Resource"]) == ("cloudwatch:GetDashboard", "arn:dashboard")
+    assert (analyst["Widgets"]["Action"], analyst["Widgets"]["Resource"]) == ("lambda:InvokeFunction", "arn:function")
 
 
 def test_the_analyst_role_queries_in_one_workgroup_and_one_database() -> None:

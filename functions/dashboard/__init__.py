@@ -1,0 +1,1 @@
+"""The function behind the widgets of the CloudWatch dashboard."""

@@ -1,0 +1,195 @@
+"""Answers custom widgets of a CloudWatch dashboard with what queries of the archive return.
+
+``config.json`` in its folder says ``senders`` (IDs of the accounts that are expected to send), ``grouped`` (whether
+queries have to name log groups) and ``reuseMinutes``; the environment, ``WORKGROUP``, ``DATABASE`` and ``BUCKET``.
+
+A widget asks one query at most. What takes too long to wait for is fetched by the ID of the query, with a button.
+Source: CloudWatch User Guide, "Create a custom widget".
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.dashboard.page import Action, Child, button, element, html, size
+from functions.dashboard.request import Request, RequestError
+from functions.dashboard.widgets import WIDGETS, View, Widget, documentation
+from queries import ALL, QUERIES, Query, Statement, athena
+
+_WAIT_SECONDS = 20.0
+_MAX_GROUPS = 1000  # that a query may name in the layout partitioned-by-group
+_MAX_GROUP_CHARACTERS = 400
+_SERVICES_LIMIT = "TooManyRequestsException"
+_log = logging.getLogger()
+_log.setLevel(logging.INFO)
+
+
+class Context(Protocol):
+    """What Lambda says of a call."""
+
+    invoked_function_arn: str
+
+
+def handler(event: Mapping[str, Any], context: Context) -> str | dict[str, str]:
+    """Return the HTML of a widget, or the function's documentation as Markdown.
+
+    Args:
+        event: as CloudWatch sends it.
+        context: of the call.
+    """
+    if event.get("describe"):
+        return {"markdown": documentation()}
+    theme = "light"
+    try:
+        config = json.loads(Path(__file__).with_name("config.json").read_text("utf-8"))
+        request = Request.parse(
+            event,
+            endpoint=context.invoked_function_arn,
+            reuse_minutes=config["reuseMinutes"],
+            now=datetime.now(UTC),
+        )
+        theme = request.theme
+        return html(theme, *_content(request, config))
+    except RequestError as error:
+        return html(theme, element("p", str(error), class_="alert"))
+    except athena.QueryError as error:
+        return html(theme, element("p", f"The query failed: {error}", class_="alert"))
+    except (BotoCoreError, ClientError) as error:
+        _log.exception("AWS rejected a call")
+        return html(theme, element("p", _explained(error), class_="alert"))
+    except Exception:  # noqa: BLE001 - a reader of the dashboard sees a text, whatever happened
+        _log.exception("the widget failed")
+        return html(theme, element("p", "The widget failed; the log of its function says why.", class_="alert"))
+
+
+def _explained(error: BotoCoreError | ClientError) -> str:
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    if code == _SERVICES_LIMIT:
+        return "Amazon Athena has too many queries at once. Refresh the widget in a minute."
+    return f"AWS rejected a call ({code}); the log of the widget's function says which."
+
+
+def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
+    widget = WIDGETS.get(request.widget)
+    if widget is None:
+        raise RequestError(f"There is no widget “{request.widget}”; there are {', '.join(WIDGETS)}.")
+    query = QUERIES[widget.query]
+    if widget.popup:
+        yield element("h3", query.title)
+    if widget.form is not None:
+        form, complete = widget.form(request)
+        yield from form
+        if not complete:
+            return
+    if "stop" in request.values and request.execution is not None:
+        _own_execution(request.execution, query)
+        _client("athena").stop_query_execution(QueryExecutionId=request.execution)
+        yield element("p", "The query was stopped. Choose a shorter time range, an account or a region.")
+        return
+    execution = request.execution
+    if execution is None:
+        execution = athena.start(_client("athena"), _statement(request, widget, query, config), _workgroup(config))
+    else:
+        _own_execution(execution, query)
+    if not athena.wait(_client("athena"), execution, _WAIT_SECONDS):
+        yield from _pending(request, widget, query, execution)
+        return
+    answer = athena.fetch(_client("athena"), execution)
+    view = View(
+        request=request,
+        query=query,
+        rows=[dict(zip((name for name, _ in answer.columns), row, strict=True)) for row in answer.rows],
+        execution=execution,
+        senders=config["senders"],
+        now=datetime.now(UTC),
+        popup=widget.popup,
+    )
+    if answer.rows or widget.shows_nothing:
+        yield from widget.show(view)
+    else:
+        yield element("p", "Nothing in this time range. Choose a longer one, or another account or region.")
+    read = "result of an earlier query, which costs nothing" if answer.reused else f"read {size(answer.scanned)}"
+    yield element(
+        "p",
+        f"{request.range} · account {request.account}, region {request.region} · {read}",
+        class_="quiet",
+    )
+    if (request.account, request.region) != (ALL, ALL) and not widget.popup:
+        yield view.stay("All accounts and regions", {"account": ALL, "region": ALL}, class_="action")
+
+
+def _statement(request: Request, widget: Widget, query: Query, config: Mapping[str, Any]) -> Statement:
+    groups = None
+    if config["grouped"]:
+        groups = _groups(request)
+        if len(groups) > _MAX_GROUPS:
+            raise RequestError(
+                f"There are {len(groups):,} log groups, and a query names {_MAX_GROUPS:,} at most. Choose an account "
+                "or a region."
+            )
+    try:
+        return query.bind(request.scope(groups), {**request.own(query), **widget.values(request)})
+    except ValueError as error:
+        raise RequestError(f"{error}.") from None
+
+
+def _pending(request: Request, widget: Widget, query: Query, execution: str) -> Iterator[Child]:
+    event = {**request.event, **request.own(query), "widget": request.widget, "execution": execution}
+    yield element("p", f"The query still runs after {_WAIT_SECONDS:.0f} seconds. Its result is kept when it is ready.")
+    yield button("Show the result", Action(request.endpoint, event, widget.popup), class_="action")
+    stop = Action(request.endpoint, {**event, "stop": "1"}, widget.popup, "What it has read so far costs all the same.")
+    yield button("Stop the query", stop, class_="action")
+
+
+def _own_execution(execution: str, query: Query) -> None:
+    """Refuse the ID of a query that is not the widget's own, or not of this workgroup."""
+    try:
+        found = _client("athena").get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+    except ClientError:
+        found = {}
+    heading = query.sql.partition("\n")[0]
+    if found.get("WorkGroup") != os.environ["WORKGROUP"] or not found.get("Query", "").startswith(heading):
+        raise RequestError("There is no such result, or not anymore. Refresh the widget.")
+
+
+def _groups(request: Request) -> Sequence[str]:
+    """Return the log groups of the request: one that it names, else those that have a prefix in the bucket."""
+    named = request.values.get("log_group") or ALL
+    if named != ALL:
+        return [named.replace("/", "_")[:_MAX_GROUP_CHARACTERS]]
+    chosen = [value if value != ALL else None for value in (request.account, request.region)]
+    prefixes = ["logs/"]
+    for key, value in zip(("account", "region", "group"), (*chosen, None), strict=True):
+        if value is not None:
+            prefixes = [f"{prefix}{key}={value}/" for prefix in prefixes]
+            continue
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            prefixes = [each for found in pool.map(_prefixes_below, prefixes) for each in found]
+    return sorted({prefix.rstrip("/").rpartition("=")[2] for prefix in prefixes})
+
+
+def _prefixes_below(prefix: str) -> list[str]:
+    pages = _client("s3").get_paginator("list_objects_v2").paginate(
+        Bucket=os.environ["BUCKET"], Prefix=prefix, Delimiter="/"
+    )  # fmt: skip
+    return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
+def _workgroup(config: Mapping[str, Any]) -> athena.Workgroup:
+    return athena.Workgroup(os.environ["WORKGROUP"], os.environ["DATABASE"], config["reuseMinutes"])
+
+
+@functools.cache
+def _client(service: str) -> Any:  # noqa: ANN401 - boto3
+    return boto3.client(service)
