@@ -1,6 +1,6 @@
 """The queries of the archive, written once: named queries of its workgroup, widgets of its dashboard, ``ops ask``.
 
-A query is a file of Athena's SQL, over the views of ``topology/tables.py``. Comments at its beginning say what it is for
+A query is a file of Athena's SQL over the views of ``topology/tables.py``. Comments at its beginning say what it is for,
 and which values of its own it takes::
 
     -- title: Requests
@@ -8,9 +8,9 @@ and which values of its own it takes::
     -- set: client_ip=all  an IP address, or all
     -- set: text  what to look for
 
-A value without a default has to be given. In the SQL, a value is a question mark with its name behind it, so that a file
-runs in Athena's console as it is; its name says which one to type there, in single quotes. Values are execution
-parameters, never a part of the SQL. Athena takes question marks in WHERE only ("Use parameterized queries").
+A value without a default has to be given. In the SQL, a value is a question mark with its name behind it, so that a
+file runs in Athena's console as it is; the names say what to type there, in single quotes. Values are execution
+parameters, never a part of the SQL. Athena takes them in WHERE only (User Guide, "Use parameterized queries").
 
 Every query takes the values of ``Scope``, in the conditions of ``SCOPE``. What a query returns counts an event once,
 though AWS delivers some twice: they have the same ``id``.
@@ -32,8 +32,8 @@ NONE = "-"
 """What a query returns, and takes, for a value that an event does not have."""
 
 BUFFERED = timedelta(minutes=15)
-"""How much older than an event its object may be: Firehose names an object by its oldest record, and buffers for at most
-900 seconds (Firehose Developer Guide, "Custom prefixes for Amazon S3 objects"; API type BufferingHints)."""
+"""How much older than an event the date of its object may be: it is of the oldest record, and Firehose buffers for at
+most 900 seconds (Firehose Developer Guide, "Custom prefixes for Amazon S3 objects"; API type BufferingHints)."""
 
 LATE = timedelta(days=1)
 """How long an event may be under way: CloudWatch Logs and Firehose each retry for up to 24 hours."""
@@ -41,7 +41,7 @@ LATE = timedelta(days=1)
 MAX_PARAMETER_CHARACTERS = 1024
 """Limit of an execution parameter (API operation StartQueryExecution)."""
 
-_GROUP = '(? /* group */ = \'all\' OR "group" = ? /* group */)'
+_GROUP = "(? /* group */ = 'all' OR \"group\" = ? /* group */)"
 SCOPE = f"""\
 WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
   AND ("date" > ? /* from_date */ OR coalesce(hour, '24') >= ? /* from_hour */)
@@ -181,7 +181,9 @@ def _quoted(name: str, value: str) -> str:
     """Return a value as a literal of SQL, which is what an execution parameter is."""
     literal = "'" + value.replace("'", "''") + "'"
     if len(literal) > MAX_PARAMETER_CHARACTERS:
-        raise ValueError(f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}")
+        raise ValueError(
+            f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}"
+        )
     return literal
 
 
