@@ -1,5 +1,6 @@
 -- title: AWS Lambda
 -- purpose: Counts runs, errors and timeouts of each function, with its longest run and its memory.
+-- groups: _aws_lambda_
 WITH lines AS (
   SELECT DISTINCT
     id, account, region, log_group,

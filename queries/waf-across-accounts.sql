@@ -1,5 +1,6 @@
 -- title: Clients across accounts
 -- purpose: Lists the IP addresses that sent requests to more than one account, those that were blocked most first.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, time, account, client_ip, country, action
   FROM waf

@@ -1,5 +1,6 @@
 -- title: Bots
 -- purpose: Counts requests by what AWS WAF Bot Control found out about them: category, name, organization, signals.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, account, client_ip, action, labels
   FROM waf

@@ -1,5 +1,6 @@
 -- title: AWS WAF by rule
 -- purpose: Counts requests by the rule that decided on them: within a rule group, the group's own.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, time, account, web_acl, rule, rule_group, rule_type, action, client_ip, host, uri
   FROM waf

@@ -1,5 +1,6 @@
 -- title: The story of one client
 -- purpose: Says what one IP address asked for, where, and how it ended, from its first request on.
+-- groups: aws-waf-logs-
 -- set: client_ip  the IP address
 WITH requests AS (
   SELECT DISTINCT id, time, account, region, country, host, method, uri, action, rule, user_agent

@@ -1,5 +1,6 @@
 -- title: TLS fingerprints
 -- purpose: Counts requests by the TLS fingerprint of the client: one with many addresses or user agents may be one tool.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, time, account, client_ip, action, user_agent, ja3, ja4
   FROM waf

@@ -1,5 +1,6 @@
 -- title: Signs of injection
 -- purpose: Lists requests that look like an attack, whether AWS WAF stopped them or not, the latest 500.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT
     id, time, account, region, client_ip, action, rule, method, host, uri, args, request_id,

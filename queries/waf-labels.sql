@@ -1,5 +1,6 @@
 -- title: Labels
 -- purpose: Counts requests by the labels that rules gave them.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, account, client_ip, action, labels
   FROM waf

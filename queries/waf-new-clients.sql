@@ -1,5 +1,6 @@
 -- title: New clients
 -- purpose: Lists the IP addresses whose first request in the whole range is at or after a moment: those that were blocked most first.
+-- groups: aws-waf-logs-
 -- set: new_since  a moment in UTC, like 2026-11-02 08:00:00
 WITH requests AS (
   SELECT DISTINCT id, time, account, client_ip, country, action, uri

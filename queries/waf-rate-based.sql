@@ -1,5 +1,6 @@
 -- title: Rate-based rules
 -- purpose: Lists the clients that reached the limit of a rate-based rule, whether it stopped them or only counted.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, time, account, client_ip, country, action, json_extract(message, '$.rateBasedRuleList') AS rules
   FROM waf

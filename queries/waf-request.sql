@@ -1,5 +1,6 @@
 -- title: One request
 -- purpose: Returns one request whole, as AWS WAF logged it.
+-- groups: aws-waf-logs-
 -- set: request_id  the request's ID, or the ID of its event
 SELECT DISTINCT
   time, account, region, log_group, web_acl_id, source, source_id, action, rule, rule_group, rule_type,

@@ -284,7 +284,7 @@ def analyst_role_policy(
     results_arn: str,
     key_arn: str | None,
 ) -> str:
-    """Let the analyst role query the events in a workgroup, and read the results; nothing else.
+    """Let the analyst role query the events in a workgroup, and read its named queries and the results; nothing else.
 
     Athena uses the permissions of who asks, on the Data Catalog and on both buckets (Athena User Guide, "Control access
     to Amazon S3 from Athena" and "Configure access to databases and tables in the AWS Glue Data Catalog"). On a table,
@@ -305,8 +305,8 @@ def analyst_role_policy(
         "Sid": "Query",
         "Effect": "Allow",
         "Action": [
-            "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution",
-            "athena:StopQueryExecution",
+            "athena:BatchGetNamedQuery", "athena:GetNamedQuery", "athena:GetQueryExecution", "athena:GetQueryResults",
+            "athena:ListNamedQueries", "athena:StartQueryExecution", "athena:StopQueryExecution",
         ],
         "Resource": f"arn:{partition}:athena:{home_region}:{account}:workgroup/{workgroup}",
     }  # fmt: skip
