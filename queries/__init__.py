@@ -58,6 +58,7 @@ WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
 
 _PLACEHOLDER = re.compile(r"\? /\* (\w+) \*/")
 _HEADER = re.compile(r"^-- (title|purpose|groups): (.+)$", re.MULTILINE)
+_LIMIT = re.compile(r"^LIMIT (\d+)$", re.MULTILINE)
 _OWN = re.compile(r"^-- set: (\w+)(?:=(\S+))?  (.+)$", re.MULTILINE)
 
 
@@ -154,6 +155,12 @@ class Query:
         headers = dict(_HEADER.findall(sql))
         own = {each: Parameter(description, default or None) for each, default, description in _OWN.findall(sql)}
         return cls(name, headers["title"], headers["purpose"], headers.get("groups", ""), MappingProxyType(own), sql)
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows it returns at most; None: all."""
+        found = _LIMIT.search(self.sql)
+        return int(found[1]) if found else None
 
     def text(self, groups: int | None = None) -> str:
         """Return the SQL.
