@@ -32,6 +32,8 @@ class ArchiveOutputs:
         topics: region → ARN of the topic that alarms notify; empty without alarms.
         admitted_accounts: IDs of the accounts that may send.
         admitted_organization: ID of the organization whose accounts may send, if any.
+        analysis: what queries need: account, region, database, workgroup, analystRole and reuseMinutes; None without
+            ``archive.analysis``.
     """
 
     stack: str
@@ -46,6 +48,7 @@ class ArchiveOutputs:
     topics: Mapping[str, str]
     admitted_accounts: tuple[str, ...]
     admitted_organization: str | None
+    analysis: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, stack: str, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
@@ -70,6 +73,7 @@ class ArchiveOutputs:
             topics=outputs["topics"],
             admitted_accounts=tuple(outputs["admittedAccounts"]),
             admitted_organization=outputs.get("admittedOrganization"),
+            analysis=outputs.get("analysis"),
         )
 
     @property

@@ -1,16 +1,17 @@
 """The queries of the archive, written once: named queries of its workgroup, widgets of its dashboard, ``ops ask``.
 
-A query is a file of Athena's SQL, over the views of ``topology/tables.py``. Comments at its beginning say what it is for
-and which values of its own it takes::
+A query is a file of Athena's SQL over the views of ``topology/tables.py``. Comments at its beginning say what it is
+for, whose log groups it reads, and which values of its own it takes::
 
     -- title: Requests
     -- purpose: Lists requests.
+    -- groups: aws-waf-logs-
     -- set: client_ip=all  an IP address, or all
     -- set: text  what to look for
 
-A value without a default has to be given. In the SQL, a value is a question mark with its name behind it, so that a file
-runs in Athena's console as it is; its name says which one to type there, in single quotes. Values are execution
-parameters, never a part of the SQL. Athena takes question marks in WHERE only ("Use parameterized queries").
+A value without a default has to be given. In the SQL, a value is a question mark with its name behind it, so that a
+file runs in Athena's console as it is; the names say what to type there, in single quotes. Values are execution
+parameters, never a part of the SQL. Athena takes them in WHERE only (User Guide, "Use parameterized queries").
 
 Every query takes the values of ``Scope``, in the conditions of ``SCOPE``. What a query returns counts an event once,
 though AWS delivers some twice: they have the same ``id``.
@@ -19,10 +20,11 @@ though AWS delivers some twice: they have the same ``id``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from itertools import cycle
 from types import MappingProxyType
 
 ALL = "all"
@@ -32,8 +34,8 @@ NONE = "-"
 """What a query returns, and takes, for a value that an event does not have."""
 
 BUFFERED = timedelta(minutes=15)
-"""How much older than an event its object may be: Firehose names an object by its oldest record, and buffers for at most
-900 seconds (Firehose Developer Guide, "Custom prefixes for Amazon S3 objects"; API type BufferingHints)."""
+"""How much older than an event the date of its object may be: it is of the oldest record, and Firehose buffers for at
+most 900 seconds (Firehose Developer Guide, "Custom prefixes for Amazon S3 objects"; API type BufferingHints)."""
 
 LATE = timedelta(days=1)
 """How long an event may be under way: CloudWatch Logs and Firehose each retry for up to 24 hours."""
@@ -41,7 +43,10 @@ LATE = timedelta(days=1)
 MAX_PARAMETER_CHARACTERS = 1024
 """Limit of an execution parameter (API operation StartQueryExecution)."""
 
-_GROUP = '(? /* group */ = \'all\' OR "group" = ? /* group */)'
+MAX_GROUP_CHARACTERS = 400
+"""How much of a log group's name ``"group"`` has (``topology/layouts.py``)."""
+
+_GROUP = "(? /* group */ = 'all' OR \"group\" = ? /* group */)"
 SCOPE = f"""\
 WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
   AND ("date" > ? /* from_date */ OR coalesce(hour, '24') >= ? /* from_hour */)
@@ -52,7 +57,8 @@ WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
 """The conditions with which every query reads a view, and which decide what is read."""
 
 _PLACEHOLDER = re.compile(r"\? /\* (\w+) \*/")
-_HEADER = re.compile(r"^-- (title|purpose): (.+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (title|purpose|groups): (.+)$", re.MULTILINE)
+_LIMIT = re.compile(r"^LIMIT (\d+)$", re.MULTILINE)
 _OWN = re.compile(r"^-- set: (\w+)(?:=(\S+))?  (.+)$", re.MULTILINE)
 
 
@@ -85,6 +91,22 @@ class Scope:
         """The day of the last objects to read."""
         return self.until.astimezone(UTC) + LATE
 
+    def reads(self, place: Mapping[str, str]) -> bool:
+        """Return whether objects with a prefix are read: the conditions of ``SCOPE``, as far as it has those parts.
+
+        Args:
+            place: parts of the prefix, by name.
+        """
+        first = f"{self.first_hour:%Y-%m-%d}", f"{self.first_hour:%H}"
+        day = place.get("date", first[0])
+        return (
+            self.account in {ALL, place.get("account", ALL)}
+            and self.region in {ALL, place.get("region", ALL)}
+            and (self.groups is None or place.get("group") in {None, *self.groups})
+            and first <= (day, place.get("hour", "24"))
+            and day <= f"{self.last_day:%Y-%m-%d}"
+        )
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -115,6 +137,7 @@ class Query:
         name: its name.
         title: a heading for its result.
         purpose: what it answers, in a sentence.
+        prefix: how ``"group"`` begins of all events that it returns.
         parameters: values of its own, by name.
         sql: its text.
     """
@@ -122,6 +145,7 @@ class Query:
     name: str
     title: str
     purpose: str
+    prefix: str
     parameters: Mapping[str, Parameter]
     sql: str
 
@@ -130,12 +154,35 @@ class Query:
         """Read the file of a query."""
         headers = dict(_HEADER.findall(sql))
         own = {each: Parameter(description, default or None) for each, default, description in _OWN.findall(sql)}
-        return cls(name, headers["title"], headers["purpose"], MappingProxyType(own), sql)
+        return cls(name, headers["title"], headers["purpose"], headers.get("groups", ""), MappingProxyType(own), sql)
 
     @property
-    def placeholders(self) -> tuple[str, ...]:
-        """The names of its question marks, in their order."""
-        return tuple(_PLACEHOLDER.findall(self.sql))
+    def limit(self) -> int | None:
+        """How many rows it returns at most; None: all."""
+        found = _LIMIT.search(self.sql)
+        return int(found[1]) if found else None
+
+    def text(self, groups: int | None = None) -> str:
+        """Return the SQL.
+
+        Args:
+            groups: how many log groups it names, for the layout partitioned-by-group: Athena looks for literal values
+                of ``"group"``, and rejects a query without. None: it names one, or all.
+        """
+        if groups is None:
+            return self.sql
+        return self.sql.replace(_GROUP, f'"group" IN ({", ".join(["? /* group */"] * groups)})')
+
+    def groups(self, existing: Iterable[str], given: Mapping[str, str] | None = None) -> list[str]:
+        """Return which log groups it has to read, for the layout partitioned-by-group.
+
+        Args:
+            existing: the values of ``"group"`` in the bucket.
+            given: values of its own, by name.
+        """
+        name = (given or {}).get("log_group", ALL)
+        wanted = None if name == ALL else name.replace("/", "_")[:MAX_GROUP_CHARACTERS]
+        return sorted(group for group in set(existing) if group.startswith(self.prefix) and wanted in {None, group})
 
     def bind(self, scope: Scope, given: Mapping[str, str] | None = None) -> Statement:
         """Return the query with its values.
@@ -154,23 +201,22 @@ class Query:
         if missing := [name for name, value in own.items() if not value]:
             described = "; ".join(f"{name} is {self.parameters[name].description}" for name in missing)
             raise ValueError(f"{self.name} needs a value for {', '.join(missing)}: {described}")
-        values: dict[str, str | None] = {
-            **own,
+        values = own | {
             "account": scope.account,
             "region": scope.region,
-            "group": ALL,
             "from_date": f"{scope.first_hour:%Y-%m-%d}",
             "from_hour": f"{scope.first_hour:%H}",
             "to_date": f"{scope.last_day:%Y-%m-%d}",
             "from": _moment(scope.since),
             "to": _moment(scope.until),
         }
-        if scope.groups is None:
-            return Statement(self.sql, tuple(_quoted(name, str(values[name])) for name in self.placeholders))
-        # Athena looks for literal values of this column, and nothing else.
-        groups = {f"group_{number}": each for number, each in enumerate(scope.groups)} or {"group_0": NONE}
-        sql = self.sql.replace(_GROUP, f'"group" IN ({", ".join(f"? /* {name} */" for name in groups)})')
-        return Statement(sql, tuple(_quoted(name, str((values | groups)[name])) for name in _PLACEHOLDER.findall(sql)))
+        # No log group is called NONE, and a list of none is no SQL.
+        groups = [ALL] if scope.groups is None else list(scope.groups) or [NONE]
+        sql, next_group = self.text(None if scope.groups is None else len(groups)), cycle(groups)
+        names = _PLACEHOLDER.findall(sql)
+        return Statement(
+            sql, tuple(_quoted(name, next(next_group) if name == "group" else str(values[name])) for name in names)
+        )
 
 
 def _moment(moment: datetime) -> str:
@@ -181,7 +227,9 @@ def _quoted(name: str, value: str) -> str:
     """Return a value as a literal of SQL, which is what an execution parameter is."""
     literal = "'" + value.replace("'", "''") + "'"
     if len(literal) > MAX_PARAMETER_CHARACTERS:
-        raise ValueError(f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}")
+        raise ValueError(
+            f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}"
+        )
     return literal
 
 

@@ -1,6 +1,7 @@
 -- title: Events
--- purpose: Lists events, the latest 500.
+-- purpose: Lists the events of log groups, the latest 500.
 -- set: log_group=all  name of the log group, or all
+-- set: log_stream=all  name of the log stream, or all
 SELECT DISTINCT time, account, region, log_group, log_stream, id, message
 FROM events
 WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
@@ -9,6 +10,7 @@ WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
   AND (? /* account */ = 'all' OR account = ? /* account */)
   AND (? /* region */ = 'all' OR region = ? /* region */)
   AND (? /* group */ = 'all' OR "group" = ? /* group */)
-  AND (? /* log_group */ = 'all' OR coalesce(log_group, '-') = ? /* log_group */)
+  AND (? /* log_group */ = 'all' OR log_group = ? /* log_group */)
+  AND (? /* log_stream */ = 'all' OR log_stream = ? /* log_stream */)
 ORDER BY time DESC, id
 LIMIT 500

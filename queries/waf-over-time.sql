@@ -1,5 +1,6 @@
 -- title: AWS WAF over time
 -- purpose: Counts requests by action, for each step of time.
+-- groups: aws-waf-logs-
 -- set: minutes=60  width of a step: 1, 5, 15, 60 or 1440
 WITH requests AS (
   SELECT DISTINCT id, time, action

@@ -1,5 +1,6 @@
 -- title: What AWS WAF did
 -- purpose: Counts requests by account, region, web ACL, rule, country, host, URI, method, client and user agent: the 25 most frequent values of each.
+-- groups: aws-waf-logs-
 WITH requests AS (
   SELECT DISTINCT id, account, region, source, web_acl, rule, rule_type, country, host, uri, method, client_ip, user_agent, action
   FROM waf

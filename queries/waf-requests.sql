@@ -1,5 +1,6 @@
 -- title: Requests
 -- purpose: Lists the requests behind a number, the latest 500.
+-- groups: aws-waf-logs-
 -- set: action=all  ALLOW, BLOCK, CAPTCHA, CHALLENGE, or all
 -- set: rule=all  rule that decided, or all
 -- set: counted=all  rule in COUNT mode that matched, or all

@@ -1,5 +1,6 @@
 -- title: What rules would have stopped, if they did not only count
 -- purpose: Lists the rules in COUNT mode that matched requests which AWS WAF allowed.
+-- groups: aws-waf-logs-
 -- set: rule=all  rule, as this query returns it, or all
 WITH requests AS (
   SELECT DISTINCT id, time, account, client_ip, host, uri, counted

@@ -301,9 +301,17 @@ class Queried:
     results_arn: str
     key_arn: str | None
 
+    @property
+    def workgroup_arn(self) -> str:
+        """ARN of the workgroup."""
+        partition = PARTITIONS[self.home_region]
+        return f"arn:{partition}:athena:{self.home_region}:{self.account}:workgroup/{self.workgroup}"
+
 
 def analyst_role_policy(queried: Queried, *, function_arn: str, dashboard_arn: str) -> str:
-    """Let the analyst role query the events in a workgroup, read the results, and use the dashboard; nothing else.
+    """Let the analyst role query the events in a workgroup, read its named queries and the results, use the dashboard.
+
+    It may do nothing else.
 
     Args:
         queried: what it queries.
@@ -312,6 +320,12 @@ def analyst_role_policy(queried: Queried, *, function_arn: str, dashboard_arn: s
     """
     return _document(
         *_query_events(queried),
+        {
+            "Sid": "ReadNamedQueries",
+            "Effect": "Allow",
+            "Action": ["athena:BatchGetNamedQuery", "athena:GetNamedQuery", "athena:ListNamedQueries"],
+            "Resource": queried.workgroup_arn,
+        },
         {"Sid": "Look", "Effect": "Allow", "Action": "cloudwatch:GetDashboard", "Resource": dashboard_arn},
         {"Sid": "Widgets", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function_arn},
     )
@@ -345,7 +359,7 @@ def _query_events(queried: Queried) -> list[dict[str, Any]]:
             "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution",
             "athena:StopQueryExecution",
         ],
-        "Resource": f"arn:{partition}:athena:{home_region}:{account}:workgroup/{queried.workgroup}",
+        "Resource": queried.workgroup_arn,
     }  # fmt: skip
     catalog = {
         "Sid": "ReadTheCatalog",

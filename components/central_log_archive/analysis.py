@@ -13,7 +13,9 @@ from components.central_log_archive.dashboard import Dashboard
 from components.central_log_archive.key import KeyArns
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
+from queries import QUERIES
 from topology import policies, tables
+from topology.layouts import LAYOUTS
 from topology.settings import Archive
 
 _BYTES_PER_GIB = 1024**3
@@ -145,6 +147,18 @@ def make_analysis(
         )
     )
     shown = Dashboard(scope, archive, queried=queried, bucket=bucket, key_arn=keys.log_groups)
+    # In the layout partitioned-by-group, whoever runs a query in the console names a log group.
+    groups = 1 if "group" in LAYOUTS[archive.delivery.layout].parts else None
+    for query in QUERIES.values():
+        aws.athena.NamedQuery(
+            f"{name}-query-{query.name}",
+            name=query.name,
+            description=f"{query.title}. {query.purpose}",
+            query=query.text(groups),
+            database=database.name,
+            workgroup=workgroup.name,
+            opts=scope.child(),
+        )
     role = aws.iam.Role(
         f"{name}-analyst-role",
         description="Queries the central log archive",

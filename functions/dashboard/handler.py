@@ -13,8 +13,8 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,11 +25,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.dashboard.page import Action, Child, button, element, html, size
 from functions.dashboard.request import Request, RequestError
 from functions.dashboard.widgets import WIDGETS, View, Widget, documentation
-from queries import ALL, QUERIES, Query, Statement, athena
+from queries import ALL, QUERIES, Query, Statement, athena, bucket
 
 _WAIT_SECONDS = 20.0
 _MAX_GROUPS = 1000  # that a query may name in the layout partitioned-by-group
-_MAX_GROUP_CHARACTERS = 400
+_GROUPED_BY = ("account", "region", "group")
 _SERVICES_LIMIT = "TooManyRequestsException"
 _log = logging.getLogger()
 _log.setLevel(logging.INFO)
@@ -130,16 +130,19 @@ def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
 
 
 def _statement(request: Request, widget: Widget, query: Query, config: Mapping[str, Any]) -> Statement:
-    groups = None
+    values = {**request.own(query), **widget.values(request)}
+    scope = request.scope()
     if config["grouped"]:
-        groups = _groups(request)
+        found = bucket.places(_client("s3"), os.environ["BUCKET"], _GROUPED_BY, scope.reads)
+        groups = query.groups((place["group"] for place in found), values)
         if len(groups) > _MAX_GROUPS:
             raise RequestError(
                 f"There are {len(groups):,} log groups, and a query names {_MAX_GROUPS:,} at most. Choose an account "
                 "or a region."
             )
+        scope = replace(scope, groups=groups)
     try:
-        return query.bind(request.scope(groups), {**request.own(query), **widget.values(request)})
+        return query.bind(scope, values)
     except ValueError as error:
         raise RequestError(f"{error}.") from None
 
@@ -161,29 +164,6 @@ def _own_execution(execution: str, query: Query) -> None:
     heading = query.sql.partition("\n")[0]
     if found.get("WorkGroup") != os.environ["WORKGROUP"] or not found.get("Query", "").startswith(heading):
         raise RequestError("There is no such result, or not anymore. Refresh the widget.")
-
-
-def _groups(request: Request) -> Sequence[str]:
-    """Return the log groups of the request: one that it names, else those that have a prefix in the bucket."""
-    named = request.values.get("log_group") or ALL
-    if named != ALL:
-        return [named.replace("/", "_")[:_MAX_GROUP_CHARACTERS]]
-    chosen = [value if value != ALL else None for value in (request.account, request.region)]
-    prefixes = ["logs/"]
-    for key, value in zip(("account", "region", "group"), (*chosen, None), strict=True):
-        if value is not None:
-            prefixes = [f"{prefix}{key}={value}/" for prefix in prefixes]
-            continue
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            prefixes = [each for found in pool.map(_prefixes_below, prefixes) for each in found]
-    return sorted({prefix.rstrip("/").rpartition("=")[2] for prefix in prefixes})
-
-
-def _prefixes_below(prefix: str) -> list[str]:
-    pages = _client("s3").get_paginator("list_objects_v2").paginate(
-        Bucket=os.environ["BUCKET"], Prefix=prefix, Delimiter="/"
-    )  # fmt: skip
-    return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
 
 
 def _workgroup(config: Mapping[str, Any]) -> athena.Workgroup:

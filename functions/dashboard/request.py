@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,13 +100,9 @@ class Request:
         same_day = self.since.date() == self.until.date()
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:{'%H:%M' if same_day else '%Y-%m-%d %H:%M'}} UTC"
 
-    def scope(self, groups: Sequence[str] | None) -> Scope:
-        """Return the events that a query is about.
-
-        Args:
-            groups: log groups, where the layout requires them.
-        """
-        return Scope(since=self.since, until=self.until, account=self.account, region=self.region, groups=groups)
+    def scope(self) -> Scope:
+        """Return the events that a query is about."""
+        return Scope(since=self.since, until=self.until, account=self.account, region=self.region)
 
     def own(self, query: Query) -> dict[str, str]:
         """Return the values that the query takes."""

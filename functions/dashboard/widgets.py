@@ -367,9 +367,9 @@ def _events(view: View) -> Content:
 
 def _ended(view: View) -> Iterator[Child]:
     yield view.pages()
-    limit = view.query.sql.rpartition("LIMIT ")[2].strip()
-    if str(len(view.rows)) == limit:
-        yield element("p", f"These are the latest {limit}; there may be more. Narrow them down.", class_="quiet")
+    if len(view.rows) == view.query.limit:
+        latest = f"These are the latest {len(view.rows)}; there may be more. Narrow them down."
+        yield element("p", latest, class_="quiet")
 
 
 def _shortened(message: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from ops.cli.adopt import adopt
+from ops.cli.ask import ask
 from ops.cli.common import error_messages
 from ops.cli.coverage import coverage
 from ops.cli.gate import gate
@@ -20,6 +21,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Change": (stacks, promote),
     "Review": (report, gate),
     "Prove": (verify, coverage),
+    "Look": (ask,),
     "Adopt": (adopt, retire),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -69,3 +70,27 @@ def read_settings(stack: str, config_file: Path | None) -> Settings:
         SettingsError: the file is not valid.
     """
     return stack_file.read(config_file or ROOT / stack_file.file_name(stack))
+
+
+def moment(option: str, text: str, *, end: bool = False) -> datetime:
+    """Return the moment that a text names; of a day, its beginning or its end.
+
+    Args:
+        option: name of the option, for the error.
+        text: a day or a moment, in UTC unless it says otherwise.
+        end: whether a day stands for its end.
+
+    Raises:
+        OperatorError: it names none.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise OperatorError(
+                f'{option}: "{text}" is neither a day nor a moment; use 2026-05-01 or 2026-05-01T09:30, in UTC'
+            ) from None
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=end)

@@ -142,6 +142,7 @@ def test_what_is_no_text_has_its_type_in_hive_and_in_trino() -> None:
     }
     assert {name: kind for name, kind in stored.items() if kind != "varchar"} == {
         "time": "timestamp(3)",
+        "counted": "array(varchar)",
         "response_code": "bigint",
         "labels": "array(varchar)",
     }
