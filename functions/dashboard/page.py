@@ -33,8 +33,8 @@ _STYLE = """
 .page th { text-align: left; color: var(--quiet); font-weight: normal; }
 .page th, .page td { border-bottom: 1px solid var(--line); padding: 2px 8px 2px 0; vertical-align: top;
   overflow-wrap: anywhere; min-width: 44px; }
-.page td.number, .page th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.page td.moment { white-space: nowrap; }
+.page td.number, .page th.number { text-align: right; font-variant-numeric: tabular-nums; }
+.page td.number, .page td.short { white-space: nowrap; }
 .page button { font: inherit; color: var(--link); background: none; border: 0; padding: 0; text-align: inherit;
   cursor: pointer; overflow-wrap: anywhere; }
 .page button:hover { text-decoration: underline; }
@@ -125,7 +125,7 @@ def button(label: str, action: Action, *, class_: str | None = None, about: str 
         about: what a screen reader says, and a pointer shows, where the text alone does not say it.
     """
     call = element(
-        "cwdb-action",
+        _ACTION,
         json.dumps(action.event),
         action="call",
         display="popup" if action.popup else "widget",
@@ -153,15 +153,25 @@ def table(
     """
     numeric = frozenset(numbers)
 
-    def kind(column: int) -> str | None:
-        return "number" if column in numeric else None
+    def kind(column: int, cell: Child) -> str | None:
+        if column in numeric:
+            return "number"
+        texts = (
+            [each.text or "" for each in cell.iter() if each.tag != _ACTION] if isinstance(cell, Element) else [cell]
+        )
+        return "short" if sum(len(text or "") for text in texts) <= _SHORT else None
 
-    head = element("tr", *(element("th", text, scope="col", class_=kind(i)) for i, text in enumerate(headers)))
-    body = [element("tr", *(element("td", cell, class_=kind(i)) for i, cell in enumerate(row))) for row in rows]
+    def made_of(cell: Child, column: int) -> Element:
+        return element("td", cell, class_=kind(column, cell))
+
+    head = element("tr", *(element("th", text, scope="col", class_=kind(i, text)) for i, text in enumerate(headers)))
+    body = [element("tr", *map(made_of, row, range(len(row)))) for row in rows]
     made = element("table", element("thead", head), element("tbody", *body), aria_label=caption)
     return element("div", made, class_="scroll")
 
 
+_ACTION = "cwdb-action"
+_SHORT = 20  # characters that stay in one line, like a moment or a region
 _WIDTH, _HEIGHT = 600, 100
 
 

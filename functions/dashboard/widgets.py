@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -243,7 +243,7 @@ def _panel(view: View, panel: str, title: str) -> Element:
             view.count(row["blocked"], "requests", f"blocked, {title} {value}", {**here, "action": "BLOCK"}),
         )
 
-    content = table((title, "requests", "blocked"), map(cells, rows), numbers=(1, 2), caption=title)
+    content = table(("value", "requests", "blocked"), map(cells, rows), numbers=(1, 2), caption=title)
     return element("section", element("h3", title), content)
 
 
@@ -256,9 +256,10 @@ def _minutes(request: Request) -> int:
 def _waf_over_time(view: View) -> Content:
     width = _minutes(view.request) * _MINUTE
     found = {row["step"]: row for row in view.rows}
+    step = min([*found, view.request.since])
+    step -= (step - datetime.min.replace(tzinfo=UTC)) % width
     steps = []
-    step = min(found)
-    while step <= max(found):
+    while step < view.request.until:
         steps.append(step)
         step += width
     unit = "minute" if width == _MINUTE else f"{width // _MINUTE} minutes" if width < timedelta(days=1) else "day"

@@ -11,6 +11,7 @@ from ops.cli.ask import ask
 from ops.cli.common import error_messages
 from ops.cli.coverage import coverage
 from ops.cli.gate import gate
+from ops.cli.look import look
 from ops.cli.promote import promote
 from ops.cli.report import report
 from ops.cli.retire import retire
@@ -21,7 +22,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Change": (stacks, promote),
     "Review": (report, gate),
     "Prove": (verify, coverage),
-    "Look": (ask,),
+    "Look": (look, ask),
     "Adopt": (adopt, retire),
 }
 
