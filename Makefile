@@ -1,6 +1,6 @@
 # Every command of the project. `make help` lists them.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo sandbox sandbox-down check unit test test-aws sweep-aws lock docs record
+.PHONY: help setup browser demo sandbox sandbox-down check unit test test-aws sweep-aws lock docs record screenshot
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,12 +10,25 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-u
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed  ## create the virtual environment, from hashed requirements
+setup: .venv/installed browser  ## create the virtual environment, from hashed requirements; find or install a browser
 
 .venv/installed: requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
+
+# The tests look at the dashboard in a browser, which PyPI does not have. Root installs Debian's, where there is one.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name > /dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "installing Chromium" && apt-get update -qq && \
+		apt-get install -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
+	else \
+		echo "There is no Chromium or Chrome on PATH, which the tests of the dashboard need. Install one, such as with" \
+			"sudo apt-get install chromium"; \
+	fi
 
 demo: setup  ## deploy the stack files on the sandbox: does every event arrive?
 	$(BIN)/python -m sandbox demo
@@ -49,6 +62,9 @@ test-aws: setup  ## run the tests on AWS, in the accounts that variables name (d
 
 sweep-aws: setup  ## list what aborted tests on AWS left; ARGS=--remove removes it
 	$(BIN)/python -m tests.aws.sweep $(ARGS)
+
+screenshot: demo  ## take the picture of the dashboard in the README, on the sandbox
+	$(BIN)/python -m docs.screenshot $(or $(STACK),archive)
 
 lock: setup  ## compile both requirement files from pyproject.toml
 	$(COMPILE) --output-file requirements.txt pyproject.toml

@@ -23,6 +23,7 @@ from sandbox.server import ROOT, ServerError
 from terminal.console import print_json, stderr, stdout
 from terminal.table import Table
 from topology.settings import SettingsError
+from topology.stack_file import file_name, read
 from topology.stacks import files_in
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -106,6 +107,9 @@ def demo(*, as_json: AsJson = False) -> None:
             _show(stack, archived)
         stdout.print(f"The sandbox is still running. Try: sandbox/pulumi stack output -s {next(iter(received))}")
         stdout.print("To end it: make sandbox-down")
+        for stack, archived in received.items():
+            if archived.dashboard:
+                stdout.print(f"To look at what arrived, in the browser: .venv/bin/python -m sandbox look -s {stack}")
     sys.exit(0 if all(archived.complete for archived in received.values()) else 1)
 
 
@@ -152,6 +156,19 @@ def pulumi(context: typer.Context) -> None:
     environment = instance.pulumi_environment(os.environ, stderr)
     arguments = arguments_for(instance, context.args, environment)
     os.execvpe("pulumi", ["pulumi", *arguments], environment)  # noqa: S606 - signals and exit status are the engine's
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def look(
+    context: typer.Context, stack: Annotated[str, typer.Option("--stack", "-s", help="Name of the stack.")]
+) -> None:
+    """Show the dashboard of a stack's archive: python -m ops look, as the root of the archive's account."""
+    archive = read(ROOT / file_name(stack)).archive
+    if archive is None:
+        raise CommandError(f"{file_name(stack)} has no archive section; name the stack of the archive")
+    environment = {**of_checkout().pulumi_environment(os.environ, stderr), "AWS_ACCESS_KEY_ID": archive.account}
+    command = [sys.executable, "-m", "ops", "look", "-s", stack, *context.args]
+    os.execvpe(command[0], command, environment)  # noqa: S606 - signals and exit status are the command's
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ class Archived:
         unknown: number of lines that do not say what they come from.
         failed: number of records that the stream could not process.
         blocked: rows of the query, where the objects can be queried.
+        dashboard: whether a dashboard shows them.
     """
 
     own_transform: str | None
@@ -54,6 +55,7 @@ class Archived:
     unknown: int = 0
     failed: int = 0
     blocked: list[list[str]] = field(default_factory=list)
+    dashboard: bool = False
 
     @property
     def complete(self) -> bool:
@@ -91,7 +93,10 @@ def run(instance: Instance, console: PlainConsole, folder: Path = ROOT) -> dict[
         for stack in order:
             status.update(f"pulumi up -s {stack}")
             _pulumi(instance, environment, folder, "up", "--yes", "--skip-preview", "--stack", stack)
-        received = {stack: Archived(_own_transform(archive)) for stack, archive in archives.items()}
+        received = {
+            stack: Archived(_own_transform(archive), dashboard=archive.analysis is not None)
+            for stack, archive in archives.items()
+        }
         chance = random.Random(0)  # noqa: S311 - the same events in every run
         for place, patterns in _wanted(endpoint, settings).items():
             status.update(f"writing events in {', '.join(place)}")

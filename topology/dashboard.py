@@ -24,7 +24,7 @@ _ALL = "all"
 
 def dashboard_name(stack: str) -> str:
     """Return the name of a stack's dashboard, with characters that CloudWatch allows."""
-    return "archive-" + re.sub("[^A-Za-z0-9_-]", "-", stack)
+    return "archive-events-" + re.sub("[^A-Za-z0-9_-]", "-", stack)
 
 
 def dashboard_body(*, function_arn: str, accounts: Iterable[str], regions: Iterable[str]) -> str:

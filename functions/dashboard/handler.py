@@ -52,7 +52,7 @@ def handler(event: Mapping[str, Any], context: Context) -> str | dict[str, str]:
         return {"markdown": documentation()}
     theme = "light"
     try:
-        config = json.loads(Path(__file__).with_name("config.json").read_text("utf-8"))
+        config = _config()
         request = Request.parse(
             event,
             endpoint=context.invoked_function_arn,
@@ -168,6 +168,11 @@ def _own_execution(execution: str, query: Query) -> None:
 
 def _workgroup(config: Mapping[str, Any]) -> athena.Workgroup:
     return athena.Workgroup(os.environ["WORKGROUP"], os.environ["DATABASE"], config["reuseMinutes"])
+
+
+@functools.cache
+def _config() -> dict[str, Any]:
+    return dict(json.loads(Path(__file__).with_name("config.json").read_text("utf-8")))
 
 
 @functools.cache

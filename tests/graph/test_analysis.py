@@ -35,7 +35,7 @@ def test_the_output_says_where_and_as_whom_to_query(graph: Graph) -> None:
         "workgroup": "archive-analysis-1234567",
         "analystRole": "arn:aws:iam::111111111111:role/archive-analyst-role-1234567",
         "reuseMinutes": 15,
-        "dashboard": "archive-Log-archive",
+        "dashboard": "archive-events-Log-archive",
     }
 
 
@@ -106,7 +106,7 @@ def test_the_dashboard_calls_the_function_and_not_when_a_widget_is_resized(graph
     assert offered == ["all", "111111111111", "222222222222", "333333333333", "444444444444", "other"]
     assert [each["value"] for each in regions["values"]] == ["all", "eu-west-1", "us-east-1", "other"]
     assert (
-        "arn:aws:cloudwatch::111111111111:dashboard/archive-Log-archive"
+        "arn:aws:cloudwatch::111111111111:dashboard/archive-events-Log-archive"
         in (named(graph, "archive-analyst-policy").inputs["policy"])
     )
 
