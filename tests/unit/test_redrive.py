@@ -102,8 +102,8 @@ class World:
 
 @pytest.fixture(autouse=True)
 def world(aws: Aws, pulumi: Pulumi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    archive = {"account": CENTRAL, "region": HOME, "destinationRegions": [HOME], "senders": {"accounts": [CENTRAL]}}
-    archive["senders"] = {"accounts": ["222222222222"]}
+    senders = {"accounts": ["222222222222"]}
+    archive = {"account": CENTRAL, "region": HOME, "destinationRegions": [HOME], "senders": senders}
     config = {"config": {"central-log-archive:archive": archive}}
     (tmp_path / "Pulumi.archive.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     pulumi.outputs = {"archive": OUTPUTS}
@@ -165,6 +165,14 @@ def test_a_dry_run_changes_nothing_and_lists_everything(ops: Ops, world: World) 
         ["processing-failed", "Lambda.FunctionError", "2", "3", str(3 * size)],
     ]
     assert (world.put, world.tags) == ([], {})
+
+
+def test_the_table_says_when_an_object_was_redriven_and_what_of_it_cannot_be_read(ops: Ops, world: World) -> None:
+    world.objects = {FAILED + "x": line(record("a")) + b"{\n" + b"[]\n"}
+    size, unreadable = str(len(record("a"))), "line 2: it is not JSON; line 3: it has no rawData: it is no record"
+    first, again = (rows(ops(*RUN, status=1).stdout)[1] for _ in range(2))
+    assert first == [FAILED + "x", "redriven", "1", size, unreadable]
+    assert again == [FAILED + "x", "redriven before, 2026-05-03T12:00:00Z", "0", "0", unreadable]
 
 
 def test_a_record_that_firehose_had_decompressed_is_compressed_again(ops: Ops, world: World) -> None:
