@@ -208,11 +208,12 @@ def test_the_code_is_found_in_each_spelling_of_the_guide(ops: Ops, world: World,
         (line(b"\x1f\x8bbroken"), "rawData cannot be decompressed: "),
         (line(b'{"account": "1"}\n{"account": "1"}\n'), "rawData is not as CloudWatch Logs sent it"),
         (line(gzip.compress(b"[]")), "rawData is not as CloudWatch Logs sent it"),
+        (line(gzip.compress(b"[" * 100_000)), "rawData is not as CloudWatch Logs sent it"),
         (line(b""), "rawData is not as CloudWatch Logs sent it"),
     ],
 )
 def test_what_cannot_be_read_is_listed_and_the_rest_goes_back(ops: Ops, world: World, bad: bytes, reason: str) -> None:
-    world.objects = {FAILED + "x": line(record("a")) + bad + line(record("b"))}
+    world.objects = {FAILED + "x": line(record("a")) + bad + line(record("b")) + b"\n"}
     for result in ("redrivable", "redriven", "redriven before"):  # each run lists it
         (found,) = answer(ops, *(["--dry-run"] if result == "redrivable" else []), status=1)["objects"]
         assert found["result"] == result
@@ -222,9 +223,13 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_back(ops: Ops, world: W
 
 
 def test_a_record_that_is_too_large_for_the_stream_is_listed(ops: Ops, world: World) -> None:
-    fits = gzip.compress(json.dumps({"messageType": "DATA_MESSAGE", "logEvents": ["x" * 1_023_800]}).encode(), 0)
-    assert len(fits) <= 1000 * 1024
-    exceeds = gzip.compress(json.dumps({"messageType": "DATA_MESSAGE", "logEvents": ["x" * 1_024_000]}).encode(), 0)
+    def of(size: int) -> bytes:
+        document = {"messageType": "DATA_MESSAGE", "logEvents": ["x" * size]}
+        return gzip.compress(json.dumps(document).encode(), compresslevel=0)
+
+    most = next(size for size in range(1_023_900, 1_023_700, -1) if len(of(size)) <= 1000 * 1024)
+    fits, exceeds = of(most), of(most + 1)
+    assert len(fits) == 1000 * 1024
     world.objects = {FAILED + "x": line(fits) + line(exceeds)}
     (found,) = answer(ops, status=1)["objects"]
     assert found["unreadable"] == [f"line 2: the record has {len(exceeds)} bytes, and a stream accepts 1024000"]
@@ -286,6 +291,16 @@ def test_objects_are_those_that_arrived_in_the_period(
     since, until = period
     ops("redrive", "-s", "archive", "--from", since, "--to", until)
     assert sorted(world.messages()) == sorted(found)
+
+
+def test_other_days_are_not_even_listed(ops: Ops, world: World) -> None:
+    for day in range(1, 31):
+        for month in ("04", "05", "06"):
+            world.objects[f"errors/processing-failed/date=2026-{month}-{day:02d}/x"] = line(record())
+    ops(*RUN)
+    assert len(world.put) == 2
+    # A page for the types of error, and one for each object of May 1 to 4: the last one is past the period.
+    assert len(world.aws.asked("ListObjectsV2")) == 1 + 4
 
 
 @pytest.mark.parametrize(
