@@ -96,7 +96,9 @@ class Diagnosis:
     def loss(self, stage: str, reason: str) -> Loss:
         """Return the loss of an event at a stage, with its remedy."""
         if stage == "transform":
-            remedy = "see the function's log; the event is kept under errors/, from where it can be resubmitted"
+            remedy = (
+                "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back"
+            )
         else:
             stack = self._stack if stage in _APPLICATION_STAGES else self._archive.stack
             remedy = _DRIFT.format(stack=stack)

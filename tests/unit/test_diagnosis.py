@@ -397,7 +397,7 @@ def test_what_firehose_could_not_process_was_lost_at_the_transform(aws: Aws) -> 
     assert loss(aws, SOUND, error="Lambda.FunctionError: the function failed") == Loss(
         "transform",
         "Lambda.FunctionError: the function failed",
-        "see the function's log; the event is kept under errors/, from where it can be resubmitted",
+        "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back",
     )
 
 
