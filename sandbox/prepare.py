@@ -124,7 +124,8 @@ class _Cloud:
     def archive_account(self, archive: Archive) -> Prepared:
         self._deployer("archive-account.yaml", archive, archive.region, archive.bootstrap_parameters)
         self._existing(archive)
-        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups])
+        own = archive.source.regions[archive.region] if archive.source is not None else None
+        made = self._log_groups(archive.account, archive.region, presumed_log_groups(own) if own is not None else [])
         return _prepared(archive, archive.region, made)
 
     def application_account(

@@ -51,6 +51,7 @@ _own_log_groups = st.lists(
     st.one_of(
         _log_group_names,
         st.fixed_dictionaries({"name": _log_group_names, "filterPattern": st.sampled_from(["", "ERROR"])}),
+        st.just("pattern/*"),
     ),
     min_size=1,
     max_size=3,

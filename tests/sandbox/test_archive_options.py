@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from sandbox.prepare import prepare
 from tests.graph.test_program import BUCKET
 from tests.sandbox.existing_archive import eventually
+from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 from tests.stacks import config_of
 from topology import policies
@@ -258,6 +259,19 @@ def test_events_of_the_central_account_itself_arrive(stacks: Stacks) -> None:
     config = {"archive": {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-central"]}}
     prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("archive", config)
+    # Now the group of the stream's errors exists too, and no pattern selects it: its events would come back forever.
+    config["archive"]["ownLogGroups"] = ["*"]
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    lines = json.loads(coverage(stacks, "--json", config=config))["logGroups"]
+    assert [(each["logGroup"].rpartition("-")[0], each["status"], each["entry"]) for each in lines] == [
+        ("archive-delivery-errors", "excluded", "archive-delivery-errors*"),
+        ("aws-waf-logs", "archived", "*"),
+    ]
+    missing = {"archive": {**config["archive"], "ownLogGroups": ["aws-waf-logs-centrl"]}}
+    assert (
+        "archive.ownLogGroups, account 111111111111, region eu-west-1: the log group aws-waf-logs-centrl does not "
+        "exist; did you mean aws-waf-logs-central?"
+    ) in stacks.pulumi("preview", "-s", "archive", config=missing, ok=False)
     write(stacks, "of our own", account="111111111111", group="aws-waf-logs-central")
     bucket = stacks.outputs("archive")["bucket"]
     assert eventually(lambda: "of our own" in json.dumps(archived(stacks, bucket)))

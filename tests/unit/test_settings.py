@@ -210,6 +210,16 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         "archive: ownLogGroups: the archive itself logs to archive-delivery-errors-0123456, so archiving it would "
         "cause an endless loop; remove it",
     ),
+    "a pattern of the archive's own log groups": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-*"]}},
+        "archive: ownLogGroups: the archive itself logs to archive-delivery-errors-*, so archiving it would cause an "
+        "endless loop; remove it",
+    ),
+    "a canary among the own log groups": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["central-log-archive-canary"]}},
+        "archive.ownLogGroups[0]: central-log-archive-canary belongs to the archive itself and cannot be an entry; "
+        "remove it",
+    ),
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
         "archive.ownLogGroups: a is listed more than once; keep one entry",
@@ -319,8 +329,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key unlike any other": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, delivery, transform, "
-        "alarms",
+        "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, exclude, delivery, "
+        "transform, alarms",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from topology.layouts import LAYOUTS
-from topology.settings.applications import Application, SubscribedLogGroup
+from topology.patterns import matches
+from topology.settings.applications import Application, LogGroup, RegionLogGroups, SubscribedLogGroup
 from topology.settings.types import (
     KEY,
     Account,
@@ -22,6 +23,7 @@ from topology.settings.types import (
     Distinct,
     HandlerName,
     KeyChoice,
+    LogGroupPattern,
     OrganizationId,
     Region,
     RoleName,
@@ -347,7 +349,11 @@ class Archive(Account):
     )
     own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(named)]] = Field(
         default=(),
-        description="log groups of the central account itself, in the home region: names, or objects with a name",
+        description="log groups of the central account itself, in the home region: names, patterns, or objects with a "
+        "name",
+    )
+    exclude: Distinct[LogGroupPattern] | None = Field(
+        default=None, description="names and patterns of log groups that patterns of `ownLogGroups` leave out"
     )
     delivery: Delivery = Field(default=Delivery(), description="how events are delivered to the bucket")
     transform: Annotated[Transform, BeforeValidator(_coded)] | None = Field(
@@ -375,6 +381,26 @@ class Archive(Account):
     def regions(self) -> list[str]:
         """Every region that the archive has resources in: its home region, and those of its destinations."""
         return sorted({self.region, *self.destination_regions})
+
+    @property
+    def source(self) -> Application | None:
+        """The central account as one whose log groups are archived; None if it has no ``ownLogGroups``."""
+        if not self.own_log_groups:
+            return None
+        own = RegionLogGroups.model_construct(
+            log_groups=tuple(LogGroup.model_construct(**dict(group)) for group in self.own_log_groups),
+            exclude=(*(self.exclude or ()), *self._pipeline_log_groups),
+        )
+        account = Application.model_construct(
+            account=self.account, alias=self.alias, deployer_role=self.deployer_role, regions={self.region: own}
+        )
+        return account.assuming(self._preview_role)
+
+    @property
+    def _pipeline_log_groups(self) -> tuple[str, ...]:
+        """Patterns of what the pipeline logs to, and so would archive endlessly ("Log recursion prevention")."""
+        function = [f"/aws/lambda/{self.transform.function_name}"] if self.transform and self.transform.is_arn else []
+        return (*(f"{prefix}*" for prefix in PIPELINE_LOG_GROUPS), *function)
 
     @property
     def bucket_owner(self) -> str:
@@ -435,10 +461,8 @@ class Archive(Account):
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
-        # The pipeline would archive its own logs, endlessly ("Log recursion prevention").
-        function = f"/aws/lambda/{self.transform.function_name}" if self.transform and self.transform.is_arn else None
         for group in self.own_log_groups:
-            if group.name.startswith(PIPELINE_LOG_GROUPS) or group.name == function:
+            if any(matches(pattern, group.name) for pattern in self._pipeline_log_groups):
                 raise problem(
                     f"ownLogGroups: the archive itself logs to {group.name}, so archiving it would cause an endless "
                     "loop; remove it"
