@@ -124,6 +124,15 @@ def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
+def test_a_lock_causes_a_warning_that_delivery_to_it_is_not_verified(caplog: pytest.LogCaptureFixture) -> None:
+    archive = config_of("archive")["archive"]
+    record({"archive": {**archive, "bucket": {"lifecycle": BUCKET["lifecycle"]}}})
+    assert caplog.records == []
+    record({"archive": {**archive, "bucket": BUCKET}})
+    (warning,) = caplog.records
+    assert warning.getMessage().startswith("archive.bucket.objectLock: AWS does not document that Firehose can deliver")
+
+
 def test_what_an_existing_bucket_lacks_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     record({"archive": {**config_of("archive")["archive"], "existingBucket": "existing-bucket"}})
     warnings = [each.getMessage() for each in caplog.records]

@@ -175,6 +175,21 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 29}}}),
         "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 requires 30 or more",
     ),
+    "a colder class within 30 days of infrequent access": (
+        with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 30, "GLACIER": 59}}}),
+        "archive.bucket.lifecycle: transitions.GLACIER: 59 days; S3 keeps objects in STANDARD_IA for at least 30 days, "
+        "so use 60 or more, or remove STANDARD_IA",
+    ),
+    "another class of infrequent access within 30 days": (
+        with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 40, "ONEZONE_IA": 69}}}),
+        "archive.bucket.lifecycle: transitions.ONEZONE_IA: 69 days; S3 keeps objects in STANDARD_IA for at least 30 "
+        "days, so use 70 or more, or remove STANDARD_IA",
+    ),
+    "a class that S3 does not reach from another": (
+        with_bucket({"lifecycle": {"transitions": {"ONEZONE_IA": 30, "GLACIER_IR": 90}}}),
+        "archive.bucket.lifecycle: transitions: S3 does not move objects from ONEZONE_IA to GLACIER_IR; remove one of "
+        "the two",
+    ),
     "transitions out of order": (
         with_bucket({"lifecycle": {"transitions": {"DEEP_ARCHIVE": 60, "GLACIER": 90}}}),
         "archive.bucket.lifecycle: DEEP_ARCHIVE: 60 days is not later than GLACIER at 90 days; increase the days",

@@ -48,6 +48,7 @@ CREATE = "create"
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FUNCTION_ARN = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}:([\w-]{1,128}|\$LATEST)"
+_INFREQUENT = ("STANDARD_IA", "ONEZONE_IA")
 _MIN_INFREQUENT_DAYS = 30
 _MIN_PARTITIONED_MIB = 64
 _MIN_PARTITIONED_SECONDS = 60
@@ -91,7 +92,8 @@ class Lifecycle(Section):
     transitions: dict[StorageClass, Annotated[int, Field(ge=1)]] = Field(
         default={},
         description="S3 storage class → days after which objects move there: STANDARD_IA, INTELLIGENT_TIERING, "
-        "ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, in this order with increasing days",
+        "ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, in this order with increasing days, at least 30 more after "
+        "STANDARD_IA and ONEZONE_IA",
     )
     expire_days: int | None = Field(
         default=None, ge=1, description="days after which objects are deleted; default: never"
@@ -116,9 +118,22 @@ class Lifecycle(Section):
         for (before, days), (after, later) in itertools.pairwise(steps):
             if later <= days:
                 raise problem(f"{after}: {later} days is not later than {before} at {days} days; increase the days")
-        for storage_class, days in self.transitions.items():
-            if days < _MIN_INFREQUENT_DAYS and storage_class in ("STANDARD_IA", "ONEZONE_IA"):
+        for storage_class, days in self.steps:
+            if days < _MIN_INFREQUENT_DAYS and storage_class in _INFREQUENT:
                 raise problem(f"transitions.{storage_class}: {days} days; S3 requires {_MIN_INFREQUENT_DAYS} or more")
+        return self
+
+    @model_validator(mode="after")
+    def _s3_makes_each_transition(self) -> Self:
+        # Within a rule (S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle").
+        for (before, days), (after, later) in itertools.pairwise(self.steps):
+            if (before, after) == ("ONEZONE_IA", "GLACIER_IR"):
+                raise problem(f"transitions: S3 does not move objects from {before} to {after}; remove one of the two")
+            if before in _INFREQUENT and later < (earliest := days + _MIN_INFREQUENT_DAYS):
+                raise problem(
+                    f"transitions.{after}: {later} days; S3 keeps objects in {before} for at least "
+                    f"{_MIN_INFREQUENT_DAYS} days, so use {earliest} or more, or remove {before}"
+                )
         return self
 
 
