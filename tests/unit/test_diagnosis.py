@@ -155,7 +155,7 @@ def uses_key(*actions: str, by: str | None = None, through: str = f"firehose.{HO
 
 
 THROUGH_S3 = f"s3.{HOME}.amazonaws.com"
-ENCRYPTED = {"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}}}
+ENCRYPTED: dict[str, Any] = {"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}}}
 
 
 def stream(status: str = "ACTIVE", key: str | None = None, **changed: object) -> Answer:

@@ -57,7 +57,9 @@ def test_a_default_key_that_the_archive_does_not_name_is_reported(default: str) 
         {**SOUND, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
     ],
 )  # fmt: skip
-def test_a_default_encryption_that_everybody_may_use_and_a_lock_without_retention_are_not_reported(bucket: dict[str, Any]) -> None:
+def test_a_default_encryption_that_everybody_may_use_and_a_lock_without_retention_are_not_reported(
+    bucket: dict[str, Any],
+) -> None:
     assert lacks(bucket, POLICY) == []
 
 
