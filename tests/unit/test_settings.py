@@ -318,6 +318,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "senders": {}}},
         "archive.senders: admits nobody; specify accounts, an organization, or both",
     ),
+    "an empty list of senders": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": []}}},
+        "archive.senders.accounts: is empty; specify at least one",
+    ),
     "an invalid organization ID": (
         {"archive": {**ARCHIVE, "senders": {"organization": "ou-1234-12345678"}}},
         (
