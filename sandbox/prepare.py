@@ -126,7 +126,8 @@ class _Cloud:
         more = {"Redrivers": _TRUSTED, **archive.bootstrap_parameters}
         self._deployer("archive-account.yaml", archive, archive.region, more)
         self._existing(archive)
-        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups])
+        own = archive.source.regions[archive.region] if archive.source is not None else None
+        made = self._log_groups(archive.account, archive.region, presumed_log_groups(own) if own is not None else [])
         return _prepared(archive, archive.region, made)
 
     def application_account(

@@ -186,8 +186,11 @@ class Diagnosis:
         key = ((self._stream or {}).get("DeliveryStreamEncryptionConfiguration") or {}).get("KeyARN")
         if key is None:
             return None
-        role = (self._destination_of(path) or {})["roleArn"]
-        via = {"kms:ViaService": regional_host("firehose", self._archive.region)}
+        return self._key_problem((self._destination_of(path) or {})["roleArn"], key, "firehose", {})
+
+    def _key_problem(self, role: str, key: str, service: str, context: Mapping[str, str]) -> str | None:
+        """Return why a role cannot encrypt with a key through a service; None if it can."""
+        via = {"kms:ViaService": regional_host(service, self._archive.region), **context}
         problems = (
             _missing_permission(self._home, self._archive.region, role, action, key, via)
             for action in ("kms:GenerateDataKey", "kms:Decrypt")
@@ -224,10 +227,12 @@ class Diagnosis:
         return None if status == "ACTIVE" else f"its status is {status}"
 
     def _delivery_role(self, path: DeliveryPath) -> str | None:
-        objects = f"{self._delivery['BucketARN']}/logs/canary"
-        problem = _missing_permission(
-            self._home, self._archive.region, self._delivery["RoleARN"], "s3:PutObject", objects
-        )
+        role, objects = self._delivery["RoleARN"], f"{self._delivery['BucketARN']}/logs/canary"
+        problem = _missing_permission(self._home, self._archive.region, role, "s3:PutObject", objects)
+        encryption = self._delivery.get("EncryptionConfiguration") or {}
+        if problem is None and "KMSEncryptionConfig" in encryption:
+            key = encryption["KMSEncryptionConfig"]["AWSKMSKeyARN"]
+            problem = self._key_problem(role, key, "s3", {"kms:EncryptionContext:aws:s3:arn": objects})
         return problem or next(self._delivery_errors(path.since), None)
 
     def _delivery_errors(self, since: datetime) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
+from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
 from tests.stacks import config_of
@@ -55,6 +56,7 @@ def calls(stacks: Stacks) -> set[Call]:
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled"}})
+    coverage(stacks, config={"archive": rich})
     stacks.up("archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}}})
     # The lock goes first: a new stream gets test messages, and what was locked could not be deleted in the end.
     stacks.up("archive", {"archive": {**archive, "transform": "bundled"}})
