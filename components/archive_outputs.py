@@ -91,6 +91,7 @@ def export_archive(settings: Archive, archive: CentralLogArchive) -> None:
         "originals": settings.keeps_originals,
         "destinations": archive.destinations,
         "topics": archive.topics,
+        "analysis": archive.analysis,
         "admittedAccounts": settings.sender_accounts,
         "admittedOrganization": settings.sender_organization,
     }

@@ -49,7 +49,7 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(default, Section):
         return "as below"
-    return f"`{json.dumps(default)}`".replace('"', "")
+    return f"`{json.dumps(default, default=str)}`".replace('"', "")
 
 
 if __name__ == "__main__":

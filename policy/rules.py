@@ -70,7 +70,10 @@ def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
 def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     for bucket in _of_type(resources, "Bucket"):
-        siblings = [each for each in resources if each.parent == bucket.parent]
+        # The settings of a bucket are siblings whose name begins with its own.
+        siblings = [
+            each for each in resources if each.parent == bucket.parent and each.name.startswith(f"{bucket.name}-")
+        ]
         blocks = _of_type(siblings, "BucketPublicAccessBlock")
         if not any(all(block.props.get(flag) in (True, UNKNOWN) for flag in flags) for block in blocks):
             yield bucket.name, "does not block all public access"

@@ -23,13 +23,14 @@ def customer_managed(key: str | None) -> str | None:
 def needed_statements(archive: Archive) -> dict[str, list[dict[str, Any]]]:
     """Return ARN of each given key → statements that its policy needs."""
     bucket = archive.existing_bucket.name if archive.existing_bucket else "archive-bucket-*"
+    buckets = [bucket, *(["archive-results-*"] if archive.analysis is not None else [])]
     errors, transform = PIPELINE_LOG_GROUPS
     has_function = archive.transform is not None and not archive.transform.is_arn
     uses = key_uses(
         home_region=archive.region,
         account=archive.account,
         deployer_role=archive.deployer_role,
-        bucket_arn=f"arn:{PARTITIONS[archive.region]}:s3:::{bucket}",
+        bucket_arns=[f"arn:{PARTITIONS[archive.region]}:s3:::{name}" for name in buckets],
         log_groups=[f"{name}-*" for name in (errors, *([transform] if has_function else []))],
     )
     needed: dict[str, list[dict[str, Any]]] = {}

@@ -57,6 +57,11 @@ class Layout:
         """Whether the stream uses dynamic partitioning."""
         return bool(self.partitioned_by)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts of the prefix below ``logs/``, each of which is ``NAME=VALUE``."""
+        return tuple(re.findall(r"(\w+)=", self.prefix))
+
     def query(self, account: str, regions: Iterable[str]) -> str | None:
         """Return the jq query that returns the partition keys of a record; None: there are none.
 

@@ -13,7 +13,8 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
     """Deny requests without TLS and, if there is a key, objects that are not encrypted with it.
 
     Within the archive's account, the policies of roles grant access, so nothing is allowed here. A request without
-    encryption headers is not denied, since the bucket encrypts the object with the key by default.
+    encryption headers is denied too, since a negated condition holds if its key is absent (IAM User Guide, "IAM JSON
+    policy elements: Condition operators"). Firehose and Athena send them.
     """
     statements = [
         _deny("DenyInsecureTransport", "s3:*", [bucket_arn, f"{bucket_arn}/*"], "Bool", "aws:SecureTransport", "false")
@@ -31,7 +32,7 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
 
 
 def key_policy(
-    *, home_region: str, account: str, deployer_role: str, bucket_arn: str, log_groups: Iterable[str]
+    *, home_region: str, account: str, deployer_role: str, bucket_arns: Iterable[str], log_groups: Iterable[str]
 ) -> str:
     """Let the archive's account administer its key, and use it through S3, Firehose and CloudWatch Logs only.
 
@@ -42,7 +43,7 @@ def key_policy(
         home_region: region of the key.
         account: ID of the archive's account.
         deployer_role: name of the deployer role.
-        bucket_arn: ARN of the bucket.
+        bucket_arns: ARNs of the buckets whose objects it encrypts.
         log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
     """
     allow = {"Effect": "Allow", "Resource": "*"}
@@ -52,7 +53,7 @@ def key_policy(
         home_region=home_region,
         account=account,
         deployer_role=deployer_role,
-        bucket_arn=bucket_arn,
+        bucket_arns=bucket_arns,
         log_groups=log_groups,
     )
     return _document(
@@ -63,7 +64,7 @@ def key_policy(
 
 
 def key_uses(
-    *, home_region: str, account: str, deployer_role: str, bucket_arn: str, log_groups: Iterable[str]
+    *, home_region: str, account: str, deployer_role: str, bucket_arns: Iterable[str], log_groups: Iterable[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return what a key encrypts (objects, stream, logGroups) → statements that its policy needs for that.
 
@@ -77,14 +78,14 @@ def key_uses(
         home_region: region of the key.
         account: ID of the archive's account.
         deployer_role: name of the deployer role.
-        bucket_arn: ARN of the bucket.
+        bucket_arns: ARNs of the buckets whose objects it encrypts.
         log_groups: names of the log groups; ``*`` stands for the suffix of an auto-named one.
     """
     partition = PARTITIONS[home_region]
     root = {"AWS": f"arn:{partition}:iam::{account}:root"}
     groups = [f"arn:{partition}:logs:{home_region}:{account}:log-group:{name}" for name in log_groups]
     return {
-        "objects": [{**_encrypt_objects(home_region, bucket_arn, "*"), "Principal": root}],
+        "objects": [{**_encrypt_objects(home_region, bucket_arns, "*"), "Principal": root}],
         "stream": [
             {
                 "Sid": "EncryptTheStream",
@@ -115,14 +116,14 @@ def key_uses(
     }  # fmt: skip
 
 
-def _encrypt_objects(home_region: str, bucket_arn: str, key_arn: str) -> dict[str, Any]:
-    """Let a role encrypt the objects of a bucket with a key, in multipart uploads too, which decrypt."""
+def _encrypt_objects(home_region: str, bucket_arns: Iterable[str], key_arn: str) -> dict[str, Any]:
+    """Let a role encrypt the objects of buckets with a key, in multipart uploads too, which decrypt."""
     return {
         "Sid": "EncryptObjects",
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
         "Resource": key_arn,
-        "Condition": _through_s3(home_region, bucket_arn),
+        "Condition": _through_s3(home_region, bucket_arns),
     }
 
 
@@ -155,14 +156,18 @@ _DEPLOY = [
 ]  # fmt: skip
 
 
-def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str) -> str:
-    """Let the delivery role write to a bucket in another account: what the owner of the bucket has to allow.
+def cross_account_bucket_policy(*, bucket_arn: str, role_arn: str, analyst_arn: str | None) -> str:
+    """Let the delivery role write to a bucket in another account, and the analyst role, if any, read events.
+
+    This is what the owner of the bucket has to allow.
 
     Firehose grants the owner full access to the objects, which requires ``s3:PutObjectAcl`` (Firehose Developer Guide,
     "Controlling access with Amazon Data Firehose").
     """
-    statements = _write_objects(bucket_arn, cross_account=True)
-    return _document(*({**statement, "Principal": {"AWS": role_arn}} for statement in statements))
+    statements = [(role_arn, each) for each in _write_objects(bucket_arn, cross_account=True)]
+    if analyst_arn is not None:
+        statements += [(analyst_arn, each) for each in _read_events(bucket_arn)]
+    return _document(*({**statement, "Principal": {"AWS": principal}} for principal, statement in statements))
 
 
 def _write_objects(bucket_arn: str, *, cross_account: bool) -> list[dict[str, Any]]:
@@ -223,7 +228,7 @@ def delivery_role_policy(
         },
     ]
     if key_arn is not None:
-        statements.append(_encrypt_objects(home_region, bucket_arn, key_arn))
+        statements.append(_encrypt_objects(home_region, [bucket_arn], key_arn))
     if function_arn is not None:
         statements.append(
             {
@@ -260,6 +265,89 @@ def transform_role_policy(*, home_region: str, stream_arn: str, log_group_arn: s
         },
         *([_put_records_with_key(home_region, key_arn)] if key_arn is not None else []),
     )
+
+
+def analyst_role_trust(*, home_region: str, account: str, readers: Iterable[str]) -> str:
+    """Let the readers assume the analyst role; without any, whoever the IAM policies of the account let assume it."""
+    principals = sorted(readers) or [f"arn:{PARTITIONS[home_region]}:iam::{account}:root"]
+    return _document(
+        {"Sid": "Readers", "Effect": "Allow", "Principal": {"AWS": principals}, "Action": "sts:AssumeRole"}
+    )
+
+
+def analyst_role_policy(
+    *,
+    home_region: str,
+    account: str,
+    database: str,
+    workgroup: str,
+    bucket_arn: str,
+    results_arn: str,
+    key_arn: str | None,
+) -> str:
+    """Let the analyst role query the events in a workgroup, and read the results; nothing else.
+
+    Athena uses the permissions of who asks, on the Data Catalog and on both buckets (Athena User Guide, "Control access
+    to Amazon S3 from Athena" and "Configure access to databases and tables in the AWS Glue Data Catalog"). On a table,
+    they include its database and the catalog. ``errors/`` and ``originals/`` are not readable.
+
+    Args:
+        home_region: region of the archive.
+        account: ID of the archive's account.
+        database: name of the database.
+        workgroup: name of the workgroup.
+        bucket_arn: ARN of the archive's bucket.
+        results_arn: ARN of the bucket for results.
+        key_arn: ARN of the KMS key of the objects in both, if any.
+    """
+    partition = PARTITIONS[home_region]
+    glue = f"arn:{partition}:glue:{home_region}:{account}"
+    query = {
+        "Sid": "Query",
+        "Effect": "Allow",
+        "Action": [
+            "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution",
+            "athena:StopQueryExecution",
+        ],
+        "Resource": f"arn:{partition}:athena:{home_region}:{account}:workgroup/{workgroup}",
+    }  # fmt: skip
+    catalog = {
+        "Sid": "ReadTheCatalog",
+        "Effect": "Allow",
+        "Action": ["glue:GetDatabase", "glue:GetTable"],
+        "Resource": [f"{glue}:catalog", f"{glue}:database/{database}", f"{glue}:table/{database}/*"],
+    }
+    results = [
+        {
+            "Sid": "FindResults",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": results_arn,
+        },
+        {
+            "Sid": "WriteAndReadResults",
+            "Effect": "Allow",
+            "Action": ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+            "Resource": f"{results_arn}/*",
+        },
+    ]
+    statements = [query, catalog, *_read_events(bucket_arn), *results]
+    if key_arn is not None:
+        statements.append(_encrypt_objects(home_region, [bucket_arn, results_arn], key_arn))
+    return _document(*statements)
+
+
+def _read_events(bucket_arn: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "Sid": "FindEvents",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": bucket_arn,
+            "Condition": {"StringLike": {"s3:prefix": "logs/*"}},
+        },
+        {"Sid": "ReadEvents", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket_arn}/logs/*"},
+    ]
 
 
 def sender_role_trust(
@@ -433,11 +521,13 @@ def _deny(sid: str, action: str, resources: list[str], operator: str, key: str, 
     }
 
 
-def _through_s3(region: str, bucket_arn: str) -> dict[str, Any]:
-    """Limit use to S3 and one bucket. The encryption context is its ARN with a bucket key, else an object's ARN."""
+def _through_s3(region: str, bucket_arns: Iterable[str]) -> dict[str, Any]:
+    """Limit use to S3 and buckets. The encryption context is a bucket's ARN with a bucket key, else an object's ARN."""
     return {
         "StringEquals": {"kms:ViaService": regional_host("s3", region)},
-        "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]},
+        "StringLike": {
+            "kms:EncryptionContext:aws:s3:arn": [arn for bucket in bucket_arns for arn in (bucket, f"{bucket}/*")]
+        },
     }
 
 

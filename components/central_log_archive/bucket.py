@@ -1,4 +1,4 @@
-"""The bucket that events are delivered to, with its settings."""
+"""The bucket that events are delivered to, with its settings, and the part of them that every bucket has."""
 
 from __future__ import annotations
 
@@ -33,55 +33,15 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
         key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
     """
     name = f"{scope.name}-bucket"
+    make_private(scope, name, bucket, key_arn=key_arn, retain=scope.retain)
 
     def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return scope.child(retain_on_delete=scope.retain, depends_on=depends_on)
 
-    ownership = aws.s3.BucketOwnershipControls(
-        f"{name}-ownership",
-        bucket=bucket.bucket,
-        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-        opts=part(),
-    )
-    public_access_block = aws.s3.BucketPublicAccessBlock(
-        f"{name}-public-access-block",
-        bucket=bucket.bucket,
-        block_public_acls=True,
-        block_public_policy=True,
-        ignore_public_acls=True,
-        restrict_public_buckets=True,
-        # In sequence: S3 rejects concurrent changes of access settings as conflicting operations.
-        opts=part(ownership),
-    )
-    aws.s3.BucketPolicy(
-        f"{name}-policy",
-        bucket=bucket.bucket,
-        policy=pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
-            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
-        ),
-        opts=part(public_access_block),
-    )
     versioning = aws.s3.BucketVersioning(
         f"{name}-versioning",
         bucket=bucket.bucket,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-        opts=part(),
-    )
-    aws.s3.BucketServerSideEncryptionConfiguration(
-        f"{name}-encryption",
-        bucket=bucket.bucket,
-        rules=[
-            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                apply_server_side_encryption_by_default=(
-                    aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
-                    )
-                ),
-                bucket_key_enabled=key_arn is not None,  # without it, S3 calls KMS for every object
-                # S3 blocks keys of callers on new buckets by itself since 2026, but older ones have to ask for it.
-                blocked_encryption_types=["SSE-C"],
-            )
-        ],
         opts=part(),
     )
     aws.s3.BucketLifecycleConfiguration(
@@ -115,6 +75,66 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
             target_prefix=settings.access_logs.prefix,
             opts=part(),
         )
+
+
+def make_private(
+    scope: Scope, name: str, bucket: aws.s3.Bucket, *, key_arn: pulumi.Input[str] | None, retain: bool
+) -> list[pulumi.Resource]:
+    """Make a bucket private, encrypted and TLS only; return the settings that have to exist before it is used.
+
+    Args:
+        scope: the home region.
+        name: logical name of the bucket.
+        bucket: the bucket.
+        key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
+        retain: whether the settings are retained.
+    """
+
+    def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return scope.child(retain_on_delete=retain, depends_on=depends_on)
+
+    ownership = aws.s3.BucketOwnershipControls(
+        f"{name}-ownership",
+        bucket=bucket.bucket,
+        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+        opts=part(),
+    )
+    public_access_block = aws.s3.BucketPublicAccessBlock(
+        f"{name}-public-access-block",
+        bucket=bucket.bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        # In sequence: S3 rejects concurrent changes of access settings as conflicting operations.
+        opts=part(ownership),
+    )
+    policy = aws.s3.BucketPolicy(
+        f"{name}-policy",
+        bucket=bucket.bucket,
+        policy=pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
+            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
+        ),
+        opts=part(public_access_block),
+    )
+    encryption = aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{name}-encryption",
+        bucket=bucket.bucket,
+        rules=[
+            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                apply_server_side_encryption_by_default=(
+                    aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
+                    )
+                ),
+                bucket_key_enabled=key_arn is not None,  # without it, S3 calls KMS for every object
+                # S3 blocks keys of callers on new buckets by itself since 2026, but older ones have to ask for it.
+                blocked_encryption_types=["SSE-C"],
+            )
+        ],
+        opts=part(),
+    )
+    return [policy, encryption]
 
 
 def _rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfigurationRuleArgs:

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.central_log_archive import transform
+from components.central_log_archive.analysis import make_analysis, make_results_bucket, report_unread
 from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
 from components.central_log_archive.existing_bucket import report_existing_bucket
@@ -47,6 +48,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         stream: name of the Firehose stream.
         destinations: region → ARN of the destination, known once its policy admits the senders.
         topics: region → ARN of the topic that alarms of the region notify; empty without alarms.
+        analysis: what queries the archive, as in the stack output; None without.
     """
 
     bucket: pulumi.Output[str]
@@ -54,6 +56,7 @@ class CentralLogArchive(pulumi.ComponentResource):
     stream: pulumi.Output[str]
     destinations: dict[str, pulumi.Output[str]]
     topics: dict[str, pulumi.Output[str]]
+    analysis: dict[str, pulumi.Input[str | int]] | None
 
     def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
@@ -75,7 +78,9 @@ class CentralLogArchive(pulumi.ComponentResource):
             bucket_arn = self.bucket.apply(lambda bucket: f"arn:{PARTITIONS[archive.region]}:s3:::{bucket}")
             report_existing_bucket(home, archive)
         groups = [f"{name}-{group}-*" for group in (ERROR_LOG_GROUP, transform.LOG_GROUP)]
-        keys = archive_keys(home, archive, bucket_arn=bucket_arn, log_groups=groups)
+        results = make_results_bucket(home) if archive.analysis is not None else None
+        bucket_arns = [bucket_arn, *([results.arn] if results is not None else [])]
+        keys = archive_keys(home, archive, bucket_arns=bucket_arns, log_groups=groups)
         if created is not None:
             secure_bucket(home, created, archive.bucket, key_arn=keys.objects)
         function = None
@@ -87,10 +92,19 @@ class CentralLogArchive(pulumi.ComponentResource):
         )
         for group in args.own_log_groups:
             subscribe_own_log_group(home, group, sender)
+        self.analysis = None
+        if results is not None:
+            report_unread(archive)
+            self.analysis = make_analysis(home, archive, bucket=self.bucket, results=results, key_arn=keys.objects)
         self.required_bucket_policy = None
         if archive.bucket_owner != archive.account:
-            self.required_bucket_policy = pulumi.Output.all(bucket=bucket_arn, role=delivery_role.arn).apply(
-                lambda arns: policies.cross_account_bucket_policy(bucket_arn=arns["bucket"], role_arn=arns["role"])
+            analyst = self.analysis and self.analysis["analystRole"]
+            self.required_bucket_policy = pulumi.Output.all(
+                bucket=bucket_arn, role=delivery_role.arn, analyst=analyst
+            ).apply(
+                lambda arns: policies.cross_account_bucket_policy(
+                    bucket_arn=arns["bucket"], role_arn=arns["role"], analyst_arn=arns["analyst"]
+                )
             )
         self.stream = stream.name
         self.destinations = {
@@ -100,5 +114,11 @@ class CentralLogArchive(pulumi.ComponentResource):
         if self.topics:
             monitor_archive(home, archive, stream, function, topic=self.topics[archive.region])
         self.register_outputs(
-            {"bucket": self.bucket, "stream": self.stream, "destinations": self.destinations, "topics": self.topics}
+            {
+                "bucket": self.bucket,
+                "stream": self.stream,
+                "destinations": self.destinations,
+                "topics": self.topics,
+                "analysis": self.analysis,
+            }
         )

@@ -26,7 +26,7 @@ def report_existing_bucket(scope: Scope, archive: Archive) -> None:
         return
     if archive.bucket_owner == archive.account:
         opts = pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region])
-        pulumi.Output.all(_report(bucket.name, archive.key.objects, opts))
+        pulumi.Output.all(_report(archive, bucket.name, opts))
     else:
         pulumi.warn(
             f"The bucket {bucket.name} belongs to account {archive.bucket_owner}, so none of its settings are read: "
@@ -64,6 +64,17 @@ def settings_findings(properties: Mapping[str, Any], key: str | None) -> Iterato
         )
 
 
+def unread_findings(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what keeps queries from reading older objects of a bucket."""
+    rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
+    transitions = (each for rule in rules if rule["Status"] == "Enabled" for each in rule.get("Transitions", []))
+    for storage_class in sorted({each["StorageClass"] for each in transitions} & {"DEEP_ARCHIVE", "GLACIER"}):
+        yield (
+            f"moves objects to {storage_class}, which Athena passes over without an error",
+            "let its lifecycle use GLACIER_IR, or query the last days only",
+        )
+
+
 def policy_findings(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the same for a bucket's policy document; empty if it has none."""
     if not requires_tls(policy):
@@ -76,7 +87,7 @@ def _default_key(encryption: Mapping[str, Any]) -> str | None:
     return next((rule.get("ServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules), None)
 
 
-async def _report(bucket: str, key: str | None, opts: pulumi.InvokeOptions) -> None:
+async def _report(archive: Archive, bucket: str, opts: pulumi.InvokeOptions) -> None:
     found: list[tuple[str, str]] = []
     # The only function that returns all settings of a bucket: the provider has none for some of them.
     arguments = {"typeName": "AWS::S3::Bucket", "identifier": bucket}
@@ -86,7 +97,10 @@ async def _report(bucket: str, key: str | None, opts: pulumi.InvokeOptions) -> N
         _check_existence(bucket, error)
         _warn_of_unread(bucket, "encryption, public access and versioning", error)
     else:
-        found += settings_findings(json.loads(read["properties"]), key)
+        properties = json.loads(read["properties"])
+        found += settings_findings(properties, archive.key.objects)
+        if archive.analysis is not None:
+            found += unread_findings(properties)
     try:
         read = await pulumi.runtime.invoke_async("aws:s3/getBucketPolicy:getBucketPolicy", {"bucket": bucket}, opts)
     except Exception as error:  # noqa: BLE001 - as above

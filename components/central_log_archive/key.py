@@ -29,39 +29,39 @@ class KeyArns:
 
 
 def archive_keys(
-    scope: Scope, archive: Archive, *, bucket_arn: pulumi.Input[str], log_groups: Sequence[str]
+    scope: Scope, archive: Archive, *, bucket_arns: Sequence[pulumi.Input[str]], log_groups: Sequence[str]
 ) -> KeyArns:
     """Return the keys of an archive; create one if its settings ask for it. For the arguments see ``_make_key``."""
     choices = archive.key.choices
     created = None
     if CREATE in choices.values():
         created = _make_key(
-            scope, deployer_role=archive.deployer_role, bucket_arn=bucket_arn, log_groups=log_groups
+            scope, deployer_role=archive.deployer_role, bucket_arns=bucket_arns, log_groups=log_groups
         ).arn
     objects, stream, groups = (created if choice == CREATE else choice for choice in choices.values())
     return KeyArns(objects=objects, stream=stream, log_groups=groups)
 
 
 def _make_key(
-    scope: Scope, *, deployer_role: str, bucket_arn: pulumi.Input[str], log_groups: Sequence[str]
+    scope: Scope, *, deployer_role: str, bucket_arns: Sequence[pulumi.Input[str]], log_groups: Sequence[str]
 ) -> aws.kms.Key:
     """Create the key of bucket, stream and log groups. If it is deleted, nothing that it encrypted can be read again.
 
     Args:
         scope: the home region.
         deployer_role: name of the role that creates it, and everything that it encrypts.
-        bucket_arn: ARN of the only bucket that it encrypts.
+        bucket_arns: ARNs of the only buckets that it encrypts.
         log_groups: names of the log groups that it encrypts; ``*`` stands for the suffix of an auto-named one.
     """
     return aws.kms.Key(
         f"{scope.name}-key",
         description="Central log archive: bucket, stream and log groups",
-        policy=pulumi.Output.from_input(bucket_arn).apply(
-            lambda arn: policies.key_policy(
+        policy=pulumi.Output.all(*bucket_arns).apply(
+            lambda arns: policies.key_policy(
                 home_region=scope.region,
                 account=scope.account,
                 deployer_role=deployer_role,
-                bucket_arn=arn,
+                bucket_arns=arns,
                 log_groups=log_groups,
             )
         ),

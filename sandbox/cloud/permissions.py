@@ -6,14 +6,15 @@ The emulator's services write anywhere without a check, so the extension checks 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator as iam
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import athena, organizations, tagging
 from ministack.services import iam as iam_service
-from ministack.services import organizations, tagging
 
 Context = Mapping[str, str]
 
@@ -124,12 +125,33 @@ def recorded(
     service_context: dict[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - the emulator's own result: None when allowed
     """Let the emulator decide on a call, and record the decision."""
-    denied = enforce(access_key, action, service, region, resource_arn, service_context)
+    denied = None
+    for resource in _decided_on(action, resource_arn):
+        denied = denied or enforce(access_key, action, service, region, resource, service_context)
     if not iam.is_root_access_key(access_key):
         # S3 Control is authorized before the emulator pins the caller of a request.
         caller = getattr(iam.resolve_principal(access_key, get_account_id()), "arn", iam.caller_arn())
         CALLS.add((caller, action, resource_arn, denied is None))
     return denied
+
+
+def _decided_on(action: str, resource_arn: str) -> list[str]:
+    """Return the ARNs of all resources that a call needs a permission on.
+
+    For a table of the Data Catalog they include its database and the catalog, for the deletion of a database all that
+    is in it (AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs").
+    """
+    glue, *path = re.split(":(?:database|table)/", resource_arn)
+    if not path or ":glue:" not in resource_arn or "Tag" in action:
+        return [resource_arn]
+    database = path[0].partition("/")[0]
+    inside = [f"{glue}:{kind}/{database}/*" for kind in ("table", "userDefinedFunction")]
+    return list(dict.fromkeys([
+        f"{glue}:catalog",
+        f"{glue}:database/{database}",
+        resource_arn,
+        *(inside if action == "glue:DeleteDatabase" else []),
+    ]))  # fmt: skip
 
 
 S3_ACTIONS = {
@@ -155,6 +177,7 @@ _RESOURCES = {
     },
     "sns": {"ResourceArn": "{value}"},
     "events": {"ResourceARN": "{value}"},
+    "athena": {"Name": "arn:aws:athena:{region}:{account}:workgroup/{value}", "ResourceARN": "{value}"},
     "sqs": {"QueueName": "arn:aws:sqs:{region}:{account}:{value}"},
 }
 
@@ -174,6 +197,10 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
         # The ARN of a rule on the default bus does not contain it (Service Authorization Reference, "EventBridge").
         bus = parameters.get("EventBusName", "default").rpartition("/")[2]
         return f"arn:aws:events:{region}:{account}:rule/{rule if bus == 'default' else f'{bus}/{rule}'}"
+    if service == "glue" and (arn := _in_the_catalog(_operation(headers, query), parameters, region, account)):
+        return arn
+    if service == "athena" and (named := athena._named_queries.get(parameters.get("NamedQueryId"))):
+        return f"arn:aws:athena:{region}:{account}:workgroup/{named['WorkGroup']}"
     resource = str(original(*request))
     if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
         # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
@@ -184,6 +211,20 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
         for value in _listed(parameters.get(parameter, []))[:1]:
             return arn.format(region=region, account=account, value=value)
     return resource
+
+
+def _in_the_catalog(operation: str, parameters: Mapping[str, Any], region: str, account: str) -> str | None:
+    """Return the ARN of a database or table of the Data Catalog, which the emulator confuses; None: neither."""
+    glue = f"arn:aws:glue:{region}:{account}"
+    name = next(
+        (item["Name"] for key in ("DatabaseInput", "TableInput") if (item := parameters.get(key))),
+        parameters.get("Name", parameters.get("TableName")),
+    )
+    if "ResourceArn" in parameters:
+        return str(parameters["ResourceArn"])
+    if database := parameters.get("DatabaseName"):
+        return f"{glue}:table/{database}/{name}" if name else f"{glue}:database/{database}"
+    return f"{glue}:database/{name}" if name and operation.endswith("Database") else None
 
 
 def _operation(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ Values = dict[str, Any]
 
 # Error codes for a resource, or a part of its configuration, that does not exist.
 _ABSENT = {
-    "404", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
+    "404", "EntityNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchEntity",
     "NoSuchLifecycleConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet",
     "NoSuchWebsiteConfiguration", "NotFound", "NotFoundException", "ObjectLockConfigurationNotFoundError",
     "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFound",
@@ -114,7 +114,9 @@ def present(call: Callable[..., Any], **arguments: Any) -> Any | None:  # noqa: 
     try:
         return call(**arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
+        # Athena has no code of its own for what does not exist.
+        if code in _ABSENT or (code == "InvalidRequestException" and message.endswith("not found")):
             return None
         raise
 

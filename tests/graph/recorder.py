@@ -35,6 +35,7 @@ PROJECT = "central-log-archive"
 # Formats of ARNs; {account} and {region} are those of the resource's provider.
 _ARNS = {
     "aws:s3/bucket:Bucket": "arn:{partition}:s3:::{name}",
+    "aws:athena/workgroup:Workgroup": "arn:{partition}:athena:{region}:{account}:workgroup/{name}",
     "aws:lambda/function:Function": "arn:{partition}:lambda:{region}:{account}:function:{name}",
     "aws:cloudwatch/eventRule:EventRule": "arn:{partition}:events:{region}:{account}:rule/{name}",
     "aws:sqs/queue:Queue": "arn:{partition}:sqs:{region}:{account}:{name}",

@@ -407,9 +407,39 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
 
 
 @topologies
+def test_queries_read_every_account_and_region_of_the_stack_and_write_their_results_elsewhere(
+    config: dict[str, Any],
+) -> None:
+    graph, analysis = record(config), config["archive"].get("analysis")
+    assert bool(graph.of_type("Workgroup")) is (analysis is not None)
+    assert ("analysis" in graph.outputs) is (analysis is not None)
+    if analysis is None:
+        assert not graph.of_type("CatalogTable")
+        return
+    wanted = {} if analysis is True else analysis
+    tables = {table.inputs["name"]: table.inputs for table in graph.of_type("CatalogTable")}
+    layout = config["archive"].get("delivery", {}).get("layout", "dated")
+    records = tables.pop(f"records_{layout.replace('-', '_')}")
+    bucket = graph.one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]["bucketArn"].rpartition(":")[2]
+    assert records["storageDescriptor"]["location"] == f"s3://{bucket}/logs/"
+    assert [key["name"] for key in records["partitionKeys"]] == list(LAYOUTS[layout].parts)
+    assert tables.keys() == {"events", "waf"}
+    if LAYOUTS[layout].partitioned_by:
+        read = {name: records["parameters"][f"projection.{name}.values"].split(",") for name in ("account", "region")}
+        senders = {application["account"] for application in config["applications"]}
+        assert set(read["account"]) >= senders | set(wanted.get("accounts", [])) | {"other"}
+        assert set(read["region"]) >= {region for each in config["applications"] for region in each["regions"]}
+    settings = graph.one("Workgroup").inputs["configuration"]
+    assert settings["enforceWorkgroupConfiguration"]
+    assert settings["bytesScannedCutoffPerQuery"] == wanted.get("scanLimitGiB", 100) * 2**30
+    assert settings["resultConfiguration"]["outputLocation"] == "s3://archive-results-1234567/"
+    assert graph.outputs["analysis"]["reuseMinutes"] == wanted.get("reuseMinutes", 15)
+
+
+@topologies
 def test_an_existing_bucket_receives_events_but_no_settings(config: dict[str, Any]) -> None:
     graph, existing = record(config), config["archive"].get("existingBucket")
-    made = [r for r in graph.resources if r.type.startswith("aws:s3/")]
+    made = [r for r in graph.resources if r.type.startswith("aws:s3/") and not r.name.startswith("archive-results")]
     assert bool(made) is (existing is None)
     arn = graph.one("FirehoseDeliveryStream").inputs["extendedS3Configuration"]["bucketArn"]
     assert arn == "arn:aws:s3:::" + ("archive-bucket-1234567" if existing is None else "existing-bucket")

@@ -136,6 +136,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     used = {place for application in applications for place in application["regions"]} | {region}
     topics = {place: f"arn:aws:sns:{place}:{archive}:given" for place in used}
     alarms = draw(st.sampled_from([None, "create", topics]))
+    analysis = draw(st.sampled_from([None, True, {"scanLimitGiB": 1, "accounts": ["999999999999"], "reuseMinutes": 0}]))
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
         "archive": {
@@ -148,6 +149,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
             **({"key": key} if key else {}),
             **({"transform": transform} if transform else {}),
             **({"alarms": alarms} if alarms else {}),
+            **({"analysis": analysis} if analysis else {}),
         },
         "applications": applications,
     }

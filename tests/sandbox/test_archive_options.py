@@ -256,7 +256,7 @@ def test_a_preview_says_what_the_policy_of_an_existing_key_lacks_if_the_template
         home_region="eu-west-1",
         account="111111111111",
         deployer_role="central-log-archive-deployer",
-        bucket_arn="arn:aws:s3:::archive-bucket-*",
+        bucket_arns=["arn:aws:s3:::archive-bucket-*"],
         log_groups=["archive-delivery-errors-*"],
     )
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
@@ -275,7 +275,7 @@ def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -
         home_region="eu-west-1",
         account="111111111111",
         deployer_role="central-log-archive-deployer",
-        bucket_arn=f"arn:aws:s3:::{bucket}",
+        bucket_arns=[f"arn:aws:s3:::{bucket}"],
         log_groups=["archive-delivery-errors-*"],
     )
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)

@@ -16,8 +16,9 @@ from tests.stacks import config_of
 # Permissions that no change of a stack file uses, but a later version of the program may.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "iam:UntagRole", "lambda:UntagResource",
-        "logs:UntagResource", "s3:UntagResource", "sns:UntagResource",
+        "athena:UntagResource", "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "glue:UntagResource",
+        "glue:UpdateDatabase", "iam:UntagRole", "lambda:UntagResource", "logs:UntagResource", "s3:UntagResource",
+        "sns:UntagResource",
     },
     "application-account.yaml": {
         "cloudwatch:UntagResource", "events:UntagResource", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
@@ -27,9 +28,9 @@ FOR_LATER_VERSIONS = {
 }  # fmt: skip
 # Permissions that AWS requires to create resources with tags; the emulator does not.
 FOR_TAGS_AT_CREATION = {
-    "cloudwatch:TagResource", "events:TagResource", "firehose:TagDeliveryStream", "iam:TagRole", "kms:TagResource",
-    "lambda:TagResource",
-    "logs:TagResource", "sns:TagResource", "sqs:TagQueue",
+    "athena:TagResource", "cloudwatch:TagResource", "events:TagResource", "firehose:TagDeliveryStream",
+    "glue:TagResource", "iam:TagRole", "kms:TagResource", "lambda:TagResource", "logs:TagResource", "sns:TagResource",
+    "sqs:TagQueue",
 }  # fmt: skip
 # Where S3 Control denies or lacks the tags of buckets, the provider uses these.
 FOR_FALLBACKS = {"s3:GetBucketTagging", "s3:PutBucketTagging"}
@@ -55,9 +56,12 @@ def calls(stacks: Stacks) -> set[Call]:
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
-    stacks.up("archive", {"archive": {**rich, "transform": "bundled"}})
+    analysis = {"readers": ["arn:aws:iam::111111111111:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
+    stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True}})
     coverage(stacks, config={"archive": rich})
-    stacks.up("archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}}})
+    stacks.up(
+        "archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}, "analysis": analysis}}
+    )
     # The lock goes first: a new stream gets test messages, and what was locked could not be deleted in the end.
     stacks.up("archive", {"archive": {**archive, "transform": "bundled"}})
     stacks.up("archive")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.central_log_archive.existing_bucket import policy_findings, settings_findings
+from components.central_log_archive.existing_bucket import policy_findings, settings_findings, unread_findings
 from topology import policies
 
 BLOCK = dict.fromkeys(["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True)
@@ -98,3 +98,24 @@ def test_tls_may_be_required_in_other_notations() -> None:
     (statement,) = POLICY["Statement"]
     words = {"Principal": {"AWS": "*"}, "Action": ["s3:*"], "Condition": {"Bool": {"aws:SecureTransport": False}}}
     assert lacks(SOUND, {"Statement": {**statement, **words}}) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "storage_class", "reported"),
+    [
+        ("Enabled", "GLACIER", True),
+        ("Enabled", "DEEP_ARCHIVE", True),
+        ("Disabled", "GLACIER", False),
+        ("Enabled", "GLACIER_IR", False),
+    ],
+)
+def test_a_lifecycle_that_hides_objects_from_queries_is_reported(
+    status: str, storage_class: str, *, reported: bool
+) -> None:
+    rule = {"Status": status, "Transitions": [{"StorageClass": storage_class, "TransitionInDays": 90}]}
+    properties = {"LifecycleConfiguration": {"Rules": [rule, {"Status": "Enabled"}]}}
+    found = [finding for finding, _ in unread_findings(properties)]
+    assert found == (
+        [f"moves objects to {storage_class}, which Athena passes over without an error"] if reported else []
+    )
+    assert list(unread_findings({})) == []

@@ -60,7 +60,7 @@ def test_a_policy_with_the_statements_that_a_warning_asks_for_causes_no_warning(
 def test_the_policy_of_a_created_key_would_cause_no_warning() -> None:
     policy = policies.key_policy(
         home_region="eu-west-1", account="111111111111", deployer_role="central-log-archive-deployer",
-        bucket_arn="arn:aws:s3:::company-logs", log_groups=["archive-delivery-errors-*", "archive-transform-logs-*"],
+        bucket_arns=["arn:aws:s3:::company-logs"], log_groups=["archive-delivery-errors-*", "archive-transform-logs-*"],
     )  # fmt: skip
     given = archive(KEY, existingBucket="company-logs", transform="bundled")
     assert list(key_warnings(given, {KEY: policy})) == []

@@ -19,6 +19,9 @@ from sandbox.plugin.spelling import from_aws, property_name, to_aws
 ROLE = RESOURCE_TYPES["aws:iam/role:Role"]
 ROLE_POLICY = RESOURCE_TYPES["aws:iam/rolePolicy:RolePolicy"]
 RULE = RESOURCE_TYPES["aws:cloudwatch/eventRule:EventRule"]
+TABLE = RESOURCE_TYPES["aws:glue/catalogTable:CatalogTable"]
+WORKGROUP = RESOURCE_TYPES["aws:athena/workgroup:Workgroup"]
+NAMED_QUERY = RESOURCE_TYPES["aws:athena/namedQuery:NamedQuery"]
 STREAM = RESOURCE_TYPES["aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"]
 
 
@@ -184,3 +187,75 @@ def test_updating_a_stream_to_the_defaults_resets_every_setting(aws: Aws) -> Non
         )
         STREAM.update(aws, "a/s", {"name": "s", "extendedS3Configuration": {"bucketArn": "b", "roleArn": "r"}})
         firehose.assert_no_pending_responses()
+
+
+def test_a_table_is_identified_by_catalog_database_and_name_and_changed_whole(aws: Aws) -> None:
+    where = {"CatalogId": "111111111111", "DatabaseName": "d"}
+    serde = {"SerializationLibrary": "-"}
+    table = {"Name": "t", "Owner": "o", "StorageDescriptor": {"SerdeInfo": serde}}
+    with Stubber(aws.client("glue")) as glue:
+        glue.add_response("create_table", {}, {**where, "TableInput": table})
+        glue.add_response("update_table", {}, {**where, "TableInput": {**table, "Owner": "p"}})
+        glue.add_response("get_table", {"Table": {**table, "DatabaseName": "d"}}, {**where, "Name": "t"})
+        glue.add_response("get_partition_indexes", {}, {**where, "TableName": "t"})
+        glue.add_response("delete_table", {}, {**where, "Name": "t"})
+        descriptor = {"serDeInfo": {"serializationLibrary": "-"}}
+        inputs = {"databaseName": "d", "name": "t", "owner": "o", "storageDescriptor": descriptor}
+        assert TABLE.create(aws, inputs, {}) == "111111111111:d:t"
+        TABLE.update(aws, "111111111111:d:t", {**inputs, "owner": "p"})
+        read = TABLE.read(aws, "111111111111:d:t")
+        assert read is not None
+        assert read.items() >= {**inputs, "arn": "arn:aws:glue:eu-west-1:111111111111:table/d/t"}.items()
+        TABLE.delete(aws, "111111111111:d:t", read)
+        glue.assert_no_pending_responses()
+
+
+def test_a_view_changes_in_place_and_a_table_of_another_name_replaces_it() -> None:
+    assert not TABLE.replaces("viewOriginalText", "a", "b")
+    assert TABLE.replaces("name", "records_dated", "records_partitioned")
+
+
+def test_a_workgroup_is_deleted_with_its_queries_only_if_the_program_says_so(aws: Aws) -> None:
+    with Stubber(aws.client("athena")) as athena:
+        for recursive in (True, False):
+            athena.add_response("delete_work_group", {}, {"WorkGroup": "w", "RecursiveDeleteOption": recursive})
+            WORKGROUP.delete(aws, "w", {"forceDestroy": True} if recursive else {})
+        athena.assert_no_pending_responses()
+
+
+def test_a_workgroup_that_does_not_exist_is_read_as_none(aws: Aws) -> None:
+    with Stubber(aws.client("athena")) as athena:
+        athena.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup w is not found")
+        assert WORKGROUP.read(aws, "w") is None
+        athena.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup is malformed")
+        with pytest.raises(Exception, match="malformed"):
+            WORKGROUP.read(aws, "w")
+
+
+def test_the_settings_of_a_workgroup_are_updated_as_a_whole(aws: Aws) -> None:
+    encryption = {"encryptionOption": "SSE_KMS", "kmsKeyArn": "k"}
+    result = {"encryptionConfiguration": encryption, "outputLocation": "s3://b/"}
+    configuration = {"enforceWorkgroupConfiguration": True, "resultConfiguration": result}
+    updates = {
+        "EnforceWorkGroupConfiguration": True,
+        "ResultConfigurationUpdates": {
+            "EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": "k"}, "OutputLocation": "s3://b/",
+        },
+    }  # fmt: skip
+    with Stubber(aws.client("athena")) as athena:
+        expected = {"WorkGroup": "w", "Description": "", "ConfigurationUpdates": updates}
+        athena.add_response("update_work_group", {}, expected)
+        WORKGROUP.update(aws, "w", {"name": "w", "configuration": configuration})
+        athena.assert_no_pending_responses()
+
+
+def test_a_named_query_has_an_id_of_athena_and_is_replaced_when_it_changes(aws: Aws) -> None:
+    query = {"Name": "n", "Database": "d", "QueryString": "SELECT 1", "WorkGroup": "w"}
+    with Stubber(aws.client("athena")) as athena:
+        athena.add_response("create_named_query", {"NamedQueryId": "id"}, query)
+        athena.add_response("get_named_query", {"NamedQuery": {**query, "NamedQueryId": "id"}}, {"NamedQueryId": "id"})
+        inputs = {"name": "n", "database": "d", "query": "SELECT 1", "workgroup": "w"}
+        assert NAMED_QUERY.create(aws, inputs, {}) == "id"
+        assert NAMED_QUERY.read(aws, "id") == inputs
+        athena.assert_no_pending_responses()
+    assert NAMED_QUERY.replaces("query", "SELECT 1", "SELECT 2")

@@ -54,7 +54,7 @@ def test_a_bucket_with_a_key_denies_objects_that_are_not_encrypted_with_it() -> 
 
 def test_the_key_encrypts_the_bucket_the_stream_and_the_log_groups_of_the_archive_and_nothing_else() -> None:
     policy = policies.key_policy(
-        home_region="eu-west-1", account="111111111111", deployer_role="deployer", bucket_arn="arn:aws:s3:::logs",
+        home_region="eu-west-1", account="111111111111", deployer_role="deployer", bucket_arns=["arn:aws:s3:::logs"],
         log_groups=["errors-*"],
     )  # fmt: skip
     administer, deploy, objects, stream, records, groups = statements(policy)
@@ -343,9 +343,12 @@ def test_every_arn_and_principal_is_in_the_partition_of_its_region(region: str, 
     for statement in [statement for trust in trusts for statement in statements(trust)]:
         assert statement["Principal"] == {"Service": principal}
     key = policies.key_policy(
-        home_region=region, account="111111111111", deployer_role="deployer", bucket_arn=f"arn:{partition}:s3:::logs",
+        home_region=region,
+        account="111111111111",
+        deployer_role="deployer",
+        bucket_arns=[f"arn:{partition}:s3:::logs"],
         log_groups=["errors-*"],
-    )  # fmt: skip
+    )
     suffix = ".amazonaws.com" + ".cn" * (partition == "aws-cn")
     assert set(re.findall(rf"(?:s3|firehose|logs)\.{region}[a-z.]+", key)) == {
         f"{service}.{region}{suffix}" for service in ("s3", "firehose", "logs")
@@ -376,7 +379,9 @@ def test_only_alarms_of_the_archive_and_its_senders_publish_to_a_topic_and_only_
 
 def test_a_bucket_in_another_account_has_to_admit_the_delivery_role_and_nobody_else() -> None:
     role = "arn:aws:iam::111111111111:role/archive-delivery-role"
-    find, write = statements(policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role))
+    find, write = statements(
+        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=role, analyst_arn=None)
+    )
     assert find["Principal"] == write["Principal"] == {"AWS": role}
     assert write["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"]
     assert (find["Resource"], write["Resource"]) == ("arn:aws:s3:::logs", "arn:aws:s3:::logs/*")
@@ -389,6 +394,77 @@ def test_a_bucket_in_another_account_has_to_admit_the_delivery_role_and_nobody_e
         function_arn=None,
     )
     assert statements(allowed)[1]["Action"] == write["Action"]
+
+
+def test_a_bucket_in_another_account_has_to_let_the_analyst_role_read_events_and_nothing_else() -> None:
+    delivery, analyst = (f"arn:aws:iam::111111111111:role/{name}" for name in ("delivery", "analyst"))
+    *_, find, read = statements(
+        policies.cross_account_bucket_policy(bucket_arn="arn:aws:s3:::logs", role_arn=delivery, analyst_arn=analyst)
+    )
+    assert find["Principal"] == read["Principal"] == {"AWS": analyst}
+    assert (find["Action"], find["Condition"]) == ("s3:ListBucket", {"StringLike": {"s3:prefix": "logs/*"}})
+    assert (read["Action"], read["Resource"]) == ("s3:GetObject", "arn:aws:s3:::logs/logs/*")
+
+
+def analyst_statements(key_arn: str | None = None) -> dict[str, dict[str, Any]]:
+    document = policies.analyst_role_policy(
+        home_region="eu-west-1",
+        account="111111111111",
+        database="events",
+        workgroup="analysis",
+        bucket_arn="arn:aws:s3:::logs",
+        results_arn="arn:aws:s3:::results",
+        key_arn=key_arn,
+    )
+    return {str(statement["Sid"]): statement for statement in statements(document)}
+
+
+def test_the_analyst_role_queries_in_one_workgroup_and_one_database() -> None:
+    allowed = analyst_statements()
+    assert allowed["Query"]["Resource"] == "arn:aws:athena:eu-west-1:111111111111:workgroup/analysis"
+    glue = "arn:aws:glue:eu-west-1:111111111111"
+    assert allowed["ReadTheCatalog"]["Resource"] == [
+        f"{glue}:catalog",
+        f"{glue}:database/events",
+        f"{glue}:table/events/*",
+    ]
+    assert all(action.startswith("glue:Get") for action in allowed["ReadTheCatalog"]["Action"])
+
+
+def test_the_analyst_role_reads_events_but_writes_only_results() -> None:
+    allowed = analyst_statements()
+    of_archive = [each for each in allowed.values() if "arn:aws:s3:::logs" in str(each["Resource"])]
+    assert {str(each["Action"]) for each in of_archive} == {"s3:ListBucket", "s3:GetObject"}
+    assert allowed["ReadEvents"]["Resource"] == "arn:aws:s3:::logs/logs/*"
+    assert allowed["FindEvents"]["Condition"] == {"StringLike": {"s3:prefix": "logs/*"}}
+    writing = [each for each in allowed.values() if "s3:PutObject" in each["Action"]]
+    assert [each["Resource"] for each in writing] == ["arn:aws:s3:::results/*"]
+    assert not any("Delete" in str(each["Action"]) for each in allowed.values())
+
+
+def test_the_analyst_role_uses_the_key_through_s3_for_events_and_results_only() -> None:
+    assert "EncryptObjects" not in analyst_statements()
+    use = analyst_statements(KEY)["EncryptObjects"]
+    assert use["Resource"] == KEY
+    assert use["Condition"] == {
+        "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"},
+        "StringLike": {
+            "kms:EncryptionContext:aws:s3:arn": [
+                "arn:aws:s3:::logs", "arn:aws:s3:::logs/*", "arn:aws:s3:::results", "arn:aws:s3:::results/*",
+            ]
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("readers", "trusted"),
+    [([], ["arn:aws:iam::111111111111:root"]), (["arn:b", "arn:a"], ["arn:a", "arn:b"])],
+)
+def test_readers_assume_the_analyst_role_and_without_any_the_account_decides(
+    readers: list[str], trusted: list[str]
+) -> None:
+    (trust,) = statements(policies.analyst_role_trust(home_region="eu-west-1", account="111111111111", readers=readers))
+    assert trust["Principal"] == {"AWS": trusted}
 
 
 @pytest.mark.parametrize(("role", "more"), [(None, {}), ("arn:r", {"RoleArn": "arn:r"})])

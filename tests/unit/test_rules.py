@@ -129,10 +129,19 @@ def bucket(*, policy: str | None = document(DENY_WITHOUT_TLS), flags: dict[str, 
     return problems(
         "private-buckets",
         resource("Bucket"),
-        resource("BucketPublicAccessBlock", **flags),
-        resource("BucketServerSideEncryptionConfiguration"),
-        resource("BucketPolicy", policy=policy),
+        *settings(policy=policy, flags=flags),
     )
+
+
+def settings(
+    *, policy: str | None = document(DENY_WITHOUT_TLS), flags: dict[str, Any] = FLAGS, parent: str = "urn"
+) -> list[Facts]:
+    """The settings of a bucket."""
+    return [
+        resource("BucketPublicAccessBlock", name="one-public-access-block", parent=parent, **flags),
+        resource("BucketServerSideEncryptionConfiguration", name="one-encryption", parent=parent),
+        resource("BucketPolicy", name="one-policy", parent=parent, policy=policy),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,13 +174,10 @@ def test_all_public_access_to_a_bucket_is_blocked(flag: str) -> None:
 
 
 def test_what_belongs_to_another_bucket_does_not_count() -> None:
-    parts = [
-        resource("BucketPublicAccessBlock", parent="other", **FLAGS),
-        resource("BucketServerSideEncryptionConfiguration", parent="other"),
-        resource("BucketPolicy", parent="other", policy=document(DENY_WITHOUT_TLS)),
-    ]
+    parts = settings(parent="other")
     assert len(problems("private-buckets", resource("Bucket"), *parts)) == 3
     assert problems("private-buckets", *parts) == []
+    assert len(problems("private-buckets", resource("Bucket"), resource("Bucket", name="two"), *settings())) == 3
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,13 @@ def with_transform(transform: object, **archive: object) -> dict[str, object]:
     return {"archive": {**ARCHIVE, "transform": transform, **archive}}
 
 
+def with_analysis(**analysis: object) -> dict[str, object]:
+    return {"archive": {**ARCHIVE, "analysis": analysis}}
+
+
 TOPIC = "arn:aws:sns:us-east-1:111111111111:oncall"
+READER = "arn:aws-cn:iam::111111111111:role/analysts"
+MANY_READERS = [f"arn:aws:iam::111111111111:role/{'r' * 50}{number}" for number in range(30)]
 CHINA = {"account": "333333333333", "regions": {"cn-north-1": {"logGroups": ["a"]}}}
 
 MISTAKES: dict[str, tuple[dict[str, object], str]] = {
@@ -107,6 +113,33 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "alarms": {"eu-west-1": TOPIC}}},
         "archive.alarms.eu-west-1: arn:aws:sns:us-east-1:111111111111:oncall is in another region, but alarms only "
         "notify topics in their own; use a topic in eu-west-1",
+    ),
+    "a first day that is no day": (
+        with_analysis(since="2025-02-30"),
+        'archive.analysis.since: "2025-02-30" is not a date; allowed: a day in quotes, like "2025-01-31"',
+    ),
+    "a first day with a time": (
+        with_analysis(since="2025-02-01T00:00:00Z"),
+        'archive.analysis.since: "2025-02-01T00:00:00Z" is not a date; allowed: a day in quotes, like "2025-01-31"',
+    ),
+    "a reader that is no principal": (
+        with_analysis(readers=["analysts"]),
+        'archive.analysis.readers[0]: "analysts" is not the ARN of a principal; allowed: the ARN of a role, of a user, '
+        "or of the root of an account",
+    ),
+    "a reader of another partition": (
+        with_analysis(readers=[READER]),
+        f"archive.analysis.readers: {READER} is in partition aws-cn, but the archive is in aws; use a principal of "
+        "that partition",
+    ),
+    "more readers than a trust policy holds": (
+        with_analysis(readers=MANY_READERS),
+        "archive.analysis.readers: the trust policy of the analyst role would have 2691 characters for 30 principals, "
+        "and IAM accepts 2048; name accounts, like arn:aws:iam::111111111111:root, and let their IAM policies decide",
+    ),
+    "results that outlive nothing": (
+        with_analysis(keepResultsDays=0),
+        "archive.analysis.keepResultsDays: 0 is not valid; input should be greater than or equal to 1",
     ),
     "alarms of applications, but not of their archive": (
         {"archive": ARCHIVE, "alarms": True},
@@ -349,7 +382,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
         "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, exclude, delivery, "
-        "transform, alarms",
+        "transform, alarms, analysis",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

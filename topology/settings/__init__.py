@@ -3,6 +3,7 @@
 Validation is done here and not by the config schema in Pulumi.yaml, which does not check nested objects.
 """
 
+from topology.settings.analysis import Analysis
 from topology.settings.applications import (
     AllLogGroups,
     Application,
@@ -37,6 +38,7 @@ __all__ = [
     "PIPELINE_LOG_GROUPS",
     "Account",
     "AllLogGroups",
+    "Analysis",
     "Application",
     "Archive",
     "Bucket",

@@ -17,16 +17,11 @@ from topology.settings.types import (
     RetentionDays,
     Section,
     SystemField,
+    enabled,
     named,
     not_empty,
     problem,
 )
-
-
-def _all(value: object) -> object:
-    if isinstance(value, bool):
-        return {} if value else None
-    return value
 
 
 class Filter(Section):
@@ -101,7 +96,7 @@ class RegionLogGroups(Section):
     log_groups: Distinct[Annotated[LogGroup, BeforeValidator(named)]] = Field(
         default=(), description="the log groups to subscribe: names, patterns, or objects with a name"
     )
-    all: Annotated[AllLogGroups | None, BeforeValidator(_all)] = Field(
+    all: Annotated[AllLogGroups | None, BeforeValidator(enabled)] = Field(
         default=None,
         description="`true`, or an object: archive every log group, including future ones, by one subscription filter "
         "policy of the account and region; entries of `logGroups` get filters of their own",

@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from topology.layouts import LAYOUTS
 from topology.patterns import matches
+from topology.regions import PARTITIONS
+from topology.settings.analysis import Analysis
 from topology.settings.applications import Application, LogGroup, RegionLogGroups, SubscribedLogGroup
 from topology.settings.types import (
     KEY,
@@ -31,6 +33,7 @@ from topology.settings.types import (
     StorageClass,
     StreamName,
     TopicArn,
+    enabled,
     listed,
     matched,
     named,
@@ -382,6 +385,11 @@ class Archive(Account):
         "region → ARN uses existing topics; default: no alarms",
     )
 
+    analysis: Annotated[Analysis | None, BeforeValidator(enabled)] = Field(
+        default=None,
+        description="`true`, or an object: make what queries the archive with Amazon Athena; default: nothing",
+    )
+
     @property
     def sender_accounts(self) -> tuple[str, ...]:
         """IDs of the accounts that may send."""
@@ -416,6 +424,28 @@ class Archive(Account):
         """Patterns of what the pipeline logs to, and so would archive endlessly ("Log recursion prevention")."""
         function = [f"/aws/lambda/{self.transform.function_name}"] if self.transform and self.transform.is_arn else []
         return (*(f"{prefix}*" for prefix in PIPELINE_LOG_GROUPS), *function)
+
+    @property
+    def queried_accounts(self) -> list[str]:
+        """IDs of the accounts whose events queries read, if the layout has a partition for each account."""
+        known = self.analysis.accounts if self.analysis is not None else ()
+        return sorted({self.account, *self.sender_accounts, *known})
+
+    @property
+    def queried_regions(self) -> list[str]:
+        """The same for regions. Those of a centralized log group, which a system field names, may be any."""
+        if "@aws.region" in self._own_system_fields:
+            return sorted(region for region, name in PARTITIONS.items() if name == PARTITIONS[self.region])
+        return self.regions
+
+    @property
+    def has_unlisted_senders(self) -> bool:
+        """Whether events may come from accounts that no stack file lists: an organization's, or centralized ones."""
+        return self.sender_organization is not None or "@aws.account" in self._own_system_fields
+
+    @property
+    def _own_system_fields(self) -> set[str]:
+        return {each for group in self.own_log_groups for each in group.emit_system_fields or ()}
 
     @property
     def bucket_owner(self) -> str:
@@ -466,6 +496,9 @@ class Archive(Account):
             changed["destination_regions"] = tuple(sorted({region for each in applications for region in each.regions}))
         if self.senders is None and applications:
             changed["senders"] = Senders(accounts=tuple(sorted({each.account for each in applications})))
+        if self.analysis is not None:
+            accounts = {*self.analysis.accounts, *(each.account for each in applications)}
+            changed["analysis"] = self.analysis.model_copy(update={"accounts": tuple(sorted(accounts))})
         return self.model_copy(update=changed)
 
     @model_validator(mode="after")

@@ -53,6 +53,7 @@ def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) 
     yield from _unused_names(archive)
     yield from _wrong_topics(archive)
     yield from _oversized_trust(archive)
+    yield from _wrong_readers(archive)
     yield from _too_many_partitions(archive, settings.applications)
     yield from _resources_of_other_regions(archive)
     yield from _border_crossings(
@@ -163,6 +164,23 @@ def _oversized_trust(archive: Archive) -> Iterator[str]:
             f"archive.senders: the trust policy of {archive.sender_role_name} would have {len(trust)} characters for "
             f"{len(archive.sender_accounts)} accounts, and IAM accepts {MAX_TRUST_CHARACTERS}; admit your organization "
             "instead, like senders: {organization: o-exampleorg1}"
+        )
+
+
+def _wrong_readers(archive: Archive) -> Iterator[str]:
+    readers = archive.analysis.readers if archive.analysis is not None else ()
+    for arn in readers:
+        if arn.split(":")[1] != PARTITIONS[archive.region]:
+            yield (
+                f"archive.analysis.readers: {arn} is in partition {arn.split(':')[1]}, but the archive is in "
+                f"{PARTITIONS[archive.region]}; use a principal of that partition"
+            )
+    trust = policies.analyst_role_trust(home_region=archive.region, account=archive.account, readers=readers)
+    if len(trust) > MAX_TRUST_CHARACTERS:
+        yield (
+            f"archive.analysis.readers: the trust policy of the analyst role would have {len(trust)} characters for "
+            f"{len(readers)} principals, and IAM accepts {MAX_TRUST_CHARACTERS}; name accounts, like "
+            f"arn:{PARTITIONS[archive.region]}:iam::{archive.account}:root, and let their IAM policies decide"
         )
 
 

@@ -69,6 +69,13 @@ def named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+def enabled(value: object) -> object:
+    """Accept ``true`` in place of an object without keys, and ``false`` in place of none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 def matching(what: str, pattern: str, allowed: str) -> AfterValidator:
     """Return a validator that accepts what matches a regular expression.
 
@@ -150,6 +157,9 @@ KEY = ("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9
 KeyChoice = Annotated[str, matching(*KEY)]
 TopicArn = Annotated[str, matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}",
                                    "arn:aws:sns:REGION:ACCOUNT:NAME")]  # fmt: skip
+PrincipalArn = Annotated[str, matching("the ARN of a principal",
+                                       r"arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/[\w+=,.@/-]{1,512})",
+                                       "the ARN of a role, of a user, or of the root of an account")]  # fmt: skip
 HandlerName = Annotated[str, matching("a handler", r"[A-Za-z_]\w*\.[A-Za-z_]\w*",
                                       "the name of a file and of its function, like main.handler")]  # fmt: skip
 LogGroupPattern = Annotated[str, matching("the name of a log group, or a pattern", r"[A-Za-z0-9_./#*-]{1,512}",

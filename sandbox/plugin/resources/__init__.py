@@ -7,9 +7,11 @@ rehearsed with it. Names and required inputs are not repeated here: they come fr
 from __future__ import annotations
 
 from sandbox.plugin.resource_type import ResourceType
-from sandbox.plugin.resources import cloudwatch, events, firehose, iam, kms, lambda_, logs, s3, sns, sqs
+from sandbox.plugin.resources import athena, cloudwatch, events, firehose, glue, iam, kms, lambda_, logs, s3, sns, sqs
 
 RESOURCE_TYPES: dict[str, ResourceType] = {
+    "aws:athena/namedQuery:NamedQuery": athena.NamedQuery(),
+    "aws:athena/workgroup:Workgroup": athena.Workgroup(),
     "aws:cloudwatch/dashboard:Dashboard": cloudwatch.Dashboard(),
     "aws:cloudwatch/eventRule:EventRule": events.EventRule(),
     "aws:cloudwatch/eventTarget:EventTarget": events.EventTarget(),
@@ -20,6 +22,8 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
     "aws:cloudwatch/logStream:LogStream": logs.LogStream(),
     "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter": logs.LogSubscriptionFilter(),
     "aws:cloudwatch/metricAlarm:MetricAlarm": cloudwatch.MetricAlarm(),
+    "aws:glue/catalogDatabase:CatalogDatabase": glue.CatalogDatabase(),
+    "aws:glue/catalogTable:CatalogTable": glue.CatalogTable(),
     "aws:iam/role:Role": iam.Role(),
     "aws:iam/rolePolicy:RolePolicy": iam.RolePolicy(),
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": firehose.FirehoseDeliveryStream(),
