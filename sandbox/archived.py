@@ -14,16 +14,15 @@ from topology.settings import Archive
 Place = tuple[str, str, str]  # account, region, log group
 WAF_LOG_GROUPS = "aws-waf-logs-"
 
-# Asked of Athena's API. The engine behind it is DuckDB, so the functions have DuckDB's names.
 _QUERY = f"""
-SELECT json_extract_string(event.message, '$.httpRequest.country') AS country,
-       json_extract_string(event.message, '$.terminatingRuleId') AS rule,
+SELECT json_extract_scalar(message, '$.httpRequest.country') AS country,
+       json_extract_scalar(message, '$.terminatingRuleId') AS rule,
        count(*) AS blocked,
        count(DISTINCT owner) AS accounts
-FROM archive.events, UNNEST(logEvents) AS unnested(event)
-WHERE messageType = 'DATA_MESSAGE'
-  AND logGroup LIKE '{WAF_LOG_GROUPS}%'
-  AND json_extract_string(event.message, '$.action') = 'BLOCK'
+FROM archive.events CROSS JOIN UNNEST(transform(logevents, e -> e.message)) AS u (message)
+WHERE messagetype = 'DATA_MESSAGE'
+  AND loggroup LIKE '{WAF_LOG_GROUPS}%'
+  AND json_extract_scalar(message, '$.action') = 'BLOCK'
 GROUP BY 1, 2
 ORDER BY blocked DESC, country, rule
 """  # noqa: S608 - a constant

@@ -76,6 +76,7 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud import (
         account_policies,
         alarms,
+        athena,
         buckets,
         centralization,
         delivery,
@@ -94,7 +95,7 @@ def _app() -> Callable[..., Awaitable[None]]:
 
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups,
+        log_groups, athena,
     )  # fmt: skip
     for part in parts:
         part.install()

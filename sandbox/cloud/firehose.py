@@ -362,9 +362,9 @@ def _delivery_error(stream: dict[str, Any], config: dict[str, Any]) -> str | Non
         _count(stream, {metric: 1})
         return "The key of the stream cannot be used."
     with request_scope(owner, get_region()):
-        default, with_bucket_key = keys.bucket_default(bucket), keys.has_bucket_key(bucket)
+        default, encrypted = keys.bucket_default(bucket), keys.encrypted_arn(bucket, object_arn)
     # S3 looks for an ID or alias in the account of the requester (API operation PutBucketEncryption).
-    key, encrypted = configured_key or default, bucket_arn if with_bucket_key else object_arn
+    key = configured_key or default
     if key is not None and not keys.role_may_encrypt_objects(role, key, encrypted):
         return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None

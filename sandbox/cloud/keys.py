@@ -8,7 +8,8 @@ Guide, "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartD
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -22,7 +23,8 @@ from topology.given_keys import customer_managed
 
 _FIREHOSE = "firehose.amazonaws.com"
 _LOG_GROUP_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
-_OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+OBJECT_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
+"""What S3 asks for on behalf of who writes an object."""
 # Of whoever puts records into a stream with a customer managed key, since 20 April 2026 (notice of AWS quoted in
 # ministryofjustice/modernisation-platform#12957).
 _RECORD_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -110,30 +112,35 @@ def may_put_records(stream: dict[str, Any], may: Callable[[str, str, permissions
     return key is not None and all(may(action, key["Arn"], context, key["Policy"]) for action in _RECORD_ACTIONS)
 
 
-def has_bucket_key(bucket: str) -> bool:
-    """Return whether a bucket encrypts objects with a bucket key, whose context is the bucket instead of the object."""
-    return "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
+def encrypted_arn(bucket: str, object_arn: str) -> str:
+    """Return what the key of an object encrypts: with a bucket key, it is that of the bucket."""
+    with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
+    return object_arn.split("/", 1)[0] if with_bucket_key else object_arn
 
 
-def role_may_encrypt_objects(role_arn: str, key_name: str, encrypted_arn: str) -> bool:
+def role_may_encrypt_objects(role_arn: str, key_name: str, encrypted: str) -> bool:
     """Return whether a role may encrypt with a key, through S3 in the current region.
 
     Args:
         role_arn: ARN of the role.
         key_name: ARN of the key, or its ID or alias in the current account.
-        encrypted_arn: ARN of the object, or of the bucket with a bucket key.
+        encrypted: ARN of the object, or of the bucket with a bucket key.
     """
-    context = {
-        "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
-        "kms:EncryptionContext:aws:s3:arn": encrypted_arn,
-    }
+    return _may_use(partial(permissions.role_may, role_arn), OBJECT_ACTIONS, key_name, encrypted)
+
+
+def caller_may(actions: Iterable[str], key_name: str, encrypted: str) -> bool:
+    """Return the same of the principal of the current request, and some actions."""
+    return _may_use(permissions.caller_may, actions, key_name, encrypted)
+
+
+def _may_use(may: Callable[..., bool], actions: Iterable[str], key_name: str, encrypted: str) -> bool:
     key = _key(key_name)
+    context = {"kms:ViaService": f"s3.{get_region()}.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": encrypted}
     return (
         key is not None
         and key["KeyState"] == "Enabled"
-        and all(
-            permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in _OBJECT_ACTIONS
-        )
+        and all(may(action, key["Arn"], context, key["Policy"]) for action in actions)
     )
 
 

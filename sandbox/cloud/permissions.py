@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core import iam_evaluator as iam
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import athena, organizations, tagging
+from ministack.services import athena, organizations, s3, tagging
 from ministack.services import iam as iam_service
 
 Context = Mapping[str, str]
@@ -91,8 +91,19 @@ def resource_policy_allows_service(policy: str, service: str, action: str, resou
     return bool(iam.evaluate_resource_policy(policy, request, service=service).decision == "Allow")
 
 
-def caller_may(action: str, resource: str, context: Context, key_policy: str | None = None) -> bool:
-    """Return whether the principal of the current request may perform an action that the emulator does not check."""
+def caller_may(
+    action: str, resource: str, context: Context, resource_policy: str | None = None, owner: str | None = None
+) -> bool:
+    """Return whether the principal of the current request may perform an action that the emulator does not check.
+
+    Args:
+        action: like ``kms:Decrypt``.
+        resource: its ARN.
+        context: condition keys.
+        resource_policy: of the resource, if it has one.
+        owner: account of a resource whose policy need not allow what the principal's policies in that account allow.
+            Without one, the policy has to allow it too, as that of a key.
+    """
     caller = iam.caller_arn()
     if caller.endswith(":root"):
         return True
@@ -101,9 +112,18 @@ def caller_may(action: str, resource: str, context: Context, key_policy: str | N
     gather = iam._gather_role_policies if ":assumed-role/" in caller else iam._gather_user_policies
     tags = {f"aws:ResourceTag/{key}": value for key, value in (tagging.resource_tags(resource) or {}).items()}
     request = _request(caller, account, action, resource, {**tags, **context})
-    allowed = _both(request, gather(name, account), key_policy)
+    request.secure_transport = True
+    allowed = _both(request, gather(name, account), resource_policy, owner)
     CALLS.add((caller, action, resource, allowed))
     return allowed
+
+
+def caller_may_in_bucket(action: str, resource: str, context: Context) -> bool:
+    """Return whether the principal of the current request may perform an action of S3 on a bucket, or on an object."""
+    bucket = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
+    owner = s3._bucket_owner_account(bucket)
+    policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
+    return caller_may(action, resource, context, policy or "", owner)
 
 
 CALLS: set[tuple[str, str, str, bool]] = set()
@@ -199,8 +219,8 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
         return f"arn:aws:events:{region}:{account}:rule/{rule if bus == 'default' else f'{bus}/{rule}'}"
     if service == "glue" and (arn := _in_the_catalog(_operation(headers, query), parameters, region, account)):
         return arn
-    if service == "athena" and (named := athena._named_queries.get(parameters.get("NamedQueryId"))):
-        return f"arn:aws:athena:{region}:{account}:workgroup/{named['WorkGroup']}"
+    if service == "athena":
+        return _athena_resource(parameters, region, account)
     resource = str(original(*request))
     if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
         # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
@@ -227,6 +247,19 @@ def _in_the_catalog(operation: str, parameters: Mapping[str, Any], region: str, 
     return f"{glue}:database/{name}" if name and operation.endswith("Database") else None
 
 
+def _athena_resource(parameters: Mapping[str, Any], region: str, account: str) -> str:
+    """Return the ARN of the workgroup of a call, or of its query."""
+    if resource := parameters.get("ResourceARN"):
+        return str(resource)
+    if catalog := parameters.get("CatalogName"):
+        return f"arn:aws:athena:{region}:{account}:datacatalog/{catalog}"
+    query = athena._executions.get_scoped(account, region, parameters.get("QueryExecutionId")) or (
+        athena._named_queries.get_scoped(account, region, parameters.get("NamedQueryId"))
+    )
+    name = query["WorkGroup"] if query else parameters.get("WorkGroup") or parameters.get("Name") or "primary"
+    return f"arn:aws:athena:{region}:{account}:workgroup/{name}"
+
+
 def _operation(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
     """Return the name of the operation of a call in the query or a JSON protocol; empty for REST."""
     action = _listed(query.get("Action", []))
@@ -242,11 +275,11 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _both(request: iam.EvalContext, policies: list[Any], key_policy: str | None) -> bool:
+def _both(request: iam.EvalContext, policies: list[Any], resource_policy: str | None, owner: str | None = None) -> bool:
     decided = iam.evaluate(request, policies)
-    if key_policy is not None:
-        owner = parse_arn(request.resource_arn).account_id
-        decided = iam.combine_resource_policy(decided, request, key_policy, owner, required=True)
+    if resource_policy is not None:
+        account = owner or parse_arn(request.resource_arn).account_id
+        decided = iam.combine_resource_policy(decided, request, resource_policy, account, required=owner is None)
     return bool(decided.decision == "Allow")
 
 
