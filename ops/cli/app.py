@@ -12,6 +12,7 @@ from ops.cli.common import error_messages
 from ops.cli.coverage import coverage
 from ops.cli.gate import gate
 from ops.cli.promote import promote
+from ops.cli.redrive import redrive
 from ops.cli.report import report
 from ops.cli.retire import retire
 from ops.cli.stacks import stacks
@@ -21,7 +22,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Change": (stacks, promote),
     "Review": (report, gate),
     "Prove": (verify, coverage),
-    "Look": (ask,),
+    "Look": (ask, redrive),
     "Adopt": (adopt, retire),
 }
 

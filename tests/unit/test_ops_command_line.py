@@ -26,6 +26,7 @@ PANELS = {
     "Change": ["stacks", "promote"],
     "Review": ["report", "gate"],
     "Prove": ["verify", "coverage"],
+    "Look": ["redrive"],
     "Adopt": ["adopt", "retire"],
 }
 
