@@ -160,7 +160,7 @@ class Request:
             for group in stopping
             if scalar(group, "terminatingRule", "action") != "ALLOW"
         ]
-        self.counted = list(dict.fromkeys(counted))
+        self.counted = sorted(set(map(str, counted)))
         self.web_acl, self.source = str(scalar(logged, "webaclId")).split("/")[2], scalar(logged, "httpSourceName")
         self.client_ip, self.country = (scalar(logged, "httpRequest", each) for each in ("clientIp", "country"))
         self.method, self.uri = (scalar(logged, "httpRequest", each) for each in ("httpMethod", "uri"))
@@ -391,7 +391,7 @@ def waf_request() -> list[Row]:
     return [
         (
             *named(each, "time", "account", "region", "log_group"), scalar(each.logged, "webaclId"), each.source,
-            "app/shop", *named(each, "action", "rule", "rule_group", "rule_type"), ", ".join(map(str, each.counted)),
+            "app/shop", *named(each, "action", "rule", "rule_group", "rule_type"), ", ".join(each.counted),
             ", ".join(label for label in each.labels if label), each.client_ip, None, each.forwarded_for,
             *named(each, "country", "method", "host", "uri", "args", "user_agent", "ja3", "ja4", "response_code",
                    "request_id", "id"),
