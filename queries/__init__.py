@@ -89,7 +89,7 @@ class Scope:
     @property
     def last_day(self) -> datetime:
         """The day of the last objects to read."""
-        return self.until.astimezone(UTC) + LATE
+        return self.until.astimezone(UTC) + LATE - timedelta.resolution
 
     def reads(self, place: Mapping[str, str]) -> bool:
         """Return whether objects with a prefix are read: the conditions of ``SCOPE``, as far as it has those parts.
