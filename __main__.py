@@ -35,10 +35,14 @@ providers = Providers(name)
 
 if stack.archive is not None:
     warn_of_changes(stack.archive, stack.applications, retain=retain)
+    central = plans.get(stack.archive.account)
     archive = CentralLogArchive(
         "archive",
         CentralLogArchiveArgs(
-            archive=stack.archive, retain=retain, providers=providers.of(stack.archive, stack.archive.regions)
+            archive=stack.archive,
+            own_log_groups=central.log_groups[stack.archive.region] if central is not None else [],
+            retain=retain,
+            providers=providers.of(stack.archive, stack.archive.regions),
         ),
     )
     export_archive(stack.archive, archive)

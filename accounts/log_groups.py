@@ -66,7 +66,7 @@ def plan_accounts(settings: Settings, stack: str, *, check_existing_filters: boo
     """
     plans = in_parallel(
         lambda application: _plan(application, settings, stack, check_existing_filters=check_existing_filters),
-        settings.applications,
+        settings.sources,
     )
     if problems := [problem for plan in plans for problem in plan.problems]:
         raise SettingsError.of(file_name(stack), problems)
@@ -75,7 +75,8 @@ def plan_accounts(settings: Settings, stack: str, *, check_existing_filters: boo
 
 def _plan(application: Application, settings: Settings, stack: str, *, check_existing_filters: bool) -> AccountPlan:
     plan = AccountPlan(application.account)
-    where = f"applications, account {application.account}"
+    is_central = settings.archive is not None and application.account == settings.archive.account
+    where = f"{'archive.ownLogGroups' if is_central else 'applications'}, account {application.account}"
     try:
         inventory = Inventory(application, stack)
         for region, wanted in application.regions.items():
@@ -93,13 +94,15 @@ def _plan(application: Application, settings: Settings, stack: str, *, check_exi
             # An update reads only one filter, which has a role if the others have: a call for each would be throttled.
             read = [CANARY, *(group.name for group in plan.log_groups[region] if check_existing_filters)]
             filters = {name: inventory.filters(region, name) for name in read if name in existing}
-            plan.problems.extend(f"{place}: {problem}" for problem in _role_problems(filters, region, settings))
+            if not is_central:  # there filters have the sender role
+                plan.problems.extend(f"{place}: {problem}" for problem in _role_problems(filters, region, settings))
             if check_existing_filters:
                 _check_existing_filters(plan, inventory, region, filters, place)
     except AWS_ERRORS as error:
         role = roles.role_arn(application, next(iter(application.regions)))
         plan.problems.append(
-            f"{where}: cannot be read through its deployer role {role}: {error}; see bootstrap/application-account.yaml"
+            f"{where}: cannot be read through its deployer role {role}: {error}; see bootstrap/"
+            f"{'archive' if is_central else 'application'}-account.yaml"
         )
     return plan
 

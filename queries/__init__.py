@@ -89,7 +89,7 @@ class Scope:
     @property
     def last_day(self) -> datetime:
         """The day of the last objects to read."""
-        return self.until.astimezone(UTC) + LATE
+        return self.until.astimezone(UTC) + LATE - timedelta.resolution
 
     def reads(self, place: Mapping[str, str]) -> bool:
         """Return whether objects with a prefix are read: the conditions of ``SCOPE``, as far as it has those parts.
@@ -100,8 +100,8 @@ class Scope:
         first = f"{self.first_hour:%Y-%m-%d}", f"{self.first_hour:%H}"
         day = place.get("date", first[0])
         return (
-            self.account in {ALL, place.get("account", ALL)}
-            and self.region in {ALL, place.get("region", ALL)}
+            self.account in {ALL, place.get("account", self.account)}
+            and self.region in {ALL, place.get("region", self.region)}
             and (self.groups is None or place.get("group") in {None, *self.groups})
             and first <= (day, place.get("hour", "24"))
             and day <= f"{self.last_day:%Y-%m-%d}"
@@ -227,9 +227,7 @@ def _quoted(name: str, value: str) -> str:
     """Return a value as a literal of SQL, which is what an execution parameter is."""
     literal = "'" + value.replace("'", "''") + "'"
     if len(literal) > MAX_PARAMETER_CHARACTERS:
-        raise ValueError(
-            f"{name} has {len(literal)} characters with its quotes; Athena takes {MAX_PARAMETER_CHARACTERS}"
-        )
+        raise ValueError(f"{name} is too long: Athena takes {MAX_PARAMETER_CHARACTERS} characters, with quotes")
     return literal
 
 

@@ -1,5 +1,5 @@
 -- title: AWS CloudTrail
--- purpose: Lists what the root user did, what was denied, and what changed logging itself, the latest 500; or everything.
+-- purpose: Lists what the root user did, what was denied, and what changed logging itself, the latest 500, or everything.
 -- set: show=notable  notable, or all
 -- set: event_name=all  name of the API operation, or all
 -- set: source_ip=all  IP address, or all

@@ -129,10 +129,7 @@ def _wanted(endpoint: str, settings: Mapping[str, Settings]) -> dict[Place, dict
     wanted: dict[Place, dict[str, str]] = defaultdict(dict)
     for stack, each in settings.items():
         archive = stacks.archive_stack_of(stack, each)
-        if each.archive is not None:
-            for group in each.archive.own_log_groups:
-                wanted[each.archive.account, each.archive.region, group.name][stack] = group.filter_pattern
-        for application in each.applications:
+        for application in each.sources:
             for region, groups in application.regions.items():
                 logs = root_client(endpoint, "logs", account=application.account, region=region)
                 for page in logs.get_paginator("describe_log_groups").paginate():

@@ -22,6 +22,7 @@ from topology.settings import Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
+_TRUSTED = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
 _POLLING = {"Delay": 0.05, "MaxAttempts": 1200}
 _BUNDLED_TRANSFORM = ROOT / "functions/transform/handler.py"
 _GROUPS_OF_A_PATTERN = 2
@@ -122,9 +123,11 @@ class _Cloud:
         self._endpoint = endpoint
 
     def archive_account(self, archive: Archive) -> Prepared:
-        self._deployer("archive-account.yaml", archive, archive.region, archive.bootstrap_parameters)
+        more = {"Redrivers": _TRUSTED, **archive.bootstrap_parameters}
+        self._deployer("archive-account.yaml", archive, archive.region, more)
         self._existing(archive)
-        made = self._log_groups(archive.account, archive.region, [each.name for each in archive.own_log_groups])
+        own = archive.source.regions[archive.region] if archive.source is not None else None
+        made = self._log_groups(archive.account, archive.region, presumed_log_groups(own) if own is not None else [])
         return _prepared(archive, archive.region, made)
 
     def application_account(
@@ -208,12 +211,11 @@ class _Cloud:
     def _deployer(self, template: str, account: Archive | Application, region: str, more: Mapping[str, str]) -> None:
         """Deploy a bootstrap template, as an administrator of the account does it once."""
         formation = self._client("cloudformation", account.account, region)
-        trusted = f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"
         parameters = {
             "RoleName": account.deployer_role,
-            "TrustedPrincipals": trusted,
-            "Verifiers": trusted,
-            "Previewers": trusted,
+            "TrustedPrincipals": _TRUSTED,
+            "Verifiers": _TRUSTED,
+            "Previewers": _TRUSTED,
             **more,
         }
         wanted = {

@@ -14,7 +14,8 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
     """Deny requests without TLS and, if there is a key, objects that are not encrypted with it.
 
     Within the archive's account, the policies of roles grant access, so nothing is allowed here. A request without
-    encryption headers is not denied, since the bucket encrypts the object with the key by default.
+    encryption headers is denied too, since a negated condition holds if its key is absent (IAM User Guide, "IAM JSON
+    policy elements: Condition operators"). Firehose and Athena send them.
     """
     statements = [
         _deny("DenyInsecureTransport", "s3:*", [bucket_arn, f"{bucket_arn}/*"], "Bool", "aws:SecureTransport", "false")

@@ -48,8 +48,8 @@ def selection_problems(wanted: RegionLogGroups, existing: Existing) -> Iterator[
                 near = difflib.get_close_matches(entry.name, existing, n=1)
                 suggestion = f"did you mean {near[0]}? " if near else ""
                 yield (
-                    f"the log group {entry.name} does not exist; {suggestion}create it, let the archive create it with "
-                    "create: true and retentionDays, or remove the entry"
+                    f"the log group {entry.name} does not exist; {suggestion}create it, or remove the entry; in "
+                    "applications, create: true and retentionDays let the archive create it"
                 )
         elif entry.name not in selected_by:
             yield (

@@ -263,7 +263,7 @@ def waf_view() -> View:
     stopping = f"filter({rule_groups}, g -> {_field('$.terminatingRule.ruleId', 'g')} IS NOT NULL)"
     # Groups are evaluated in order, so the last one that stopped is the one that decided, if a group did.
     deciding = f"IF({by_group}, element_at({stopping}, -1))"
-    overridden = f"slice({stopping}, 1, cardinality({stopping}) - IF({by_group}, 1, 0))"
+    overridden = f"slice({stopping}, 1, greatest(cardinality({stopping}) - IF({by_group}, 1, 0), 0))"
     counted = (
         f"transform({counting('message')}, r -> {_field('$.ruleId', 'r')})",
         f"flatten(transform({rule_groups}, g -> {names(counting('g'))}))",
@@ -280,7 +280,7 @@ def waf_view() -> View:
             "rule_group": _field("$.ruleGroupId", deciding),
             "terminating_rule": terminating,
             "rule_type": rule_type,
-            "counted": f"array_distinct(concat({', '.join(counted)}))",
+            "counted": f"array_sort(array_distinct(concat({', '.join(counted)})))",
             "web_acl": f"split_part({_field('$.webaclId')}, '/', 3)",
             "web_acl_id": _field("$.webaclId"),
             "source": _field("$.httpSourceName"),

@@ -51,6 +51,12 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
         opts=part(versioning),  # only versioned buckets have noncurrent versions
     )
     if settings.object_lock is not None:
+        # S3 requires a checksum with each object that it locks (API operation PutObject), and retries end after a day.
+        pulumi.warn(
+            "archive.bucket.objectLock: AWS does not document that Firehose can deliver to a bucket that locks new "
+            "objects, and it has not been verified. Run ops verify right after the update: what Firehose cannot "
+            "deliver within 24 hours is lost."
+        )
         aws.s3.BucketObjectLockConfiguration(
             f"{name}-object-lock",
             bucket=bucket.bucket,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,7 +19,7 @@ from components.central_log_archive.stream import ERROR_LOG_GROUP, make_stream
 from components.scope import Scope
 from topology import policies
 from topology.regions import PARTITIONS
-from topology.settings import Archive
+from topology.settings import Archive, SubscribedLogGroup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,13 @@ class CentralLogArchiveArgs:
 
     Attributes:
         archive: settings of the archive.
+        own_log_groups: log groups of the central account to subscribe, every pattern resolved.
         retain: protect bucket and key, and retain everything that holds events when it leaves the stack.
         providers: region → provider of the central account, for each of ``archive.regions``.
     """
 
     archive: Archive
+    own_log_groups: Sequence[SubscribedLogGroup]
     retain: bool
     providers: Mapping[str, aws.Provider]
 
@@ -88,7 +90,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         sender = make_sender(
             home, archive, stream, key_arn=keys.stream, depends_on=function.allow(stream) if function else []
         )
-        for group in archive.own_log_groups:
+        for group in args.own_log_groups:
             subscribe_own_log_group(home, group, sender)
         analysis = None
         if results is not None:

@@ -57,6 +57,11 @@ def settings_findings(properties: Mapping[str, Any], key: str | None) -> Iterato
         yield "does not block public access", "turn on all four settings of Block Public Access"
     if properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
         yield "has no versioning", "enable it, or overwritten objects are lost"
+    if properties.get("ObjectLockConfiguration", {}).get("Rule"):
+        yield (
+            "locks new objects, and AWS does not document that Firehose can deliver them",
+            "run ops verify right after the update",
+        )
 
 
 def unread_findings(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

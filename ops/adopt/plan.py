@@ -69,9 +69,10 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
     bucket_key = _arn_of_key(found)
     keeps_bucket = archive.existing_bucket is not None and archive.existing_bucket.name == found.stream.bucket
     if keeps_bucket and bucket_key is not None and archive.key.objects is None:
+        what = "the ARN of the key behind this alias" if _is_alias(bucket_key) else "it"
         raise OperatorError(
             f"archive.key: the default key of the bucket {found.stream.bucket} is {bucket_key}, which the delivery "
-            "role may only use if the stack file names it; add it as objects"
+            f"role may only use if the stack file names it; add {what} as objects"
         )
     ids = {}
     if archive.stream_name == found.stream.name:
@@ -127,12 +128,21 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
 
 
 def _keys(found: ExistingArchive) -> dict[str, str]:
-    """Return the key of the objects and that of the stream. Each stays what it is: neither may do for the other."""
-    return _present(objects=found.stream.object_key or _arn_of_key(found), stream=found.stream.key)
+    """Return the key of the objects and that of the stream. Each stays what it is: neither may do for the other.
+
+    A stack file takes no alias.
+    """
+    default = _arn_of_key(found)
+    of_bucket = None if default is None or _is_alias(default) else default
+    return _present(objects=found.stream.object_key or of_bucket, stream=found.stream.key)
+
+
+def _is_alias(arn: str) -> bool:
+    return ":alias/" in arn
 
 
 def _arn_of_key(found: ExistingArchive) -> str | None:
-    """Return the ARN of the bucket's default key, which the bucket may name by its ID alone."""
+    """Return the ARN of the bucket's default key or of its alias, which the bucket may name without the ARN."""
     key = found.bucket_key
     if key is None or key.startswith("arn:"):
         return key

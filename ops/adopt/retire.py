@@ -9,7 +9,6 @@ from functools import partial
 from accounts.inventory import Inventory, Subscription, read_accounts
 from accounts.parallel import OnProgress
 from accounts.session import AssumedRole
-from ops.adopt.existing_archive import whole_account
 from topology import roles
 from topology.names import own_filter_names
 from topology.settings import Application, Settings
@@ -44,7 +43,7 @@ def superseded(settings: Settings, stack: str, on_progress: OnProgress) -> list[
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
     """
-    return read_accounts(_accounts(settings), stack, _read, on_progress)
+    return read_accounts(settings.sources, stack, _read, on_progress)
 
 
 def _read(account: Application, inventory: Inventory) -> Iterator[Superseded]:
@@ -52,14 +51,6 @@ def _read(account: Application, inventory: Inventory) -> Iterator[Superseded]:
         for log_group in sorted(inventory.log_groups(region)):
             for each in superseded_of(region, inventory.filters(region, log_group), partial(inventory.bucket, region)):
                 yield Superseded(account.account, region, log_group, each.name, each.destination)
-
-
-def _accounts(settings: Settings) -> list[Application]:
-    """Return the accounts that can have such filters. The central one can if it archives log groups of its own."""
-    archive = settings.archive
-    if archive is None or not archive.own_log_groups:
-        return list(settings.applications)
-    return [whole_account(archive.account, [archive.region], archive.deployer_role), *settings.applications]
 
 
 def superseded_of(
@@ -95,7 +86,7 @@ def delete(filters: Iterable[Superseded], settings: Settings, stack: str, on_pro
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: one cannot be deleted; the rest stays.
     """
-    filters, by_id = list(filters), {account.account: account for account in _accounts(settings)}
+    filters, by_id = list(filters), {account.account: account for account in settings.sources}
     deployers: dict[str, AssumedRole] = {}
     for done, each in enumerate(filters, start=1):
         if each.account not in deployers:

@@ -13,6 +13,7 @@ from ops.cli.coverage import coverage
 from ops.cli.gate import gate
 from ops.cli.look import look
 from ops.cli.promote import promote
+from ops.cli.redrive import redrive
 from ops.cli.report import report
 from ops.cli.retire import retire
 from ops.cli.stacks import stacks
@@ -22,7 +23,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Change": (stacks, promote),
     "Review": (report, gate),
     "Prove": (verify, coverage),
-    "Look": (look, ask),
+    "Look": (look, ask, redrive),
     "Adopt": (adopt, retire),
 }
 

@@ -33,15 +33,15 @@ def coverage(
     Exit status: 0; 1 if a requirement is not met; 2 if it could not be found out.
     """
     requirements = [Requirement.parse(text) for text in require or ()]
-    applications = read_settings(stack, config_file).applications
+    sources = read_settings(stack, config_file).sources
     with progress_bar("reading accounts") as on_progress:
-        lines = survey(applications, stack, on_progress)
+        lines = survey(sources, stack, on_progress)
     sums = totals(lines)
     unmet = [text for requirement in requirements if (text := requirement.unmet(lines))]
     if as_json:
         print_json({"stack": stack, "logGroups": lines, "totals": sums, "unmet": unmet})
     else:
-        _print_tables(lines, sums, {application.account: application.label for application in applications})
+        _print_tables(lines, sums, {source.account: source.label for source in sources})
     if unmet:
         raise OperatorError("\n".join(unmet), status=1)
 

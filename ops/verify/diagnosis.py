@@ -96,7 +96,9 @@ class Diagnosis:
     def loss(self, stage: str, reason: str) -> Loss:
         """Return the loss of an event at a stage, with its remedy."""
         if stage == "transform":
-            remedy = "see the function's log; the event is kept under errors/, from where it can be resubmitted"
+            remedy = (
+                "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back"
+            )
         else:
             stack = self._stack if stage in _APPLICATION_STAGES else self._archive.stack
             remedy = _DRIFT.format(stack=stack)
@@ -184,8 +186,11 @@ class Diagnosis:
         key = ((self._stream or {}).get("DeliveryStreamEncryptionConfiguration") or {}).get("KeyARN")
         if key is None:
             return None
-        role = (self._destination_of(path) or {})["roleArn"]
-        via = {"kms:ViaService": regional_host("firehose", self._archive.region)}
+        return self._key_problem((self._destination_of(path) or {})["roleArn"], key, "firehose", {})
+
+    def _key_problem(self, role: str, key: str, service: str, context: Mapping[str, str]) -> str | None:
+        """Return why a role cannot encrypt with a key through a service; None if it can."""
+        via = {"kms:ViaService": regional_host(service, self._archive.region), **context}
         problems = (
             _missing_permission(self._home, self._archive.region, role, action, key, via)
             for action in ("kms:GenerateDataKey", "kms:Decrypt")
@@ -222,10 +227,12 @@ class Diagnosis:
         return None if status == "ACTIVE" else f"its status is {status}"
 
     def _delivery_role(self, path: DeliveryPath) -> str | None:
-        objects = f"{self._delivery['BucketARN']}/logs/canary"
-        problem = _missing_permission(
-            self._home, self._archive.region, self._delivery["RoleARN"], "s3:PutObject", objects
-        )
+        role, objects = self._delivery["RoleARN"], f"{self._delivery['BucketARN']}/logs/canary"
+        problem = _missing_permission(self._home, self._archive.region, role, "s3:PutObject", objects)
+        encryption = self._delivery.get("EncryptionConfiguration") or {}
+        if problem is None and "KMSEncryptionConfig" in encryption:
+            key = encryption["KMSEncryptionConfig"]["AWSKMSKeyARN"]
+            problem = self._key_problem(role, key, "s3", {"kms:EncryptionContext:aws:s3:arn": objects})
         return problem or next(self._delivery_errors(path.since), None)
 
     def _delivery_errors(self, since: datetime) -> Iterator[str]:

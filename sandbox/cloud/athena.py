@@ -489,7 +489,7 @@ def _write(execution: Execution, result: Result) -> None:
     with request_scope(owner or get_account_id(), get_region()):
         used = headers.get(f"{_ENCRYPTION}-aws-kms-key-id") or keys.bucket_default(bucket)
         if used is not None:
-            allowed = allowed and all(keys.caller_may(action, used, bucket, arn) for action in keys.OBJECT_ACTIONS)
+            allowed = allowed and keys.caller_may(keys.OBJECT_ACTIONS, used, keys.encrypted_arn(bucket, arn))
         lines = result.lines()
         body = "".join(",".join(map(_cell, line)) + "\n" for line in lines).encode()
         metadata = json.dumps(result.columns).encode()
@@ -561,7 +561,9 @@ def _may_read(bucket: str, key: str) -> bool:
     with request_scope(owner, get_region()):
         stored = s3._buckets[bucket]["objects"].get(key)
         used = s3._stored_sse_headers(stored).get(f"{_ENCRYPTION}-aws-kms-key-id") if stored else None
-        return stored is not None and (used is None or keys.caller_may("kms:Decrypt", used, bucket, arn))
+        return stored is not None and (
+            used is None or keys.caller_may(["kms:Decrypt"], used, keys.encrypted_arn(bucket, arn))
+        )
 
 
 def _allow_glue(action: str, *resources: str) -> None:

@@ -78,6 +78,14 @@ def log_group_arn(name: str) -> str:
     return f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{name}:*"
 
 
+def _may_pass(role: str) -> bool:
+    """Return whether the caller may pass a role to CloudWatch Logs, which does not say that it is passed to it.
+
+    AWS documents nothing; this is the report of aws-cloudformation/cloudformation-coverage-roadmap#1784.
+    """
+    return permissions.caller_may("iam:PassRole", role, {})
+
+
 def names_an_organization(policy: str | None) -> bool:
     """Return whether the policy of a destination admits an organization, so that filters need a role."""
     return bool(policy and "aws:principalorgid" in policy.lower())
@@ -86,7 +94,7 @@ def names_an_organization(policy: str | None) -> bool:
 def _put_destination(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN401 - the emulator's function
     name, role, target = (data.get(key, "") for key in ("destinationName", "roleArn", "targetArn"))
     arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:destination:{name}"
-    if not permissions.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+    if not _may_pass(role):
         return _denied("iam:PassRole", role)
     try:
         parsed, stream = stream_of(target)
@@ -165,7 +173,7 @@ def _put_filter(data: dict[str, Any], original: Any) -> Response:  # noqa: ANN40
 def _target_rejection(data: dict[str, Any]) -> Response | None:
     """Return the response that rejects the target of a filter; None: it is valid."""
     target, role = data.get("destinationArn", ""), data.get("roleArn", "")
-    if role and not permissions.caller_may("iam:PassRole", role, {"iam:PassedToService": _SERVICE}):
+    if role and not _may_pass(role):
         return _denied("iam:PassRole", role)
     if ":function:" in target:
         return None  # the emulator delivers to functions

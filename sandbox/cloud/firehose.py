@@ -362,9 +362,11 @@ def _delivery_error(stream: dict[str, Any], config: dict[str, Any]) -> str | Non
         _count(stream, {metric: 1})
         return "The key of the stream cannot be used."
     with request_scope(owner, get_region()):
-        key = configured_key or keys.bucket_default(bucket)
-        if key is not None and not keys.role_may_encrypt_objects(role, key, bucket, object_arn):
-            return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
+        default, encrypted = keys.bucket_default(bucket), keys.encrypted_arn(bucket, object_arn)
+    # S3 looks for an ID or alias in the account of the requester (API operation PutBucketEncryption).
+    key = configured_key or default
+    if key is not None and not keys.role_may_encrypt_objects(role, key, encrypted):
+        return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None
 
 

@@ -8,7 +8,8 @@ Guide, "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartD
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -18,6 +19,7 @@ from ministack.services import firehose, kms, s3, tagging
 
 from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
+from topology.given_keys import customer_managed
 
 _FIREHOSE = "firehose.amazonaws.com"
 _LOG_GROUP_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
@@ -110,38 +112,46 @@ def may_put_records(stream: dict[str, Any], may: Callable[[str, str, permissions
     return key is not None and all(may(action, key["Arn"], context, key["Policy"]) for action in _RECORD_ACTIONS)
 
 
-def role_may_encrypt_objects(role_arn: str, key_arn: str, bucket: str, object_arn: str) -> bool:
-    """Return whether a role may encrypt objects of a bucket with a key, through S3 in the current region."""
-    context, key = _object_context(bucket, object_arn), _key(key_arn)
-    return (
-        key is not None
-        and key["KeyState"] == "Enabled"
-        and all(permissions.role_may(role_arn, action, key["Arn"], context, key["Policy"]) for action in OBJECT_ACTIONS)
-    )
-
-
-def caller_may(action: str, key_arn: str, bucket: str, object_arn: str) -> bool:
-    """Return whether the principal of the current request may use the key of an object of a bucket, through S3."""
-    context, key = _object_context(bucket, object_arn), _key(key_arn)
-    return (
-        key is not None
-        and key["KeyState"] == "Enabled"
-        and permissions.caller_may(action, key["Arn"], context, key["Policy"])
-    )
-
-
-def _object_context(bucket: str, object_arn: str) -> dict[str, str]:
+def encrypted_arn(bucket: str, object_arn: str) -> str:
+    """Return what the key of an object encrypts: with a bucket key, it is that of the bucket."""
     with_bucket_key = "<BucketKeyEnabled>true</" in str(s3._bucket_encryption.get(bucket) or "")
-    return {
-        "kms:ViaService": f"s3.{get_region()}.amazonaws.com",
-        "kms:EncryptionContext:aws:s3:arn": object_arn.split("/", 1)[0] if with_bucket_key else object_arn,
-    }
+    return object_arn.split("/", 1)[0] if with_bucket_key else object_arn
+
+
+def role_may_encrypt_objects(role_arn: str, key_name: str, encrypted: str) -> bool:
+    """Return whether a role may encrypt with a key, through S3 in the current region.
+
+    Args:
+        role_arn: ARN of the role.
+        key_name: ARN of the key, or its ID or alias in the current account.
+        encrypted: ARN of the object, or of the bucket with a bucket key.
+    """
+    return _may_use(partial(permissions.role_may, role_arn), OBJECT_ACTIONS, key_name, encrypted)
+
+
+def caller_may(actions: Iterable[str], key_name: str, encrypted: str) -> bool:
+    """Return the same of the principal of the current request, and some actions."""
+    return _may_use(permissions.caller_may, actions, key_name, encrypted)
+
+
+def _may_use(may: Callable[..., bool], actions: Iterable[str], key_name: str, encrypted: str) -> bool:
+    key = _key(key_name)
+    context = {"kms:ViaService": f"s3.{get_region()}.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": encrypted}
+    return (
+        key is not None
+        and key["KeyState"] == "Enabled"
+        and all(may(action, key["Arn"], context, key["Policy"]) for action in actions)
+    )
 
 
 def bucket_default(bucket: str) -> str | None:
-    """Return the ARN of the KMS key that a bucket encrypts objects with by default; None: it has none."""
-    _, found, rest = str(s3._bucket_encryption.get(bucket) or "").partition("<KMSMasterKeyID>")
-    return rest.partition("</")[0] if found else None
+    """Return ID, ARN or alias of the KMS key that a bucket encrypts objects with by default.
+
+    Returns:
+        None if it has none, or that of the account that AWS manages, which its principals may use through S3.
+    """
+    _, _, rest = str(s3._bucket_encryption.get(bucket) or "").partition("<KMSMasterKeyID>")
+    return customer_managed(rest.partition("</")[0] or None)
 
 
 def _create_log_group(data: dict[str, Any], original: Callable[..., Any]) -> Response:
@@ -205,12 +215,14 @@ def _through_firehose() -> dict[str, str]:
     return {"kms:ViaService": f"firehose.{get_region()}.amazonaws.com"}
 
 
-def _key(arn: str) -> dict[str, Any] | None:
+def _key(name: str) -> dict[str, Any] | None:
+    """Return a key by its ARN, or by its ID or alias in the current account and region."""
     try:
-        parsed = parse_arn(arn)
+        place = _place(name)
     except ArnParseError:
-        return None
-    key: dict[str, Any] | None = kms._keys.get_scoped(*_place(arn), parsed.resource.removeprefix("key/"))
+        place = get_account_id(), get_region()
+    with request_scope(*place):
+        key: dict[str, Any] | None = kms._resolve_key(name)
     return key
 
 

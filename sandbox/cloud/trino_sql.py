@@ -75,6 +75,11 @@ CREATE MACRO trino_json_array_length(j) AS
 CREATE MACRO trino_split_part(s, d, n) AS list_extract(string_split(s, d), n);
 CREATE MACRO trino_regexp_extract(s, p, g) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
 CREATE MACRO trino_array_position(a, x) AS coalesce(list_position(a, x), 0)::BIGINT;
+CREATE MACRO trino_slice(a, s, n) AS CASE
+    WHEN n < 0 THEN error('slice: length must be greater than or equal to 0')
+    WHEN s = 0 THEN error('slice: SQL array indices start at 1')
+    WHEN s < 0 THEN list_slice(a, len(a) + s + 1, len(a) + s + n)
+    ELSE list_slice(a, s, s + n - 1) END;
 CREATE MACRO trino_map_agg(k, v) AS map_from_entries(list({'k': k, 'v': v}) FILTER (WHERE k IS NOT NULL));
 CREATE MACRO trino_time_text(t) AS strftime(t, '%Y-%m-%d %H:%M:%S.%g');
 """
@@ -521,6 +526,7 @@ _TRANSLATIONS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.ArgMax: lambda node: _call("arg_max_null", node.this, node.expression),
     exp.ArgMin: lambda node: _call("arg_min_null", node.this, node.expression),
     exp.ArrayPosition: lambda node: _call("trino_array_position", node.this, node.expression),
+    exp.ArraySlice: lambda node: _call("trino_slice", node.this, node.args["start"], node.args["end"]),
     exp.Bracket: _bracket,
     exp.Cast: _cast,
     exp.DateAdd: _date,

@@ -78,8 +78,9 @@ def refuse(*lines: str) -> NoReturn:
 def test_every_account_and_region_delivers(topology: Topology) -> None:
     """Does the smallest topology work, with the permissions of the bootstrap?
 
-    Settles the conditions of ``iam:PassRole`` (the service that CloudWatch Logs and Firehose name), delivery between
-    regions, and the trust policy of the sender role, without which nothing can be created or delivered.
+    Settles the conditions of ``iam:PassRole`` (that Firehose names itself, and CloudWatch Logs itself or nothing),
+    delivery between regions, and the trust policy of the sender role, without which nothing can be created or
+    delivered.
     """
     topology.up()
     patience = str(topology.environment.patience_seconds)

@@ -307,11 +307,14 @@ def named(config: Mapping[str, Any]) -> Regions:
     def name(entry: Any) -> str:  # noqa: ANN401 - a name, or an object with a name
         return str(entry["name"] if isinstance(entry, dict) else entry).replace("*", "1")
 
-    return {
-        (application["account"], region): standard(*map(name, groups.get("logGroups", [])))
+    archive = config.get("archive", {})
+    own = {(archive["account"], archive["region"]): archive["ownLogGroups"]} if "ownLogGroups" in archive else {}
+    applications = {
+        (application["account"], region): groups.get("logGroups", [])
         for application in config.get("applications", [])
         for region, groups in application["regions"].items()
     }
+    return {place: standard(*map(name, entries)) for place, entries in (own | applications).items()}
 
 
 async def _run() -> None:

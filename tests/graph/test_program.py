@@ -124,6 +124,15 @@ def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
+def test_a_lock_causes_a_warning_that_delivery_to_it_is_not_verified(caplog: pytest.LogCaptureFixture) -> None:
+    archive = config_of("archive")["archive"]
+    record({"archive": {**archive, "bucket": {"lifecycle": BUCKET["lifecycle"]}}})
+    assert caplog.records == []
+    record({"archive": {**archive, "bucket": BUCKET}})
+    (warning,) = caplog.records
+    assert warning.getMessage().startswith("archive.bucket.objectLock: AWS does not document that Firehose can deliver")
+
+
 def test_what_an_existing_bucket_lacks_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     record({"archive": {**config_of("archive")["archive"], "existingBucket": "existing-bucket"}})
     warnings = [each.getMessage() for each in caplog.records]
@@ -582,6 +591,37 @@ def test_a_replaced_stream_causes_a_warning_of_the_gap_in_the_central_accounts_o
     config = {**config_of("archive")["archive"], "delivery": {"layout": layout}, "ownLogGroups": ["own"]}
     record({"archive": config}, referenced=archive.outputs)
     assert ("own log groups are deleted and immediately recreated" in caplog.text) is warned
+
+
+def of_archive(existing: Region, *entries: str, **archive: Any) -> Graph:  # noqa: ANN401 - as in a stack file
+    """The graph of an archive with log groups of its own."""
+    config = {**config_of("archive")["archive"], "ownLogGroups": entries, **archive}
+    return record({"archive": config}, existing={("111111111111", "eu-west-1"): existing})
+
+
+def test_a_pattern_of_own_log_groups_subscribes_what_matches_with_the_sender_role() -> None:
+    sender = Subscription("central-log-archive.eu-west-1", "arn:stream", role="arn:sender")
+    existing = Region({"/a": "STANDARD", "/b": "STANDARD", "/c": "INFREQUENT_ACCESS"}, {"/a": [sender]})
+    graph = of_archive(existing, "/*", exclude=["/b"])
+    (subscription,) = graph.filters()
+    assert (subscription.name, subscription.inputs["logGroup"]) == ("archive-filter-/a", "/a")
+
+
+def test_own_log_groups_are_checked_like_those_of_applications(caplog: pytest.LogCaptureFixture) -> None:
+    others = [Subscription(name, "arn:siem") for name in ("b", "c", "d", "e", "f")]
+    place = "archive.ownLogGroups, account 111111111111, region eu-west-1"
+    with pytest.raises(pulumi.RunError) as error:
+        of_archive(Region({"/a": "STANDARD"}, {"/a": others}), "/a", "/b", "c*")
+    problems = str(error.value).splitlines()[1:]
+    assert [problem.split(";")[0] for problem in problems] == [
+        f"  {place}: the log group /b does not exist",
+        f"  {place}: the pattern c* matches no log group",
+        f"  {place}: the log group /a has 5 other subscription filters, and AWS allows 5 in total: b, c, d, e, f",
+    ]
+    of_archive(Region({"/a": "STANDARD", "/b": "DELIVERY"}), "/*")
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{place}: not archived, because only log groups of class STANDARD support subscription filters: /b"
+    ]
 
 
 def test_a_changed_policy_of_a_role_replaces_the_old_one_which_is_auto_named() -> None:

@@ -20,7 +20,7 @@ from hypothesis import given, seed, settings
 
 from tests.graph import recorder
 from tests.graph.recorder import Graph, Resource
-from tests.graph.topologies import broken_stacks, one_graph_stacks, organization_of, split
+from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
 from topology.layouts import LAYOUTS
 from topology.patterns import CANARY
 
@@ -359,7 +359,7 @@ def test_the_archives_own_log_groups_go_straight_to_the_stream_with_the_sender_r
     own = [g if isinstance(g, dict) else {"name": g} for g in archive.get("ownLogGroups", [])]
     made = filters_of(graph, "CentralLogArchive")
     assert {f.inputs["logGroup"]: f.inputs["filterPattern"] for f in made} == {
-        group["name"]: group.get("filterPattern", "") for group in own
+        group["name"].replace("*", "1"): group.get("filterPattern", "") for group in own
     }
     (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-sender-policy")
     for subscription in made:
@@ -397,7 +397,7 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
         {"late", "not-written", "throttled", "near-limit"}
         | ({"not-transformed", "function"} if transform else {"not-unpacked"})
         | ({"too-many-partitions"} if LAYOUTS[delivery.get("layout", "dated")].partitioned_by else set())
-        | ({"key"} if "key" in archive else set())
+        | ({"key"} if keys_of(config)["stream"] else set())
         | ({"no-originals"} if backup else set())
         | ({"delivery-errors", "delivery-throttling"} if "ownLogGroups" in archive else set())
     )
@@ -448,29 +448,35 @@ def test_an_existing_bucket_receives_events_but_no_settings(config: dict[str, An
 
 
 @topologies
-def test_one_key_encrypts_everything_that_contains_events_and_the_delivery_role_may_use_no_other(
+def test_each_key_encrypts_what_the_stack_file_says_and_each_role_may_use_that_of_its_own_work_only(
     config: dict[str, Any],
 ) -> None:
-    graph, wanted = record(config), config["archive"].get("key")
-    made = {"create": [key.inputs for key in graph.of_type("Key")]}.get(wanted, [])
-    key = f"arn:aws:kms:{config['archive']['region']}:{config['archive']['account']}:key/" + (
-        "archive-key-1234567" if wanted == "create" else "given"
-    )
-    expected = None if wanted is None else key
+    graph, keys = record(config), keys_of(config)
     stream = graph.one("FirehoseDeliveryStream").inputs
     rules = [r.inputs["rules"][0] for r in graph.of_type("BucketServerSideEncryptionConfiguration")]
-    (errors,) = (g for g in graph.of_type("LogGroup") if g.name == "archive-delivery-errors")
-    (policy,) = (p for p in graph.of_type("RolePolicy") if p.name == "archive-delivery-policy")
-    assert stream["serverSideEncryption"].get("keyArn") == expected
-    assert stream["extendedS3Configuration"].get("kmsKeyArn") == expected
+    groups = [g for g in graph.of_type("LogGroup") if g.parent.split("::")[2].endswith("CentralLogArchive")]
+    assert stream["serverSideEncryption"].get("keyArn") == keys["stream"]
+    assert stream["extendedS3Configuration"].get("kmsKeyArn") == keys["objects"]
     assert len(rules) == ("existingBucket" not in config["archive"])
-    assert {rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") for rule in rules} <= {expected}
-    assert {rule["bucketKeyEnabled"] for rule in rules} <= {bool(wanted)}
-    assert errors.inputs.get("kmsKeyId") == expected
-    used = [s["Resource"] for s in json.loads(policy.inputs["policy"])["Statement"] if "kms:Decrypt" in s["Action"]]
-    assert used == ([expected] if expected else [])
-    assert len(graph.of_type("Key")) == (wanted == "create")
-    assert all(each["enableKeyRotation"] for each in made)
+    assert {rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") for rule in rules} <= {keys["objects"]}
+    assert {rule["bucketKeyEnabled"] for rule in rules} <= {keys["objects"] is not None}
+    assert {group.inputs.get("kmsKeyId") for group in groups} == {keys["logGroups"]}
+    used = {
+        policy.name: [
+            s["Resource"] for s in json.loads(policy.inputs["policy"])["Statement"] if "kms:" in str(s["Action"])
+        ]
+        for policy in graph.of_type("RolePolicy")
+        if policy.name.startswith("archive-")
+    }
+    of_role = {
+        "archive-delivery-policy": "objects",
+        "archive-sender-policy": "stream",
+        "archive-transform-policy": "stream",
+    }
+    assert used == {name: [key] if (key := keys[of_role[name]]) else [] for name in used}
+    made = graph.of_type("Key")
+    assert len(made) == any(str(key).endswith("archive-key-1234567") for key in keys.values())
+    assert all(each.inputs["enableKeyRotation"] for each in made)
 
 
 @settings(max_examples=200)  # nothing is registered, so one is cheap

@@ -8,6 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+ENCRYPTED = ("objects", "stream", "logGroups")
+"""What a key encrypts."""
 REGIONS = ("ap-southeast-2", "eu-central-1", "eu-west-1", "us-east-1", "us-west-2")
 
 _accounts = st.integers(min_value=0, max_value=10**12 - 1).map("{:012d}".format)
@@ -51,6 +53,7 @@ _own_log_groups = st.lists(
     st.one_of(
         _log_group_names,
         st.fixed_dictionaries({"name": _log_group_names, "filterPattern": st.sampled_from(["", "ERROR"])}),
+        st.just("pattern/*"),
     ),
     min_size=1,
     max_size=3,
@@ -82,6 +85,13 @@ _deliveries = st.fixed_dictionaries(
         "layout": st.sampled_from(["dated", "partitioned", "partitioned-by-group"]),
     },
 )
+
+
+def _keys(region: str, account: str) -> st.SearchStrategy[Any]:
+    """Nothing, a key for everything, or a key each for some of it."""
+    given = [f"arn:aws:kms:{region}:{account}:key/given-{number}" for number in (1, 2)]
+    one = st.sampled_from(["create", *given])
+    return st.one_of(st.none(), one, st.fixed_dictionaries({}, optional=dict.fromkeys(ENCRYPTED, one)))
 
 
 def _transforms(region: str, account: str) -> st.SearchStrategy[Any]:
@@ -121,7 +131,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     region = draw(st.sampled_from(REGIONS))
-    key = draw(st.sampled_from([None, "create", f"arn:aws:kms:{region}:{archive}:key/given"]))
+    key = draw(_keys(region, archive))
     transform = draw(_transforms(region, archive))
     used = {place for application in applications for place in application["regions"]} | {region}
     topics = {place: f"arn:aws:sns:{place}:{archive}:given" for place in used}
@@ -162,6 +172,15 @@ def organization_of(config: dict[str, Any]) -> str | None:
     """Return the organization that the archive admits, if any."""
     organization: str | None = config["archive"].get("senders", {}).get("organization")
     return organization
+
+
+def keys_of(config: dict[str, Any]) -> dict[str, str | None]:
+    """Return what a key encrypts → the ARN of its key, if any."""
+    archive = config["archive"]
+    key = archive.get("key")
+    chosen = key if isinstance(key, dict) else dict.fromkeys(ENCRYPTED, key)
+    created = f"arn:aws:kms:{archive['region']}:{archive['account']}:key/archive-key-1234567"
+    return {part: created if chosen.get(part) == "create" else chosen.get(part) for part in ENCRYPTED}
 
 
 NONSENSE = {"nonsense": 1}

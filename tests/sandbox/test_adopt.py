@@ -288,11 +288,19 @@ PROCESSORS = [
 
 
 def create_in_console(stacks: Stacks) -> str:
-    """An archive as the console creates it: roles with a path, a partitioned stream; return its destination's ARN."""
+    """An archive as the console creates it: roles with a path, a partitioned stream, and a bucket with a default key.
+
+    Returns:
+        The ARN of its destination.
+    """
     account = {"account": CONSOLE, "path": "/service-role/"}
     s3 = stacks.client("s3", account=CONSOLE)
     s3.create_bucket(Bucket="console-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    delivery = role(stacks, "KinesisFirehoseServiceRole", "firehose.amazonaws.com", "s3:*", "logs:*", **account)
+    key = stacks.client("kms", account=CONSOLE).create_key()["KeyMetadata"]["KeyId"]
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    s3.put_bucket_encryption(Bucket="console-logs", ServerSideEncryptionConfiguration={"Rules": [default]})
+    allowed = ("s3:*", "logs:*", "kms:*")
+    delivery = role(stacks, "KinesisFirehoseServiceRole", "firehose.amazonaws.com", *allowed, **account)
     stacks.client("logs", account=CONSOLE).create_log_group(logGroupName="/aws/kinesisfirehose/PUT-S3")
     stream = stacks.client("firehose", account=CONSOLE).create_delivery_stream(
         DeliveryStreamName="PUT-S3",
@@ -318,7 +326,9 @@ def create_in_console(stacks: Stacks) -> str:
     return str(arn)
 
 
-def test_a_partitioned_stream_is_kept_and_a_role_with_a_path_is_replaced(checkout: Checkout) -> None:
+def test_a_partitioned_stream_and_the_key_of_its_bucket_are_kept_and_a_role_with_a_path_is_replaced(
+    checkout: Checkout,
+) -> None:
     stacks = checkout.stacks
     arn = create_in_console(stacks)
     archive = {
@@ -335,6 +345,10 @@ def test_a_partitioned_stream_is_kept_and_a_role_with_a_path_is_replaced(checkou
     assert set(adopted["adopted"]) == {
         "archive-stream", "archive-destination-eu-west-1", "archive-destination-policy-eu-west-1",
     }  # fmt: skip
+    (key,) = (each["KeyArn"] for each in stacks.client("kms", account=CONSOLE).list_keys()["Keys"])
+    assert adopted["bootstrap"]["archive-account.yaml"]["KeyArn"] == key
+    written = yaml.safe_load((checkout.folder / adopted["stackFile"]).read_text(encoding="utf-8"))["config"]
+    assert written["central-log-archive:archive"]["key"] == {"objects": key}
     prepare([checkout.folder / adopted["stackFile"]], stacks.instance.environment())
     checkout.pulumi("import", "-s", "console", "--file", adopted["importFile"], *IMPORT_FLAGS)
     steps = json.loads(checkout.pulumi("preview", "-s", "console", "--json"))["steps"]

@@ -20,7 +20,7 @@ Call = Callable[[Any], object]  # of a function that returns a client of a servi
 
 
 def with_analysis(layout: str, analysis: object) -> dict[str, Any]:
-    archive = {**config_of("archive")["archive"], "key": "create", "delivery": {"layout": layout}}
+    archive = {**config_of("archive")["archive"], "delivery": {"layout": layout}}
     return {"archive": {**archive, "analysis": analysis}}
 
 
@@ -77,9 +77,6 @@ class Analyst:
         self.bucket, self.workgroup, self.database = outputs["bucket"], analysis["workgroup"], analysis["database"]
         self.dashboard = analysis["dashboard"]
         self._stacks = stacks
-        workgroup = stacks.client("athena", account=ACCOUNT).get_work_group(WorkGroup=self.workgroup)["WorkGroup"]
-        encryption = workgroup["Configuration"]["ResultConfiguration"]["EncryptionConfiguration"]
-        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption["KmsKey"]}  # as Athena sends it
         s3 = stacks.client("s3", account=ACCOUNT)
         (self.results,) = (
             each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("archive-results-")
@@ -133,7 +130,7 @@ ALLOWED: dict[str, Call] = {
     "glue:GetTable": lambda a: a.client("glue").get_table(DatabaseName=a.database, Name="events"),
     "s3:ListBucket": lambda a: a.client("s3").list_objects_v2(Bucket=a.bucket, Prefix="logs/account="),
     "s3:GetObject": lambda a: a.client("s3").get_object(Bucket=a.bucket, Key="logs/account=1/one"),
-    "s3:PutObject": lambda a: a.client("s3").put_object(Bucket=a.results, Key="two", Body=b"", **a.encryption),
+    "s3:PutObject": lambda a: a.client("s3").put_object(Bucket=a.results, Key="two", Body=b""),
     "s3:GetBucketLocation": lambda a: a.client("s3").get_bucket_location(Bucket=a.results),
     "s3:ListBucketMultipartUploads": lambda a: a.client("s3").list_multipart_uploads(Bucket=a.results),
 }

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from sandbox.prepare import prepare
 from tests.graph.test_program import BUCKET
 from tests.sandbox.existing_archive import eventually
+from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 from tests.stacks import config_of
 from topology import policies
@@ -233,6 +234,36 @@ def test_who_may_put_records_but_not_use_the_key_of_the_stream_is_denied(stacks:
     assert left_behind(stacks) == []
 
 
+def test_a_preview_says_what_the_policy_of_an_existing_key_lacks_if_the_template_lets_it_read_the_policy(
+    stacks: Stacks,
+) -> None:
+    kms = stacks.client("kms", account="111111111111")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    config = {"archive": {**config_of("archive")["archive"], "key": key}}
+
+    def previewed(template_for: dict[str, Any]) -> str:
+        prepare([stacks.write(template_for)], stacks.instance.environment())
+        return stacks.pulumi("preview", "-s", "archive", config=config).replace("\n", "")
+
+    printed = previewed({"archive": config_of("archive")["archive"]})
+    assert f"the policy of {key} could not be read" in printed
+    assert f"deploy bootstrap/archive-account.yaml with KeyArn={key}" in printed
+    printed = previewed(config)
+    assert f"the policy of {key} does not seem to allow all that the archive needs" in printed
+    assert '"Sid": "EncryptLogGroups"' in printed
+    assert '"Sid": "EncryptObjects"' not in printed  # the policy leaves that to the account
+    policy = policies.key_policy(
+        home_region="eu-west-1",
+        account="111111111111",
+        deployer_role="central-log-archive-deployer",
+        bucket_arns=["arn:aws:s3:::archive-bucket-*"],
+        log_groups=["archive-delivery-errors-*"],
+    )
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert "archive.key" not in previewed(config)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+
+
 def test_an_existing_key_can_be_used_once_its_policy_allows_it(stacks: Stacks) -> None:
     kms, s3 = (stacks.client(service, account="111111111111") for service in ("kms", "s3"))
     key = kms.create_key()["KeyMetadata"]["Arn"]
@@ -258,6 +289,19 @@ def test_events_of_the_central_account_itself_arrive(stacks: Stacks) -> None:
     config = {"archive": {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-central"]}}
     prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("archive", config)
+    # Now the group of the stream's errors exists too, and no pattern selects it: its events would come back forever.
+    config["archive"]["ownLogGroups"] = ["*"]
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    lines = json.loads(coverage(stacks, "--json", config=config))["logGroups"]
+    assert [(each["logGroup"].rpartition("-")[0], each["status"], each["entry"]) for each in lines] == [
+        ("archive-delivery-errors", "excluded", "archive-delivery-errors*"),
+        ("aws-waf-logs", "archived", "*"),
+    ]
+    missing = {"archive": {**config["archive"], "ownLogGroups": ["aws-waf-logs-centrl"]}}
+    assert (
+        "archive.ownLogGroups, account 111111111111, region eu-west-1: the log group aws-waf-logs-centrl does not "
+        "exist; did you mean aws-waf-logs-central?"
+    ) in stacks.pulumi("preview", "-s", "archive", config=missing, ok=False)
     write(stacks, "of our own", account="111111111111", group="aws-waf-logs-central")
     bucket = stacks.outputs("archive")["bucket"]
     assert eventually(lambda: "of our own" in json.dumps(archived(stacks, bucket)))

@@ -396,6 +396,31 @@ def test_a_policy_that_requires_tls_denies_a_request_that_is_marked_as_plain_htt
     assert "explicit deny" in error_of(s3.list_objects_v2, Bucket=archive.bucket)
 
 
+def test_the_default_key_of_a_bucket_may_be_given_by_its_id_or_an_alias_of_the_writers_account(cloud: Cloud) -> None:
+    archive = Archive(cloud, [])
+    kms, s3, firehose = (archive.client(service) for service in ("kms", "s3", "firehose"))
+    key, other = (kms.create_key()["KeyMetadata"] for _ in range(2))
+    for alias, of in (("alias/logs", key), ("alias/other", other)):
+        kms.create_alias(AliasName=alias, TargetKeyId=of["KeyId"])
+    statements = json.loads(
+        policies.delivery_role_policy(
+            home_region=HOME, bucket_arn=f"arn:aws:s3:::{archive.bucket}", cross_account_bucket=False,
+            error_log_stream_arn="*", key_arn=key["Arn"], function_arn=None,
+        )
+    )  # fmt: skip
+    archive.allow("delivery", json.dumps(statements))
+
+    def delivers(default: str) -> bool:
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": default}}
+        s3.put_bucket_encryption(Bucket=archive.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        before = len(archive.objects())
+        firehose.put_record(DeliveryStreamName="archive", Record={"Data": gzip.compress(b"{}")})
+        return eventually(lambda: len(archive.objects()) > before, seconds=5.0)
+
+    assert [delivers(each) for each in (key["Arn"], key["KeyId"], "alias/logs", "alias/aws/s3")] == [True] * 4
+    assert [delivers(each) for each in (other["KeyId"], "alias/other", "alias/none")] == [False] * 3
+
+
 def test_a_bucket_that_blocks_keys_of_callers_keeps_and_enforces_it(cloud: Cloud) -> None:
     archive = Archive(cloud, [])
     s3, key = archive.client("s3"), {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}

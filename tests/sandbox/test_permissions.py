@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.prepare import prepare
+from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.sandbox.templates import actions
 from tests.stacks import config_of
@@ -57,6 +58,7 @@ def calls(stacks: Stacks) -> set[Call]:
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
     analysis = {"readers": ["arn:aws:iam::111111111111:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True}})
+    coverage(stacks, config={"archive": rich})
     stacks.up(
         "archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}, "analysis": analysis}}
     )

@@ -122,6 +122,19 @@ def test_a_preview_with_the_preview_role_only_reads_and_an_update_rejects_it(
     assert "is for previews only" in deployed.up("app-dev", config, ok=False)
 
 
+def test_a_preview_of_an_archive_with_the_preview_role_reads_its_own_log_groups(
+    deployed: Stacks,
+    previewed: Any,  # noqa: ANN401 - as above
+) -> None:
+    archive = {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-*"]}
+    prepare([deployed.write({"archive": archive})], deployed.instance.environment())
+    previewed("archive", {"archive": archive, "previewRole": "central-log-archive-previewer"})
+    calls = [call for call in deployed.ask("calls")
+             if ":111111111111:assumed-role/central-log-archive-previewer/" in call["principal"]]  # fmt: skip
+    assert {call["action"] for call in calls} == actions("archive-account.yaml", "Previewer")
+    assert all(call["allowed"] for call in calls)
+
+
 def test_a_stack_that_its_archive_does_not_serve_must_not_be_applied(deployed: Stacks, previewed: Any) -> None:  # noqa: ANN401
     regions = {"ap-south-1": {"logGroups": ["a"]}}
     ahead = {

@@ -396,6 +396,15 @@ def test_a_stack_file_that_does_not_name_the_default_key_of_the_bucket_is_reject
     assert import_ids(found, Archive.model_validate({**archive_of(found), "key": {"objects": KEYS[1]}}))
 
 
+@pytest.mark.parametrize("alias", ["alias/logs", "arn:aws:kms:eu-west-1:111111111111:alias/logs"])
+def test_a_default_key_known_by_an_alias_only_has_to_be_added_to_the_stack_file(alias: str) -> None:
+    found = replace(FOUND, bucket_key=alias)
+    config = archive_of(found)
+    assert "key" not in config  # a stack file takes no alias: another key can take its place
+    with pytest.raises(OperatorError, match=r"alias/logs, .*; add the ARN of the key behind this alias as objects"):
+        import_ids(found, Archive.model_validate(config))
+
+
 def test_a_bucket_whose_encryption_cannot_be_read_is_reported_with_what_to_do() -> None:
     (line,) = [line for line in plan_adoption(replace(FOUND, bucket_problem="denied")).changes if "(denied)" in line]
     assert f"with ExistingBucket={FOUND.stream.bucket}" in line

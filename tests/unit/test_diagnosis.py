@@ -135,8 +135,8 @@ def allows(*permissions: tuple[str, str, str]) -> Answer:
     return answer
 
 
-def uses_key(*actions: str, through: str = f"firehose.{HOME}.amazonaws.com") -> Answer:
-    """IAM, which lets the sender role do something with the key of the stream, through a service only."""
+def uses_key(*actions: str, by: str | None = None, through: str = f"firehose.{HOME}.amazonaws.com") -> Answer:
+    """IAM, which lets a role, by default that of the sender, do something with a key, through a service only."""
     others = allows(PUT_RECORD, PUT_OBJECT)
 
     def answer(parameters: Parameters) -> Any:  # noqa: ANN401 - an answer
@@ -145,12 +145,17 @@ def uses_key(*actions: str, through: str = f"firehose.{HOME}.amazonaws.com") -> 
             assert callable(others)
             return others(parameters)
         via = {"ContextKeyName": "kms:ViaService", "ContextKeyValues": [through], "ContextKeyType": "string"}
-        allowed = action in actions and parameters["PolicySourceArn"] == SENDER and via in parameters["ContextEntries"]
+        role = by or SENDER
+        allowed = action in actions and parameters["PolicySourceArn"] == role and via in parameters["ContextEntries"]
         return {
             "EvaluationResults": [{"EvalActionName": action, "EvalDecision": "allowed" if allowed else "implicitDeny"}]
         }
 
     return answer
+
+
+THROUGH_S3 = f"s3.{HOME}.amazonaws.com"
+ENCRYPTED: dict[str, Any] = {"EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}}}
 
 
 def stream(status: str = "ACTIVE", key: str | None = None, **changed: object) -> Answer:
@@ -292,6 +297,16 @@ NOT_TRUSTED = f"{SENDER} does not trust CloudWatch Logs on behalf of account {SH
             f"{SENDER} is not allowed to kms:GenerateDataKey on {KEY}: implicitDeny",
         ),
         (
+            {STREAMS: stream(**ENCRYPTED), PERMISSIONS: uses_key("kms:Decrypt", by=DELIVERY, through=THROUGH_S3)},
+            "bucket",
+            f"{DELIVERY} is not allowed to kms:GenerateDataKey on {KEY}: implicitDeny",
+        ),
+        (
+            {STREAMS: stream(**ENCRYPTED), PERMISSIONS: uses_key("kms:Decrypt", "kms:GenerateDataKey", by=DELIVERY)},
+            "bucket",
+            f"{DELIVERY} is not allowed to kms:GenerateDataKey on {KEY}: implicitDeny",
+        ),
+        (
             {PERMISSIONS: allows(PUT_RECORD)},
             "bucket",
             f"{DELIVERY} is not allowed to s3:PutObject on {BUCKET}/logs/canary: implicitDeny",
@@ -318,6 +333,15 @@ def test_the_first_stage_that_is_not_as_the_program_configures_it_lost_the_event
 def test_a_stream_whose_key_the_sender_role_may_use_loses_nothing_there(aws: Aws) -> None:
     answers = SOUND | {STREAMS: stream(key=KEY), PERMISSIONS: uses_key("kms:Decrypt", "kms:GenerateDataKey")}
     assert loss(aws, answers).stage == "bucket"
+
+
+def test_objects_whose_key_the_delivery_role_may_use_are_written(aws: Aws) -> None:
+    may = uses_key("kms:Decrypt", "kms:GenerateDataKey", by=DELIVERY, through=THROUGH_S3)
+    found = loss(aws, SOUND | {STREAMS: stream(**ENCRYPTED), PERMISSIONS: may})
+    assert found.reason.startswith("every stage is configured correctly")
+    context = {entry["ContextKeyName"]: entry["ContextKeyValues"] for asked in aws.asked("SimulatePrincipalPolicy")
+               for entry in asked["ContextEntries"]}  # fmt: skip
+    assert context["kms:EncryptionContext:aws:s3:arn"] == [f"{BUCKET}/logs/canary"]
 
 
 @pytest.mark.parametrize(
@@ -397,7 +421,7 @@ def test_what_firehose_could_not_process_was_lost_at_the_transform(aws: Aws) -> 
     assert loss(aws, SOUND, error="Lambda.FunctionError: the function failed") == Loss(
         "transform",
         "Lambda.FunctionError: the function failed",
-        "see the function's log; the event is kept under errors/, from where it can be resubmitted",
+        "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back",
     )
 
 

@@ -54,9 +54,12 @@ def test_a_default_key_that_the_archive_does_not_name_is_reported(default: str) 
     [
         encrypting("AES256"), encrypting("aws:kms"), encrypting("aws:kms", KMSMasterKeyID="alias/aws/s3"),
         encrypting("aws:kms", KMSMasterKeyID="arn:aws:kms:eu-west-1:1:alias/aws/s3"),
+        {**SOUND, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
     ],
 )  # fmt: skip
-def test_a_default_encryption_that_everybody_may_use_is_not_reported(bucket: dict[str, Any]) -> None:
+def test_a_default_encryption_that_everybody_may_use_and_a_lock_without_retention_are_not_reported(
+    bucket: dict[str, Any],
+) -> None:
     assert lacks(bucket, POLICY) == []
 
 
@@ -66,6 +69,10 @@ def test_a_default_encryption_that_everybody_may_use_is_not_reported(bucket: dic
         ({"BucketEncryption": None}, "has no default encryption"),
         ({"PublicAccessBlockConfiguration": {**BLOCK, "IgnorePublicAcls": False}}, "does not block public access"),
         ({"VersioningConfiguration": {"Status": "Suspended"}}, "has no versioning"),
+        (
+            {"ObjectLockConfiguration": {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}},
+            "locks new objects, and AWS does not document that Firehose can deliver them",
+        ),
     ],
 )
 def test_what_is_missing_is_named(difference: dict[str, Any], lack: str) -> None:

@@ -26,6 +26,7 @@ PANELS = {
     "Change": ["stacks", "promote"],
     "Review": ["report", "gate"],
     "Prove": ["verify", "coverage"],
+    "Look": ["ask", "redrive"],
     "Adopt": ["adopt", "retire"],
 }
 

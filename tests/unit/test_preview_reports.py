@@ -285,14 +285,14 @@ def test_a_bucket_with_all_that_protects_it_may_be_applied(tmp_path: Path) -> No
         "aws:s3/bucketPolicy:BucketPolicy": {"policy": UNKNOWN},
     }
     steps = [
-        step("create", state(kind, f"{number}", provider=home, parents=parents, **inputs))
-        for number, (kind, inputs) in enumerate(parts.items())
+        step("create", state(kind, "-".join(["one"] * number), provider=home, parents=parents, **inputs))
+        for number, (kind, inputs) in enumerate(parts.items(), start=1)
     ]
     assert reasons(read(written(tmp_path, step("same", provider(A, "eu-west-1")), *steps)), []) == []
     unrelated = steps[-1]["newState"] | {"parent": f"{STACK}other::archive"}
     steps[-1] = step("create", unrelated)
     assert reasons(read(written(tmp_path, step("same", provider(A, "eu-west-1")), *steps)), []) == [
-        "0: has no policy that denies requests without TLS (private-buckets)"
+        "one: has no policy that denies requests without TLS (private-buckets)"
     ]
 
 

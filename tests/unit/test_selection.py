@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.graph.recorder import standard
 from topology.patterns import CANARY, SUBSCRIBER, entries_of, matches
 from topology.selection import AccountWide, select, select_all, selection_problems, unsubscribable
-from topology.settings import AllLogGroups, RegionLogGroups
+from topology.settings import AllLogGroups, Archive, RegionLogGroups
 
 LAMBDAS = ["/aws/lambda/cart", "/aws/lambda/checkout", "/aws/lambda/noisy"]
 EXISTING = standard(*LAMBDAS, "aws-waf-logs-shop").log_groups
@@ -67,14 +67,14 @@ def test_a_log_group_to_create_need_not_exist() -> None:
         (
             ["/aws/lambda/chekout"],
             None,
-            "the log group /aws/lambda/chekout does not exist; did you mean /aws/lambda/checkout? create it, let the "
-            "archive create it with create: true and retentionDays, or remove the entry",
+            "the log group /aws/lambda/chekout does not exist; did you mean /aws/lambda/checkout? create it, or remove "
+            "the entry; in applications, create: true and retentionDays let the archive create it",
         ),
         (
             ["zzz"],
             None,
-            "the log group zzz does not exist; create it, let the archive create it with create: true and "
-            "retentionDays, or remove the entry",
+            "the log group zzz does not exist; create it, or remove the entry; in applications, create: true and "
+            "retentionDays let the archive create it",
         ),
         (["zzz*"], None, "the pattern zzz* matches no log group; correct or remove it"),
         (["*noisy"], ["*noisy"], "the pattern *noisy matches no log group; correct or remove it"),
@@ -118,6 +118,32 @@ def test_no_entry_selects_the_log_groups_of_the_archive_itself() -> None:
     assert found is not None
     assert found.excluded == (CANARY, SUBSCRIBER)
     assert {tuple(entries_of(own, [own, "*"], ())) for own in (SUBSCRIBER, CANARY)} == {()}
+
+
+def own_groups(*entries: Any, **archive: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
+    given = {"account": "111111111111", "region": "eu-west-1", "ownLogGroups": list(entries), **archive}
+    source = Archive.model_validate(given, strict=False).source
+    assert source is not None
+    return source.regions["eu-west-1"]
+
+
+def test_no_pattern_selects_what_the_pipeline_logs_to() -> None:
+    function = "arn:aws:lambda:eu-west-1:111111111111:function:noisy:1"
+    existing = standard(*EXISTING, "archive-delivery-errors-1234567", "archive-transform-logs-1234567", CANARY)
+    region = own_groups("*", exclude=["*cart"], transform=function)
+    assert [group.name for group in select(region, existing.log_groups)] == [
+        "/aws/lambda/checkout",
+        "aws-waf-logs-shop",
+    ]
+    assert list(selection_problems(own_groups("archive-*"), existing.log_groups)) == [
+        "the pattern archive-* matches no log group; correct or remove it"
+    ]
+
+
+def test_own_log_groups_keep_what_their_entry_forwards() -> None:
+    region = own_groups({"name": "/aws/*", "filterPattern": "ERROR"}, {"name": "/aws/lambda/cart"}, "aws-*")
+    chosen = {group.name: group.filter_pattern for group in select(region, EXISTING)}
+    assert chosen == {**dict.fromkeys(LAMBDAS, "ERROR"), "/aws/lambda/cart": "", "aws-waf-logs-shop": ""}
 
 
 def everything(existing: Mapping[str, str] = EXISTING, **region: Any) -> AccountWide | None:  # noqa: ANN401 - as above

@@ -208,6 +208,21 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 29}}}),
         "archive.bucket.lifecycle: transitions.STANDARD_IA: 29 days; S3 requires 30 or more",
     ),
+    "a colder class within 30 days of infrequent access": (
+        with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 30, "GLACIER": 59}}}),
+        "archive.bucket.lifecycle: transitions.GLACIER: 59 days; S3 keeps objects in STANDARD_IA for at least 30 days, "
+        "so use 60 or more, or remove STANDARD_IA",
+    ),
+    "another class of infrequent access within 30 days": (
+        with_bucket({"lifecycle": {"transitions": {"STANDARD_IA": 40, "ONEZONE_IA": 69}}}),
+        "archive.bucket.lifecycle: transitions.ONEZONE_IA: 69 days; S3 keeps objects in STANDARD_IA for at least 30 "
+        "days, so use 70 or more, or remove STANDARD_IA",
+    ),
+    "a class that S3 does not reach from another": (
+        with_bucket({"lifecycle": {"transitions": {"ONEZONE_IA": 30, "GLACIER_IR": 90}}}),
+        "archive.bucket.lifecycle: transitions: S3 does not move objects from ONEZONE_IA to GLACIER_IR; remove one of "
+        "the two",
+    ),
     "transitions out of order": (
         with_bucket({"lifecycle": {"transitions": {"DEEP_ARCHIVE": 60, "GLACIER": 90}}}),
         "archive.bucket.lifecycle: DEEP_ARCHIVE: 60 days is not later than GLACIER at 90 days; increase the days",
@@ -242,6 +257,16 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-0123456"]}},
         "archive: ownLogGroups: the archive itself logs to archive-delivery-errors-0123456, so archiving it would "
         "cause an endless loop; remove it",
+    ),
+    "a pattern of the archive's own log groups": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["archive-delivery-errors-*"]}},
+        "archive: ownLogGroups: the archive itself logs to archive-delivery-errors-*, so archiving it would cause an "
+        "endless loop; remove it",
+    ),
+    "a canary among the own log groups": (
+        {"archive": {**ARCHIVE, "ownLogGroups": ["central-log-archive-canary"]}},
+        "archive.ownLogGroups[0]: central-log-archive-canary belongs to the archive itself and cannot be an entry; "
+        "remove it",
     ),
     "an own log group twice": (
         {"archive": {**ARCHIVE, "ownLogGroups": ["a", {"name": "a", "filterPattern": "x"}]}},
@@ -326,6 +351,10 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "senders": {}}},
         "archive.senders: admits nobody; specify accounts, an organization, or both",
     ),
+    "an empty list of senders": (
+        {"archive": {**ARCHIVE, "senders": {"accounts": []}}},
+        "archive.senders.accounts: is empty; specify at least one",
+    ),
     "an invalid organization ID": (
         {"archive": {**ARCHIVE, "senders": {"organization": "ou-1234-12345678"}}},
         (
@@ -352,8 +381,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
     "an unknown key unlike any other": (
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
-        "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, delivery, transform, "
-        "alarms, analysis",
+        "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, exclude, delivery, "
+        "transform, alarms, analysis",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

@@ -108,6 +108,10 @@ def value(connection: duckdb.DuckDBPyConnection, sql: str, *parameters: str) -> 
         ("none_match(ARRAY[1, 2], x -> x > 2)", "true"),
         ("reduce(ARRAY[1, 2], 0, (s, x) -> s + x, s -> s)", "3"),
         ("array_position(ARRAY['a'], 'b')", "0"),
+        ("slice(ARRAY[1, 2, 3], 2, 1)", "[2]"),
+        ("slice(ARRAY[1, 2, 3], -2, 2)", "[2, 3]"),
+        ("slice(ARRAY[1, 2, 3], 3, 9)", "[3]"),
+        ("slice(ARRAY[1], 1, 0)", "[]"),
         ("cardinality(array_distinct(ARRAY[1, 1]))", "1"),
         ("arrays_overlap(ARRAY[1], ARRAY[1, 2])", "true"),
         ("5 / 2", "2"),
@@ -129,6 +133,12 @@ def test_an_expression_has_the_value_that_trino_gives(
     connection: duckdb.DuckDBPyConnection, sql: str, expected: str | None
 ) -> None:
     assert value(connection, sql) == expected
+
+
+@pytest.mark.parametrize("sql", ["slice(ARRAY[1], 1, -1)", "slice(ARRAY[1], 0, 1)"])
+def test_an_argument_that_trino_refuses_fails_the_query(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    with pytest.raises(duckdb.Error, match="slice"):
+        value(connection, sql)
 
 
 @given(

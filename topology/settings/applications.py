@@ -12,7 +12,6 @@ from topology.settings.types import (
     Account,
     DeployerRole,
     Distinct,
-    LogGroupName,
     LogGroupPattern,
     Region,
     RetentionDays,
@@ -40,20 +39,10 @@ class LogGroupFilter(Filter):
 
 
 class SubscribedLogGroup(LogGroupFilter):
-    """An existing log group to subscribe. A bare name in a stack file stands for ``{name: …}``."""
-
-    name: LogGroupName = Field(description="the log group")
-
-
-class LogGroup(SubscribedLogGroup):
-    """A log group, or a pattern for several. A bare name in a stack file stands for ``{name: …}``."""
+    """An existing log group, or a pattern for several. A bare name in a stack file stands for ``{name: …}``."""
 
     name: LogGroupPattern = Field(
         description="a log group, or a pattern like `/aws/lambda/prod-*`; a name takes precedence over a pattern"
-    )
-    create: bool = Field(default=False, description="create the log group; an existing one is never changed")
-    retention_days: RetentionDays | None = Field(
-        default=None, description="days that a log group created here keeps events itself"
     )
 
     @property
@@ -66,6 +55,15 @@ class LogGroup(SubscribedLogGroup):
         if self.name in OWN:
             raise problem(f"{self.name} belongs to the archive itself and cannot be an entry; remove it")
         return self
+
+
+class LogGroup(SubscribedLogGroup):
+    """A log group, or a pattern for several. A bare name in a stack file stands for ``{name: …}``."""
+
+    create: bool = Field(default=False, description="create the log group; an existing one is never changed")
+    retention_days: RetentionDays | None = Field(
+        default=None, description="days that a log group created here keeps events itself"
+    )
 
     @model_validator(mode="after")
     def _retention_goes_with_create(self) -> Self:

@@ -12,9 +12,10 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from topology.layouts import LAYOUTS
+from topology.patterns import matches
 from topology.regions import PARTITIONS
 from topology.settings.analysis import Analysis
-from topology.settings.applications import Application, SubscribedLogGroup
+from topology.settings.applications import Application, LogGroup, RegionLogGroups, SubscribedLogGroup
 from topology.settings.types import (
     KEY,
     Account,
@@ -24,6 +25,7 @@ from topology.settings.types import (
     Distinct,
     HandlerName,
     KeyChoice,
+    LogGroupPattern,
     OrganizationId,
     Region,
     RoleName,
@@ -49,6 +51,7 @@ CREATE = "create"
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FUNCTION_ARN = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}:([\w-]{1,128}|\$LATEST)"
+_INFREQUENT = ("STANDARD_IA", "ONEZONE_IA")
 _MIN_INFREQUENT_DAYS = 30
 _MIN_PARTITIONED_MIB = 64
 _MIN_PARTITIONED_SECONDS = 60
@@ -92,7 +95,8 @@ class Lifecycle(Section):
     transitions: dict[StorageClass, Annotated[int, Field(ge=1)]] = Field(
         default={},
         description="S3 storage class → days after which objects move there: STANDARD_IA, INTELLIGENT_TIERING, "
-        "ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, in this order with increasing days",
+        "ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, in this order with increasing days, at least 30 more after "
+        "STANDARD_IA and ONEZONE_IA",
     )
     expire_days: int | None = Field(
         default=None, ge=1, description="days after which objects are deleted; default: never"
@@ -117,9 +121,22 @@ class Lifecycle(Section):
         for (before, days), (after, later) in itertools.pairwise(steps):
             if later <= days:
                 raise problem(f"{after}: {later} days is not later than {before} at {days} days; increase the days")
-        for storage_class, days in self.transitions.items():
-            if days < _MIN_INFREQUENT_DAYS and storage_class in ("STANDARD_IA", "ONEZONE_IA"):
+        for storage_class, days in self.steps:
+            if days < _MIN_INFREQUENT_DAYS and storage_class in _INFREQUENT:
                 raise problem(f"transitions.{storage_class}: {days} days; S3 requires {_MIN_INFREQUENT_DAYS} or more")
+        return self
+
+    @model_validator(mode="after")
+    def _s3_makes_each_transition(self) -> Self:
+        # Within a rule (S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle").
+        for (before, days), (after, later) in itertools.pairwise(self.steps):
+            if (before, after) == ("ONEZONE_IA", "GLACIER_IR"):
+                raise problem(f"transitions: S3 does not move objects from {before} to {after}; remove one of the two")
+            if before in _INFREQUENT and later < (earliest := days + _MIN_INFREQUENT_DAYS):
+                raise problem(
+                    f"transitions.{after}: {later} days; S3 keeps objects in {before} for at least "
+                    f"{_MIN_INFREQUENT_DAYS} days, so use {earliest} or more, or remove {before}"
+                )
         return self
 
 
@@ -350,7 +367,11 @@ class Archive(Account):
     )
     own_log_groups: Distinct[Annotated[SubscribedLogGroup, BeforeValidator(named)]] = Field(
         default=(),
-        description="log groups of the central account itself, in the home region: names, or objects with a name",
+        description="log groups of the central account itself, in the home region: names, patterns, or objects with a "
+        "name",
+    )
+    exclude: Distinct[LogGroupPattern] | None = Field(
+        default=None, description="names and patterns of log groups that patterns of `ownLogGroups` leave out"
     )
     delivery: Delivery = Field(default=Delivery(), description="how events are delivered to the bucket")
     transform: Annotated[Transform, BeforeValidator(_coded)] | None = Field(
@@ -383,6 +404,26 @@ class Archive(Account):
     def regions(self) -> list[str]:
         """Every region that the archive has resources in: its home region, and those of its destinations."""
         return sorted({self.region, *self.destination_regions})
+
+    @property
+    def source(self) -> Application | None:
+        """The central account as one whose log groups are archived; None if it has no ``ownLogGroups``."""
+        if not self.own_log_groups:
+            return None
+        own = RegionLogGroups.model_construct(
+            log_groups=tuple(LogGroup.model_construct(**dict(group)) for group in self.own_log_groups),
+            exclude=(*(self.exclude or ()), *self._pipeline_log_groups),
+        )
+        account = Application.model_construct(
+            account=self.account, alias=self.alias, deployer_role=self.deployer_role, regions={self.region: own}
+        )
+        return account.assuming(self._preview_role)
+
+    @property
+    def _pipeline_log_groups(self) -> tuple[str, ...]:
+        """Patterns of what the pipeline logs to, and so would archive endlessly ("Log recursion prevention")."""
+        function = [f"/aws/lambda/{self.transform.function_name}"] if self.transform and self.transform.is_arn else []
+        return (*(f"{prefix}*" for prefix in PIPELINE_LOG_GROUPS), *function)
 
     @property
     def queried_accounts(self) -> list[str]:
@@ -468,10 +509,8 @@ class Archive(Account):
 
     @model_validator(mode="after")
     def _no_recursion(self) -> Self:
-        # The pipeline would archive its own logs, endlessly ("Log recursion prevention").
-        function = f"/aws/lambda/{self.transform.function_name}" if self.transform and self.transform.is_arn else None
         for group in self.own_log_groups:
-            if group.name.startswith(PIPELINE_LOG_GROUPS) or group.name == function:
+            if any(matches(pattern, group.name) for pattern in self._pipeline_log_groups):
                 raise problem(
                     f"ownLogGroups: the archive itself logs to {group.name}, so archiving it would cause an endless "
                     "loop; remove it"

@@ -50,6 +50,12 @@ class Settings(Section):
         """Whether subscription filters have a role: if the stack sets it, or its own archive requires it."""
         return self.filter_roles or (self.archive is not None and self.archive.sender_organization is not None)
 
+    @property
+    def sources(self) -> tuple[Application, ...]:
+        """The accounts whose log groups are archived: the applications, and the central one if it has some itself."""
+        central = self.archive.source if self.archive is not None else None
+        return (*((central,) if central is not None else ()), *self.applications)
+
     def completed(self) -> Settings:
         """Return the settings with all inherited values, and with the preview role, if any, in every account."""
         applications = tuple(each.completed(self.defaults).assuming(self.preview_role) for each in self.applications)

@@ -162,8 +162,6 @@ PrincipalArn = Annotated[str, matching("the ARN of a principal",
                                        "the ARN of a role, of a user, or of the root of an account")]  # fmt: skip
 HandlerName = Annotated[str, matching("a handler", r"[A-Za-z_]\w*\.[A-Za-z_]\w*",
                                       "the name of a file and of its function, like main.handler")]  # fmt: skip
-LogGroupName = Annotated[str, matching("the name of a log group", r"[A-Za-z0-9_./#-]{1,512}",
-                                       "1 to 512 letters, digits and _-/.#")]  # fmt: skip
 LogGroupPattern = Annotated[str, matching("the name of a log group, or a pattern", r"[A-Za-z0-9_./#*-]{1,512}",
                                           "1 to 512 letters, digits and _-/.#, and * for any of them")]  # fmt: skip
 SystemField = Literal["@aws.account", "@aws.region", "@source.log"]
