@@ -410,6 +410,24 @@ def by_place(of: Iterable[Event]) -> dict[Any, list[Event]]:
     return grouped(of, lambda each: named(each, "account", "region", "log_group"))
 
 
+def overview() -> list[Row]:
+    rows = []
+    for key, of in by_place(ALL_EVENTS).items():
+        actions = [_action(each.message) for each in of] if key[2].startswith("aws-waf-logs-") else []
+        requests = [action for action in actions if action is not None]
+        characters = sum(len(each.message) for each in of)
+        rows.append((*key, len(of), len(requests), requests.count("BLOCK"), characters, *seen(of)))
+    return sorted(rows, key=lambda row: (-row[3], row[:3]))
+
+
+def _action(message: str) -> object:
+    try:
+        document = json.loads(message)
+    except ValueError:
+        return None
+    return document.get("action") if isinstance(document, dict) else None
+
+
 def volume() -> list[Row]:
     rows = [
         (*key, len(of), sum(len(each.message) for each in of), *seen(of)) for key, of in by_place(ALL_EVENTS).items()
@@ -498,6 +516,7 @@ MODELS: dict[str, tuple[dict[str, str], Callable[[], Iterable[Row]]]] = {
     "event": ({"id": FIRST.id}, lambda: [line(FIRST)]),
     "events": ({"log_group": "app"}, lambda: [line(e) for e in latest(e for e in ALL_EVENTS if e.log_group == "app")]),
     "lambda": ({}, lambda_),
+    "overview": ({}, overview),
     "search": ({"text": "IT'S"}, lambda: containing("it's")),
     "silence": ({}, silence),
     "volume": ({}, volume),
