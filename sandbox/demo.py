@@ -29,6 +29,7 @@ from topology.stack_file import file_name
 
 _WAIT_SECONDS = 60.0
 _BATCH = 100
+_HOURS = 2  # over which events are spread, so that there is something to see over time
 
 
 class DemoError(Exception):
@@ -151,13 +152,16 @@ def _write(endpoint: str, place: Place, chance: random.Random) -> list[str]:
     """Write realistic events into a log group; return their messages."""
     account, region, group = place
     logs = root_client(endpoint, "logs", account=account, region=region)
-    events = waf_events if group.startswith(WAF_LOG_GROUPS) else application_events
-    messages = list(events(account, region, group, chance))
+    made = waf_events if group.startswith(WAF_LOG_GROUPS) else application_events
+    messages = list(made(account, region, group, chance))
     logs.create_log_stream(logGroupName=group, logStreamName="demo")
-    for start in range(0, len(messages), _BATCH):
-        now = int(time.time() * 1000)
-        batch = [{"timestamp": now, "message": message} for message in messages[start : start + _BATCH]]
-        logs.put_log_events(logGroupName=group, logStreamName="demo", logEvents=batch)
+    now, step = time.time(), _HOURS * 3600 / len(messages)
+    events = [
+        {"timestamp": int(1000 * (now - step * (len(messages) - index))), "message": message}
+        for index, message in enumerate(messages)
+    ]
+    for start in range(0, len(events), _BATCH):
+        logs.put_log_events(logGroupName=group, logStreamName="demo", logEvents=events[start : start + _BATCH])
     return messages
 
 
