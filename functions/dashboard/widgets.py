@@ -114,7 +114,17 @@ def _milliseconds(value: datetime) -> int:
     return round(value.timestamp() * 1000)
 
 
+def _beside(view: View, names: Iterable[str], values: Values | None = None) -> Element:
+    """Return buttons to other queries of the same events."""
+    buttons = (
+        view.button(QUERIES[name].title, name, values or {}, about=QUERIES[name].purpose, class_="action")
+        for name in names
+    )
+    return element("p", *buttons)
+
+
 def _overview(view: View) -> Content:
+    yield from _incomplete(view)
     events, requests, blocked = (_sum(view.rows, name) for name in ("events", "requests", "blocked"))
     chosen = view.request.account
     expected = [each for each in view.senders if chosen in (ALL, each)]
@@ -142,6 +152,7 @@ def _overview(view: View) -> Content:
         numbers=(2, 3, 4),
         caption="Events by account and region",
     )
+    yield _beside(view, _OF_EVENTS)
 
 
 def _account(view: View, account: str, region: str, rows: Sequence[Row]) -> Sequence[Child]:
@@ -184,7 +195,14 @@ def _group(view: View, row: Row, label: str | None = None) -> Element:
     return view.button(label or name, "events", values, about=f"{label or 'the'} events of {name}")
 
 
+def _incomplete(view: View) -> Iterator[Child]:
+    if len(view.rows) == view.query.limit:
+        text = f"These are the {amount(len(view.rows))} log groups with the most events. Choose an account or a region."
+        yield element("p", text, class_="alert")
+
+
 def _volume(view: View) -> Content:
+    yield from _incomplete(view)
     total = _sum(view.rows, "characters") or 1
     yield table(
         ("log group", "account", "region", "events", "characters", "share", "last event (UTC)"),
@@ -204,6 +222,11 @@ def _volume(view: View) -> Content:
     yield view.pages()
 
 
+_OF_EVENTS = ("errors", "lambda", "cloudtrail", "vpc-flow")
+_OF_REQUESTS = (
+    "waf-by-rule", "waf-across-accounts", "waf-rate-based", "waf-labels", "waf-bots", "waf-fingerprints",
+    "waf-injection-signs",
+)  # fmt: skip
 _PANELS = {
     "rule": "Rule that decided", "country": "Country", "host": "Host", "uri": "URI", "client_ip": "Client",
     "account": "Account",
@@ -227,6 +250,7 @@ def _waf(view: View) -> Content:
         class_="tiles",
     )
     yield element("div", *(_panel(view, panel, title) for panel, title in _PANELS.items()), class_="panels")
+    yield _beside(view, _OF_REQUESTS)
 
 
 def _panel(view: View, panel: str, title: str) -> Element:
@@ -324,6 +348,8 @@ def _requests(view: View) -> Content:
         for name, value in chosen.items()
     )
     yield element("p", *without)
+    if "client_ip" in chosen:
+        yield _beside(view, ["waf-client"], {"client_ip": chosen["client_ip"]})
 
     def narrowed(row: Row, name: str) -> Child:
         value = row[name] or NONE
@@ -366,11 +392,34 @@ def _events(view: View) -> Content:
     yield from _ended(view)
 
 
+def _any(view: View) -> Content:
+    """Show rows as they are. What requests can be narrowed down by leads to them."""
+    names = list(view.rows[0])
+    requests = QUERIES["waf-requests"].parameters if view.query.name.startswith("waf-") else {}
+
+    def cell(row: Row, name: str) -> Child:
+        value = row[name]
+        if isinstance(value, datetime):
+            return _moment(value)
+        if isinstance(value, int):
+            return amount(value)
+        if name in requests and value is not None:
+            return view.button(value, "requests", {name: value}, about=f"requests with {name} {value}")
+        return None if value is None else str(value)
+
+    numbers = [index for index, name in enumerate(names) if isinstance(view.rows[0][name], int | float)]
+    cells = ([cell(row, name) for name in names] for row in view.page())
+    yield element("p", view.query.purpose, class_="quiet")
+    yield table([name.replace("_", " ") for name in names], cells, numbers=numbers, caption=view.query.title)
+    yield from _ended(view)
+
+
 def _ended(view: View) -> Iterator[Child]:
     yield view.pages()
     if len(view.rows) == view.query.limit:
-        latest = f"These are the latest {len(view.rows)}; there may be more. Narrow them down."
-        yield element("p", latest, class_="quiet")
+        yield element(
+            "p", f"These are the first {len(view.rows)}; there may be more. Narrow them down.", class_="quiet"
+        )
 
 
 def _shortened(message: str) -> str:
@@ -433,6 +482,7 @@ WIDGETS: Mapping[str, Widget] = {
     "requests": Widget(query="waf-requests", show=_requests, popup=True),
     "events": Widget(query="events", show=_events, popup=True),
     "event": Widget(query="event", show=_whole_event, popup=True),
+    **{name: Widget(query=name, show=_any, popup=True) for name in (*_OF_EVENTS, *_OF_REQUESTS, "waf-client")},
 }
 """The widgets by their names. Their queries are ``QUERIES``."""
 

@@ -142,6 +142,27 @@ def test_what_rules_would_have_blocked_leads_to_the_requests_that_were_allowed(d
     assert {row[3] for row in requests.rows("Requests; the latest first")} == {"ALLOW"}
 
 
+@pytest.mark.parametrize(
+    ("widget", "caption", "row"),
+    [
+        ("overview", "Errors by log group", [SENDERS[0], archive.REGION, archive.APP_GROUP]),
+        ("waf", "AWS WAF by rule", ["Default_Action"]),
+        ("waf", "Clients across accounts", []),
+    ],
+)
+def test_a_widget_leads_to_the_queries_beside_it(
+    dashboard: Dashboard, widget: str, caption: str, row: list[str]
+) -> None:
+    page = dashboard.press(dashboard.call(widget).button(caption))
+    assert page.rows(caption)[0][: len(row)] == row
+
+
+def test_a_client_has_a_story(dashboard: Dashboard) -> None:
+    narrow = dashboard.press(dashboard.call("requests").button("only client_ip 203.0.113.3"))
+    story = dashboard.press(narrow.button("The story of one client"))
+    assert story.rows("The story of one client")
+
+
 def test_a_list_is_narrowed_and_widened_again(dashboard: Dashboard) -> None:
     page = dashboard.call("requests")
     narrow = dashboard.press(page.button("only country DE"))
