@@ -215,8 +215,8 @@ class Query:
         }
         if scope.groups is not None and len(scope.groups) > MAX_GROUPS:
             raise ValueError(
-                f"{self.name} would read {len(scope.groups):,} log groups, and Athena takes {MAX_GROUPS:,} in a query: ask "
-                "for one account, region or log group"
+                f"{self.name} would read {len(scope.groups):,} log groups, and Athena takes {MAX_GROUPS:,} in a query: "
+                "ask for one account, region or log group"
             )
         # No log group is called NONE, and a list of none is no SQL.
         groups = [ALL] if scope.groups is None else list(scope.groups) or [NONE]
