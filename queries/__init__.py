@@ -46,6 +46,9 @@ MAX_PARAMETER_CHARACTERS = 1024
 MAX_GROUP_CHARACTERS = 400
 """How much of a log group's name ``"group"`` has (``topology/layouts.py``)."""
 
+MAX_GROUPS = 1000
+"""Limit of values of an injected partition key (Athena User Guide, "Supported types for partition projection")."""
+
 _GROUP = "(? /* group */ = 'all' OR \"group\" = ? /* group */)"
 SCOPE = f"""\
 WHERE "date" BETWEEN ? /* from_date */ AND ? /* to_date */
@@ -192,7 +195,7 @@ class Query:
             given: values of its own, by name.
 
         Raises:
-            ValueError: one is missing, unknown, or too long.
+            ValueError: one is missing, unknown, or too long, or there are too many log groups.
         """
         own = {name: each.default for name, each in self.parameters.items()} | dict(given or {})
         if unknown := sorted(own.keys() - self.parameters.keys()):
@@ -210,6 +213,11 @@ class Query:
             "from": _moment(scope.since),
             "to": _moment(scope.until),
         }
+        if scope.groups is not None and len(scope.groups) > MAX_GROUPS:
+            raise ValueError(
+                f"{self.name} would read {len(scope.groups):,} log groups, and Athena takes {MAX_GROUPS:,} in a query: "
+                "ask for one account, region or log group"
+            )
         # No log group is called NONE, and a list of none is no SQL.
         groups = [ALL] if scope.groups is None else list(scope.groups) or [NONE]
         sql, next_group = self.text(None if scope.groups is None else len(groups)), cycle(groups)

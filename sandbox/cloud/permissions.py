@@ -253,8 +253,10 @@ def _athena_resource(parameters: Mapping[str, Any], region: str, account: str) -
         return str(resource)
     if catalog := parameters.get("CatalogName"):
         return f"arn:aws:athena:{region}:{account}:datacatalog/{catalog}"
+    # Named queries of several workgroups in one call are not imitated.
+    named = parameters.get("NamedQueryId") or next(iter(parameters.get("NamedQueryIds") or ()), None)
     query = athena._executions.get_scoped(account, region, parameters.get("QueryExecutionId")) or (
-        athena._named_queries.get_scoped(account, region, parameters.get("NamedQueryId"))
+        athena._named_queries.get_scoped(account, region, named)
     )
     name = query["WorkGroup"] if query else parameters.get("WorkGroup") or parameters.get("Name") or "primary"
     return f"arn:aws:athena:{region}:{account}:workgroup/{name}"

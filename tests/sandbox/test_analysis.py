@@ -84,6 +84,8 @@ class Analyst:
         for key in ("logs/account=1/one", "errors/one", "originals/one"):
             s3.put_object(Bucket=self.bucket, Key=key, Body=b"{}")
         s3.put_object(Bucket=self.results, Key="one", Body=b"{}")
+        athena = stacks.client("athena", account=ACCOUNT)
+        self.saved: str = athena.list_named_queries(WorkGroup=self.workgroup)["NamedQueryIds"][0]
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3
         sts = self._stacks.client("sts", account=ACCOUNT)
@@ -123,6 +125,9 @@ def analyst(stacks: Stacks) -> Analyst:
 
 
 ALLOWED: dict[str, Call] = {
+    "athena:BatchGetNamedQuery": lambda a: a.client("athena").batch_get_named_query(NamedQueryIds=[a.saved]),
+    "athena:GetNamedQuery": lambda a: a.client("athena").get_named_query(NamedQueryId=a.saved),
+    "athena:ListNamedQueries": lambda a: a.client("athena").list_named_queries(WorkGroup=a.workgroup),
     "athena:StartQueryExecution": lambda a: a.query(),
     "cloudwatch:GetDashboard": lambda a: a.client("cloudwatch").get_dashboard(DashboardName=a.dashboard),
     "lambda:InvokeFunction": lambda a: a.invoke(),

@@ -88,12 +88,15 @@ class Archive:
 
     def ask(self, query: Query, scope: Scope, own: Mapping[str, str] | None = None) -> Answered:
         statement = query.bind(scope, own)
+        return self.run(statement.sql, *statement.parameters)
+
+    def run(self, sql: str, *parameters: str) -> Answered:
         execution: dict[str, Any] = {
             "QueryExecutionContext": {"Database": self.database},
             "Statistics": {"DataScannedInBytes": 0},
         }
         with request_scope(CENTRAL, HOME):
-            result = athena._Query(execution, None).answer(trino_sql.parsed(statement.sql, statement.parameters))
+            result = athena._Query(execution, None).answer(trino_sql.parsed(sql, parameters))
         read = [CONVERSIONS.get(kind, str) for _, kind in result.columns]
         rows = [
             tuple(None if value is None else convert(value) for convert, value in zip(read, row, strict=True))
@@ -650,6 +653,24 @@ def test_a_value_is_a_literal_and_never_a_part_of_the_sql(text: str) -> None:
 def test_a_value_that_a_query_cannot_take_is_refused(given_values: dict[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         QUERIES["search"].bind(SCOPE_OF_ALL, given_values)
+
+
+def test_more_log_groups_than_athena_takes_are_refused_in_words() -> None:
+    scope = replace(SCOPE_OF_ALL, groups=[str(number) for number in range(1001)])
+    with pytest.raises(ValueError, match="would read 1,001 log groups, and Athena takes 1,000"):
+        QUERIES["volume"].bind(scope)
+
+
+def test_an_hour_of_the_layout_dated_and_a_day_of_an_account_are_all_that_a_query_of_ones_own_reads() -> None:
+    for layout, place in (
+        ("dated", {"date": "2025-03-01", "hour": "02"}),
+        ("partitioned", {"date": "2025-03-02", "account": ACCOUNTS[0]}),
+    ):
+        archive = Archive(layout, transformed=False, of=FEW)
+        conditions = " AND ".join(f"\"{name}\" = '{value}'" for name, value in place.items())
+        scanned = archive.run(f"SELECT count(DISTINCT id) FROM waf WHERE {conditions}").scanned
+        meant = sum(archive.sizes[key] for key, parts in archive.places().items() if place.items() <= parts.items())
+        assert scanned == meant > 0
 
 
 def test_the_days_begin_with_what_was_buffered_and_end_with_what_was_late() -> None:
