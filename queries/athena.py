@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from queries import Statement
 
 Value = str | int | float | bool | datetime | None
 
-_SECONDS_BETWEEN_CALLS = (0.1, 0.2, 0.4, 0.8)  # then each time the last
+_FIRST_PAUSES, _PAUSE_SECONDS = (0.1, 0.2, 0.4), 0.8
 _UNFINISHED = {"QUEUED", "RUNNING"}
 _CONVERSIONS: Mapping[str, Callable[[str], Value]] = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
@@ -109,7 +109,8 @@ def wait(
         QueryError: it failed, or was canceled.
     """
     deadline = time.monotonic() + seconds
-    for pause in _pauses():
+    pauses = iter(_FIRST_PAUSES)
+    while True:
         execution = _execution(athena, identifier)
         on_progress(int(execution["Statistics"].get("DataScannedInBytes", 0)))
         status = execution["Status"]
@@ -117,10 +118,10 @@ def wait(
             return True
         if status["State"] not in _UNFINISHED:
             raise QueryError(_explained(status.get("StateChangeReason", status["State"])))
+        pause = next(pauses, _PAUSE_SECONDS)
         if time.monotonic() + pause > deadline:
             return False
         time.sleep(pause)
-    raise AssertionError
 
 
 def fetch(athena: Any, identifier: str) -> Answer:  # noqa: ANN401 - boto3
@@ -164,24 +165,14 @@ def run(
         QueryError: it failed, or took longer.
     """
     identifier = start(athena, statement, workgroup)
-    done = False
     try:
-        done = wait(athena, identifier, seconds, on_progress)
-    except QueryError:
-        done = True
+        if wait(athena, identifier, seconds, on_progress):
+            return fetch(athena, identifier)
+    except KeyboardInterrupt:
+        athena.stop_query_execution(QueryExecutionId=identifier)
         raise
-    finally:
-        if not done:
-            athena.stop_query_execution(QueryExecutionId=identifier)
-    if not done:
-        raise QueryError(f"the query took more than {seconds:.0f} seconds: ask for less time, or for one account")
-    return fetch(athena, identifier)
-
-
-def _pauses() -> Iterator[float]:
-    yield from _SECONDS_BETWEEN_CALLS
-    while True:
-        yield _SECONDS_BETWEEN_CALLS[-1]
+    athena.stop_query_execution(QueryExecutionId=identifier)
+    raise QueryError(f"the query took more than {seconds:.0f} seconds: ask for less time, or for one account")
 
 
 def _execution(athena: Any, identifier: str) -> dict[str, Any]:  # noqa: ANN401 - boto3
