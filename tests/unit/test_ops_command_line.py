@@ -26,7 +26,7 @@ PANELS = {
     "Change": ["stacks", "promote"],
     "Review": ["report", "gate"],
     "Prove": ["verify", "coverage"],
-    "Look": ["ask", "redrive"],
+    "Look": ["look", "ask", "redrive"],
     "Adopt": ["adopt", "retire"],
 }
 
