@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from policy.rules import RULES
 from sandbox.server import ROOT
+from tests.sandbox.checkout import copy_project
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.stacks import config_of
 
@@ -52,10 +52,7 @@ def test_a_preview_that_violates_a_rule_fails_with_its_name(
 ) -> None:
     assert rule in {each.name for each in RULES}
     changed = tmp_path / "project"
-    changed.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py", "accounts", "functions", "topology"):
-        (changed / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "components", changed / "components")
+    copy_project(changed)
     found = False
     for file in (changed / "components").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
