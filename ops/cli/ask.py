@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from ops import ROOT, outputs
 from ops.ask import DOLLARS_PER_TERABYTE, Analyst, Reading, Silence, check_place, silences
@@ -153,7 +154,7 @@ def _described(reading: Reading) -> str:
     """Return what will be read, and what that costs."""
     if reading.dates is None:
         return "reads nothing: no objects of these accounts, regions and days are in the bucket"
-    parts = [f"reads {reading.objects:,} objects, {_size(reading.size)}"]
+    parts = [f"reads {reading.objects:,} objects, {decimal(reading.size)}"]
     if reading.accounts:
         parts.append(f"of account {listed(reading.accounts)}, region {listed(reading.regions)}")
     parts.append(f"that arrived {reading.dates[0]} to {reading.dates[1]}")
@@ -165,7 +166,7 @@ def _described(reading: Reading) -> str:
 def _ended(query: Query, answer: Answer) -> str:
     many = len(answer.rows)
     cut = f"; {query.name} returns {query.limit} at most, so there may be more" if many == query.limit else ""
-    read = "an earlier answer was reused" if answer.reused else f"{_size(answer.scanned)} read"
+    read = "an earlier answer was reused" if answer.reused else f"{decimal(answer.scanned)} read"
     return f"{many:,} row{'' if many == 1 else 's'}{cut}; {read}"
 
 
@@ -206,11 +207,3 @@ def _texts(row: tuple[Value, ...]) -> list[Value]:
 
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _size(size: float) -> str:
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:  # noqa: PLR2004 - of the next unit
-            return f"{size:,.0f} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
