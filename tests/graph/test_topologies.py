@@ -380,9 +380,12 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
     senders = {(account, region) for account, region, _ in subscribed(config)}
     alarms = graph.of_type("MetricAlarm")
     assert bool(alarms) is ("alarms" in archive)
+    dashboards = {"archive-dashboard": "alarms", "archive-widgets": "analysis"}
+    assert {each.name for each in graph.of_type("Dashboard")} == {
+        name for name, key in dashboards.items() if key in archive
+    }
     if not alarms:
         assert not graph.of_type("Topic")
-        assert not graph.of_type("Dashboard")
         return
     places = Counter(graph.place_of(alarm) for alarm in alarms)
     assert {place: number for place, number in places.items() if place != home} == dict.fromkeys(senders, 2)
