@@ -88,11 +88,11 @@ def check_delivery(
     """
     home = AssumedRole(role_arn(archive.region, archive.account, VERIFIER), archive.region, stack)
     diagnosis = Diagnosis(home, archive, stack)
-    bucket = _Bucket(home, archive)
     started = datetime.now(UTC)
+    bucket = _Bucket(home, archive, started)
     written = in_parallel(lambda application: _write(application, stack, diagnosis), applications)
     canaries = [canary for each in written for canary in each]
-    _await(canaries, bucket, started, diagnosis.timeout if timeout is None else timeout, on_progress)
+    _await(canaries, bucket, diagnosis, diagnosis.timeout if timeout is None else timeout, on_progress)
 
     def judge(canary: _Canary) -> Verdict:
         loss = canary.loss
@@ -102,7 +102,6 @@ def check_delivery(
                     canary.account,
                     canary.region,
                     canary.verifier,
-                    processing_error=lambda: bucket.processing_error(canary.mark, started),
                     waited=time.monotonic() - canary.written,
                     since=started,
                 )
@@ -134,9 +133,9 @@ def _write(application: Application, stack: str, diagnosis: Diagnosis) -> list[_
 
 
 def _await(
-    canaries: list[_Canary], bucket: _Bucket, started: datetime, timeout: float, on_progress: OnProgress
+    canaries: list[_Canary], bucket: _Bucket, diagnosis: Diagnosis, timeout: float, on_progress: OnProgress
 ) -> None:
-    """Poll the bucket until all events have arrived or the timeout is over, less and less often."""
+    """Poll the bucket until all events have arrived or failed, or the timeout is over, less and less often."""
     deadline = time.monotonic() + timeout
     for attempt in itertools.count():
         pending = [canary for canary in canaries if canary.seconds is None and canary.loss is None]
@@ -145,49 +144,53 @@ def _await(
         if not pending or left <= 0:
             return
         time.sleep(min(0.5 * 1.5**attempt, _LONGEST_PAUSE_SECONDS, left))
-        for canary in bucket.arrived(pending, started):
+        for canary in bucket.arrived(pending):
             canary.seconds = time.monotonic() - canary.written
+        for canary, error in bucket.failed([canary for canary in pending if canary.seconds is None]):
+            canary.loss = diagnosis.loss("transform", error)
 
 
 class _Bucket:
-    """The bucket of the archive. Each of its objects is read once."""
+    """The bucket of the archive since a moment. Each of its objects is read once."""
 
-    def __init__(self, home: AssumedRole, archive: ArchiveOutputs) -> None:
+    def __init__(self, home: AssumedRole, archive: ArchiveOutputs, started: datetime) -> None:
         self._s3 = home.client("s3", archive.region)
         self._name, self._layout = archive.bucket, LAYOUTS[archive.layout]
+        self._started = started
         self._seen: set[str] = set()
 
-    def arrived(self, canaries: list[_Canary], started: datetime) -> list[_Canary]:
+    def arrived(self, canaries: list[_Canary]) -> list[_Canary]:
         """Return the canaries whose events are in new objects."""
-        moments = _hours(started - _SKEW, datetime.now(UTC))
+        moments = _hours(self._started - _SKEW, datetime.now(UTC))
         prefixes = {
             self._layout.prefix_at(moment, account=canary.account, region=canary.region, log_group=CANARY)
             for canary in canaries
             for moment in moments
         }
-        bodies = [body for prefix in sorted(prefixes) for body in self._new(prefix, started, self._seen)]
+        bodies = [body for prefix in sorted(prefixes) for body in self._new(prefix)]
         return [canary for canary in canaries if any(canary.mark.encode() in body for body in bodies)]
 
-    def processing_error(self, mark: str, started: datetime) -> str | None:
-        """Return why Firehose could not process an event, if it reported that under the error prefix."""
+    def failed(self, canaries: list[_Canary]) -> Iterator[tuple[_Canary, str]]:
+        """The canaries whose events Firehose could not process, and why: it reports that under the error prefix."""
         types = self._s3.list_objects_v2(Bucket=self._name, Prefix="errors/", Delimiter="/").get("CommonPrefixes", [])
-        days = {f"{moment:%Y-%m-%d}" for moment in _hours(started - _SKEW, datetime.now(UTC))}
-        for error_type, day in itertools.product(types, days):
-            for body in self._new(f"{error_type['Prefix']}date={day}/", started, set()):
+        days = {f"{moment:%Y-%m-%d}" for moment in _hours(self._started - _SKEW, datetime.now(UTC))}
+        for error_type, day in itertools.product(types, sorted(days)):
+            for body in self._new(f"{error_type['Prefix']}date={day}/"):
                 for entry in map(json.loads, body.splitlines()):
-                    if mark.encode() in _raw_data(entry):
-                        return f"{entry.get('errorCode')}: {entry.get('errorMessage')}"
-        return None
+                    data = _raw_data(entry)
+                    for canary in canaries:
+                        if canary.mark.encode() in data:
+                            yield canary, f"{entry.get('errorCode')}: {entry.get('errorMessage')}"
 
-    def _new(self, prefix: str, started: datetime, seen: set[str]) -> Iterator[bytes]:
+    def _new(self, prefix: str) -> Iterator[bytes]:
         """Read the objects written since the start that have not been seen."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
             for item in page.get("Contents", []):
                 key = item["Key"]
-                if key not in seen and item["LastModified"] >= started - _SKEW:
+                if key not in self._seen and item["LastModified"] >= self._started - _SKEW:
                     body = self._s3.get_object(Bucket=self._name, Key=key)["Body"].read()
                     yield decompressed(key, body)
-                    seen.add(key)
+                    self._seen.add(key)
 
 
 def _raw_data(entry: Mapping[str, Any]) -> bytes:

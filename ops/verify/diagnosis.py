@@ -46,7 +46,6 @@ class DeliveryPath:
         account: ID of the account.
         region: the region.
         verifier: the verifier role of the account.
-        processing_error: returns why Firehose could not process the event, if it reports that.
         waited: seconds since the event was written.
         since: when it was written.
     """
@@ -54,7 +53,6 @@ class DeliveryPath:
     account: str
     region: str
     verifier: AssumedRole
-    processing_error: Callable[[], str | None]
     waited: float
     since: datetime
 
@@ -115,7 +113,6 @@ class Diagnosis:
             ("role", self._sender_role),
             ("stream", self._stream_status),
             ("key", self._stream_key),
-            ("transform", lambda path: path.processing_error()),
             ("bucket", self._delivery_role),
         ]
 

@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,7 @@ class World:
         objects: key → when it was written, and its body.
         read: keys of the objects that were read.
         paths: delivery paths that were diagnosed.
+        on_written: called with each account and region, and the message that was written into its canary.
     """
 
     aws: Aws
@@ -87,6 +89,7 @@ class World:
     objects: dict[str, tuple[datetime, bytes]] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
     paths: list[DeliveryPath] = field(default_factory=list)
+    on_written: Callable[[Place, bytes], None] = lambda _place, _message: None
 
     def __post_init__(self) -> None:
         for place in PLACES:
@@ -115,6 +118,7 @@ class World:
     def _put(self, place: Place, parameters: Parameters) -> Parameters:
         (event,) = parameters["logEvents"]
         self.written[place] = {**parameters, "logEvents": event}
+        self.on_written(place, event["message"].encode())
         if place in self.delays:
             arrives = self.clock.moment + timedelta(seconds=self.delays[place])
             account, region = place
@@ -289,43 +293,66 @@ def failed(data: bytes, code: str = "Lambda.FunctionError") -> dict[str, str]:
     return {"errorCode": code, "errorMessage": "it failed", "rawData": base64.b64encode(data).decode()}
 
 
-def lost(world: World, place: Place) -> tuple[DeliveryPath, bytes]:
-    """The delivery path and the message of an event that did not arrive."""
-    world.verify(timeout=1)
-    (path,) = (path for path in world.paths if (path.account, path.region) == place)
-    return path, world.written[place]["logEvents"]["message"].encode()
-
-
-MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
+ANOTHER = {"errorCode": "Other", "errorMessage": "it failed", "rawData": base64.b64encode(b"another").decode()}
 
 
 @pytest.mark.parametrize("compress", [raw, gzip.compress])
-@pytest.mark.parametrize("date", ["2026-04-30", "2026-05-01", "2026-05-02", "2026-05-03"])
-def test_why_firehose_could_not_process_an_event_is_found_on_any_day_since(
-    world: World, compress: Callable[[bytes], bytes], date: str
+def test_an_event_that_firehose_could_not_process_was_lost_at_the_transform_as_soon_as_that_is_reported(
+    world: World, compress: Callable[[bytes], bytes]
 ) -> None:
-    world.clock.moment, world.compress = MIDNIGHT, raw
-    path, message = lost(world, (SHOP, HOME))
-    world.clock.moment += timedelta(days=2)
-    world.add("errors/a/date=2026-05-01/1", failed(b"another", "Other"), at=MIDNIGHT)
-    world.add(
-        f"errors/b/date={date}/1", failed(b"another", "Other"), {"errorCode": "no data"}, failed(compress(message)),
-        at=MIDNIGHT,
-    )  # fmt: skip
-    assert [path.processing_error(), path.processing_error()] == ["Lambda.FunctionError: it failed"] * 2
+    def fail(place: Place, message: bytes) -> None:
+        if place == (SHOP, ABROAD):
+            at = NOON + timedelta(seconds=2)
+            world.add("errors/a/date=2026-05-01/1", ANOTHER, at=at)
+            world.add("errors/b/date=2026-05-01/1", {"errorCode": "no data"}, failed(compress(message)), at=at)
+
+    world.on_written, world.compress = fail, raw
+    world.suffix = ""
+    world.delays = {(SHOP, HOME): 0.2, (BANK, HOME): 0.2}
+    assert [verdict.loss for verdict in world.verify(timeout=60)] == [
+        None,
+        Loss(
+            "transform",
+            "Lambda.FunctionError: it failed",
+            "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back",
+        ),
+        None,
+    ]
+    assert sum(world.clock.sleeps) == 0.5 + 0.75 + 1.125
+    assert Counter(world.read).most_common(1)[0][1] == 1
+    assert world.paths == []
+
+
+MIDNIGHT = datetime(2026, 5, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "date"), [(NOON, "2026-05-01"), (MIDNIGHT, "2026-05-01"), (MIDNIGHT - MINUTE / 2, "2026-05-02")]
+)
+def test_what_firehose_could_not_process_is_found_under_the_day_of_its_arrival(
+    world: World, start: datetime, date: str
+) -> None:
+    world.clock.moment, world.compress = start, raw
+    world.on_written = lambda place, message: world.add(
+        f"errors/a/date={date}/{'-'.join(place)}", failed(message), at=start + MINUTE
+    )
+    assert [verdict.loss and verdict.loss.stage for verdict in world.verify(timeout=90)] == ["transform"] * 3
 
 
 def test_the_errors_of_other_events_or_from_before_the_event_do_not_count(world: World) -> None:
-    world.compress = raw
-    path, message = lost(world, (SHOP, HOME))
-    world.add("errors/a/date=2026-05-01/other", failed(b"another"))
-    world.add("errors/a/date=2026-05-01/old", failed(message), at=NOON - 2 * MINUTE)
-    world.add("errors/a/date=2026-04-30/other-day", failed(message))
-    world.add("logs/a/date=2026-05-01/no-error", failed(message))
-    assert path.processing_error() is None
+    def fail(place: Place, message: bytes) -> None:
+        world.add(f"errors/a/date=2026-05-01/{place}/old", failed(message), at=NOON - 2 * MINUTE)
+        world.add(f"errors/a/date=2026-04-30/{place}/other-day", failed(message))
+        world.add(f"logs/a/date=2026-05-01/{place}/no-error", failed(message))
+
+    world.on_written, world.compress = fail, raw
+    world.add("errors/a/date=2026-05-01/other", ANOTHER)
+    assert [verdict.loss for verdict in world.verify()] == [LATE] * 3
     assert world.read == ["errors/a/date=2026-05-01/other"]
 
 
-def test_without_an_error_prefix_there_is_no_processing_error(world: World) -> None:
-    path, _ = lost(world, (SHOP, HOME))
-    assert path.processing_error() is None
+def test_an_event_that_arrived_was_not_lost_if_firehose_also_failed_to_process_a_duplicate(world: World) -> None:
+    world.on_written = lambda place, message: world.add(f"errors/a/date=2026-05-01/{place}", failed(message))
+    world.compress, world.suffix = raw, ""
+    world.delays = dict.fromkeys(PLACES, 0.2)
+    assert [(verdict.seconds, verdict.loss) for verdict in world.verify()] == [(0.5, None)] * 3

@@ -218,18 +218,16 @@ def diagnosis(archive: ArchiveOutputs = ARCHIVE) -> Diagnosis:
     return Diagnosis(home, archive, "app-dev")
 
 
-def path(error: str | None = None) -> DeliveryPath:
-    """The path of an event of SHOP. Firehose may have reported an error when it processed it."""
+def path() -> DeliveryPath:
+    """The path of an event of SHOP."""
     verifier = AssumedRole(f"arn:aws:iam::{SHOP}:role/verifier", REGION, "app-dev")
-    return DeliveryPath(SHOP, REGION, verifier, lambda: error, waited=501.4, since=SINCE)
+    return DeliveryPath(SHOP, REGION, verifier, waited=501.4, since=SINCE)
 
 
-def loss(
-    aws: Aws, answers: dict[Question, Answer], archive: ArchiveOutputs = ARCHIVE, error: str | None = None
-) -> Loss:
+def loss(aws: Aws, answers: dict[Question, Answer], archive: ArchiveOutputs = ARCHIVE) -> Loss:
     """Where an event of SHOP was lost, if AWS gives these answers."""
     aws.answers.update(answers)
-    return diagnosis(archive).of(path(error))
+    return diagnosis(archive).of(path())
 
 
 UP_APPLICATIONS = "it was changed outside Pulumi: run pulumi up --refresh -s app-dev"
@@ -415,14 +413,6 @@ def test_an_event_whose_stages_are_all_right_is_late(
     aws: Aws, answers: dict[Question, Answer], archive: ArchiveOutputs
 ) -> None:
     assert loss(aws, answers, archive) == LATE
-
-
-def test_what_firehose_could_not_process_was_lost_at_the_transform(aws: Aws) -> None:
-    assert loss(aws, SOUND, error="Lambda.FunctionError: the function failed") == Loss(
-        "transform",
-        "Lambda.FunctionError: the function failed",
-        "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back",
-    )
 
 
 @pytest.mark.parametrize(
