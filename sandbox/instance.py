@@ -27,6 +27,7 @@ PASSPHRASE = "sandbox"  # noqa: S105 - of state that holds no secret and goes aw
 ENCRYPTION_SALT = "v1:gxJUBTcYEqc=:v1:XN2gluP4hgXwqqHF:0RklfDnYGBgnoPGI7icv7yoxWuzaow=="
 """A salt of the passphrase, as the engine writes it into the file of a stack that it creates."""
 _LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
+_WRAPPERS = Path(__file__).resolve().parent / "engine" / "bin"
 _VENV_BIN = Path(sys.executable).parent
 _FORKS = sys.platform == "linux"  # elsewhere, a fork of a process that has imported the SDKs may crash
 
@@ -100,7 +101,7 @@ class Instance:
         environment = {
             **{key: value for key, value in inherited.items() if not key.startswith(foreign)},
             **self.environment(),
-            "PATH": os.pathsep.join([str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
+            "PATH": os.pathsep.join([str(_WRAPPERS), str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",  # an engine from Go modules does not know its version
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -110,7 +111,8 @@ class Instance:
             "PULUMI_SKIP_CHECKPOINTS": "true",
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
+            "SANDBOX_ENGINE": str(binaries),
+            "SANDBOX_PLUGIN_HOST": str(self._plugin.with_suffix(".sock")),
             **({"SANDBOX_PROGRAM_HOST": str(self._program.with_suffix(".sock"))} if _FORKS else {}),
         }
         environment.pop("PYTHONPATH", None)
