@@ -82,7 +82,7 @@ class Instance:
             server.ServerError: the sandbox is not running.
         """
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port(self._cloud)}",
+            "AWS_ENDPOINT_URL": endpoint_of(self._running()),
             "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_REGION": REGION,
@@ -127,7 +127,7 @@ class Instance:
         It puts the account before the host of the endpoint, a name that does not resolve. So the cloud is the proxy for
         all names but its own.
         """
-        return {"HTTP_PROXY": f"http://127.0.0.1:{self._port(self._cloud)}", "NO_PROXY": "127.0.0.1"}
+        return {"HTTP_PROXY": f"http://127.0.0.1:{self._running().port}", "NO_PROXY": "127.0.0.1"}
 
     def _install_plugin(self, environment: Mapping[str, str]) -> None:
         """Install the sandbox's own aws plugin into the sandbox's own PULUMI_HOME, where it shadows no other."""
@@ -155,19 +155,29 @@ class Instance:
         """Module → file of each server that the engine needs."""
         return {"sandbox.plugin": self._plugin, **({"sandbox.program": self._program} if _FORKS else {})}
 
-    @staticmethod
-    def _port(file: Path) -> int:
-        running = server.find(file)
+    def _running(self) -> server.Server:
+        running = self.cloud()
         if running is None:
             raise server.ServerError("the sandbox is not running; start it with: python -m sandbox up")
-        return running.port
+        return running
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        """Keep other processes from starting or ending servers, and other users from reading their files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        self.folder.chmod(0o700)
+        umask = os.umask(0o077)
+        try:
+            with (self.folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        finally:
+            os.umask(umask)
+
+
+def endpoint_of(cloud: server.Server) -> str:
+    """Return the endpoint of a cloud, with the secret that requests have to contain, as every AWS client sends it."""
+    return f"http://127.0.0.1:{cloud.port}/{cloud.secret}"
 
 
 def root_client(endpoint: str, service: str, *, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -188,6 +198,7 @@ def of_checkout() -> Instance:
 
 def ask(endpoint: str, question: str) -> Any:  # noqa: ANN401 - JSON
     """Ask a cloud about itself: ``calls``, ``idle``; or tell it what no API does: ``join/ACCOUNT/ORGANIZATION``."""
-    with contextlib.closing(http.client.HTTPConnection(endpoint.removeprefix("http://"))) as connection:
-        connection.request("GET", f"/_sandbox/{question}")
+    host, _, secret = endpoint.removeprefix("http://").partition("/")
+    with contextlib.closing(http.client.HTTPConnection(host)) as connection:
+        connection.request("GET", f"/{secret}/_sandbox/{question}")
         return json.loads(connection.getresponse().read())
