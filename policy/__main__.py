@@ -35,7 +35,7 @@ def _configure(servicer: _PolicyAnalyzerServicer, request: Any, context: Any) ->
 
 
 _of_sdk = _PolicyAnalyzerServicer.ConfigureStack
-_PolicyAnalyzerServicer.ConfigureStack = _configure
+_PolicyAnalyzerServicer.ConfigureStack = _configure  # type: ignore[assignment, method-assign]
 
 
 def _known(value: Any) -> Any:  # noqa: ANN401 - an input of a resource
@@ -67,7 +67,7 @@ def _each(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation], Non
 
     def check(resource: ResourceValidationArgs, report: ReportViolation) -> None:
         for name, problem in rule.check([_facts(resource, "")]):
-            report(f"{name}: {problem}")
+            report(f"{name}: {problem}", None)
 
     return check
 

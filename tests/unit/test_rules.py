@@ -61,7 +61,7 @@ def carriers(document: str) -> list[dict[str, Any]]:
 
 
 CARRIERS = range(len(carriers("{}")))
-GET = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::one/*"}
+GET: dict[str, object] = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::one/*"}
 
 
 def found(rule: str, statement: dict[str, object], carrier: int = 0) -> list[str]:
@@ -255,10 +255,10 @@ def test_a_role_may_act_on_resources_of_the_stacks_accounts_only() -> None:
     ],
 )
 def test_a_permission_without_a_document_is_judged_like_a_statement(
-    inputs: dict[str, object], expected: list[str]
+    inputs: dict[str, Any], expected: list[str]
 ) -> None:
-    action = {"action": "lambda:InvokeFunction"}
-    assert problems("no-strangers", resource("Permission", **action, **inputs)) == [f"one {each}" for each in expected]
+    permission = resource("Permission", action="lambda:InvokeFunction", **inputs)
+    assert problems("no-strangers", permission) == [f"one {each}" for each in expected]
 
 
 def test_a_permission_without_a_document_has_no_wildcard() -> None:
@@ -279,7 +279,7 @@ def test_a_permission_without_a_document_has_no_wildcard() -> None:
         ({"roleArn": f"arn:aws:iam::{OWN}:role/one"}, []),
     ],
 )
-def test_permissions_are_in_documents_that_can_be_read(inputs: dict[str, object], expected: list[str]) -> None:
+def test_permissions_are_in_documents_that_can_be_read(inputs: dict[str, Any], expected: list[str]) -> None:
     found = problems("readable-policies", resource("Attachment", **inputs))
     assert len(found) == len(expected)
     assert all(line.startswith(f"one {start}") for line, start in zip(found, expected, strict=True))
