@@ -18,7 +18,7 @@ from typing import Any
 from topology.policies import as_list
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Placeholder in a preview for a value that is unknown until the update."""
+"""Placeholder in a preview for a value that is unknown until the update. What only contains it is somebody's name."""
 
 SECRET = "[secret]"  # noqa: S105 - what stands for one
 """Placeholder in a preview for a value that is a secret."""
@@ -160,8 +160,6 @@ def _texts(statement: Mapping[str, Any], element: str) -> list[str]:
 
 def _is_every(resource: str) -> bool:
     """Whether an ARN means all services, regions or accounts, or all resources of a kind in an account."""
-    if UNKNOWN in resource:
-        return False
     if not _ARN.fullmatch(resource):
         return "*" in resource or "?" in resource
     *place, name = resource.split(":", 5)
@@ -196,7 +194,7 @@ def _admitted(
     if _is_narrowed(statement.get("condition"), _WHOSE_OF_SERVICES if service else _WHOSE, known):
         return
     for each in principals:
-        if UNKNOWN in each or (service and _is_justified("Principal", each, _texts(statement, "action"))):
+        if each == UNKNOWN or (service and _is_justified("Principal", each, _texts(statement, "action"))):
             continue
         if "*" in each or "?" in each:
             yield "admits anyone"
@@ -223,7 +221,7 @@ def _is_narrowed(condition: object, keys: Collection[str], known: Collection[str
 
 
 def _is_known(value: str, known: Collection[str]) -> bool:
-    return UNKNOWN in value or _account(value) in known
+    return value == UNKNOWN or _account(value) in known
 
 
 def _account(name: str) -> str:

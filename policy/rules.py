@@ -99,7 +99,7 @@ def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
 
 def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    for bucket in _of_type(resources, "Bucket"):
+    for bucket in (each for each in resources if re.search(r":\w*Bucket(V2)?$", each.type)):
         # The settings of a bucket are siblings whose name begins with its own.
         siblings = [
             each for each in resources if each.parent == bucket.parent and each.name.startswith(f"{bucket.name}-")

@@ -156,6 +156,7 @@ def test_the_accounts_of_the_stack_file_and_of_the_provider_are_admitted(princip
         ({"AWS": "arn:aws:iam::*:root"}, "admits anyone"),
         ({"AWS": f"arn:aws:iam::{STRANGER}:root"}, f"admits arn:aws:iam::{STRANGER}:root, which the stack file"),
         ({"AWS": STRANGER}, f"admits {STRANGER}, which the stack file does not name"),
+        ({"AWS": f"arn:aws:iam::{STRANGER}:role/{UNKNOWN}"}, f"admits arn:aws:iam::{STRANGER}:role/{UNKNOWN}, which"),
         ({"AWS": f"{ACCOUNT}3"}, f"admits {ACCOUNT}3, which the stack file does not name"),
         ({"AWS": "AIDAEXAMPLE"}, "admits AIDAEXAMPLE, which the stack file does not name"),
         ({"Federated": f"arn:aws:iam::{OWN}:oidc-provider/x"}, f"admits arn:aws:iam::{OWN}:oidc-provider/x, which"),
@@ -194,6 +195,7 @@ def test_a_condition_on_an_account_or_organization_narrows(principal: object, co
         {}, {"StringEquals": {}}, {"StringEquals": {"aws:SourceAccount": []}},
         {"StringLike": {"aws:PrincipalOrgID": "*"}},
         {"StringLike": {"aws:PrincipalOrgID": "o-*"}},
+        {"StringLike": {"aws:SourceArn": f"*{UNKNOWN}*"}},
         {"StringLike": {"aws:SourceArn": "arn:aws:logs:*:*:*"}},
         {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::any"}},
         {"StringEquals": {"aws:SourceAccount": [ACCOUNT, STRANGER]}},
@@ -361,6 +363,11 @@ def test_all_public_access_to_a_bucket_is_blocked(flag: str) -> None:
     assert bucket(flags={**FLAGS, flag: UNKNOWN}) == []
     for value in (False, None):
         assert bucket(flags={**FLAGS, flag: value}) == ["one does not block all public access"]
+
+
+@pytest.mark.parametrize("kind", ["Bucket", "BucketV2", "DirectoryBucket"])
+def test_a_bucket_of_any_type_is_private(kind: str) -> None:
+    assert len(problems("private-buckets", resource(kind))) == 3
 
 
 def test_what_belongs_to_another_bucket_does_not_count() -> None:
