@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import runpy
 import signal
 import socket
@@ -24,6 +25,8 @@ from pathlib import Path
 from sandbox.server import ROOT, announce, ready_file
 
 _PACKAGES = ("components", "ops")  # between them, they import everything that is run here
+
+_SERVICES = re.compile(r"\baws\.([a-z0-9_]+)\.[A-Z]")  # in the code of components
 
 
 def main() -> None:
@@ -49,13 +52,18 @@ def main() -> None:
 
 
 def _import_packages() -> None:
-    """Import what programs import, and forget the modules of this checkout: a program imports its own."""
+    """Import what programs import, and forget the modules of this checkout: a program imports its own.
+
+    The SDK for AWS loads the module of a service when it is first used, which here is now.
+    """
     with warnings.catch_warnings():  # the SDK warns of its own deprecated names
         warnings.simplefilter("ignore", DeprecationWarning)
         for package in _PACKAGES:
             for file in sorted((ROOT / package).rglob("*.py")):
                 parts = file.relative_to(ROOT).with_suffix("").parts
                 importlib.import_module(".".join(parts).removesuffix(".__init__"))
+                for service in set(_SERVICES.findall(file.read_text(encoding="utf-8"))):
+                    hasattr(importlib.import_module(f"pulumi_aws.{service}"), "any attribute")
     for module in [name for name, each in sys.modules.items() if _is_ours(each)]:
         del sys.modules[module]
     gc.freeze()  # the memory that copies share stays shared
