@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,6 +28,7 @@ PASSPHRASE = "sandbox"  # noqa: S105 - of state that holds no secret and goes aw
 ENCRYPTION_SALT = "v1:gxJUBTcYEqc=:v1:XN2gluP4hgXwqqHF:0RklfDnYGBgnoPGI7icv7yoxWuzaow=="
 """A salt of the passphrase, as the engine writes it into the file of a stack that it creates."""
 _LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
+_PYTHON = Path(__file__).resolve().parent / "program" / "python"
 _WRAPPERS = Path(__file__).resolve().parent / "engine" / "bin"
 _VENV_BIN = Path(sys.executable).parent
 _FORKS = sys.platform == "linux"  # elsewhere, a fork of a process that has imported the SDKs may crash
@@ -39,10 +41,13 @@ class Instance:
     Attributes:
         folder: where its files are.
         detached: whether its servers keep running when the process that started them ends.
+        hosts: the folder of the plugin host and the program host, if several sandboxes share them. Then they run on
+            when the sandbox ends.
     """
 
     folder: Path
     detached: bool = True
+    hosts: Path | None = None
 
     @property
     def state(self) -> Path:
@@ -67,7 +72,8 @@ class Instance:
     def down(self) -> bool:
         """End the servers and remove the folder; return whether anything was running."""
         with self._alone():
-            ended = [server.stop(file) for file in (*self._hosts.values(), self._cloud)]
+            own = self._hosts.values() if self.hosts is None else ()
+            ended = [server.stop(file) for file in (*own, self._cloud)]
         shutil.rmtree(self.folder)
         return any(ended)
 
@@ -110,8 +116,10 @@ class Instance:
             "PULUMI_EXPERIMENTAL": "true",
             "PULUMI_SKIP_CHECKPOINTS": "true",
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
+            "PULUMI_PYTHON_CMD": str(_PYTHON),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "SANDBOX_ENGINE": str(binaries),
+            "SANDBOX_PACKAGES": str(self._packages),
             "SANDBOX_PLUGIN_HOST": str(self._plugin.with_suffix(".sock")),
             **({"SANDBOX_PROGRAM_HOST": str(self._program.with_suffix(".sock"))} if _FORKS else {}),
         }
@@ -144,11 +152,17 @@ class Instance:
 
     @property
     def _plugin(self) -> Path:
-        return self.folder / "plugin.json"
+        return (self.hosts or self.folder) / "plugin.json"
 
     @property
     def _program(self) -> Path:
-        return self.folder / "program.json"
+        return (self.hosts or self.folder) / "program.json"
+
+    @property
+    def _packages(self) -> Path:
+        """What pip says of the packages, until the folder of one is added or removed."""
+        changed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
+        return (self.hosts or self.folder) / f"packages-{changed}.json"
 
     @property
     def _hosts(self) -> dict[str, Path]:

@@ -1,8 +1,9 @@
-"""Runs Pulumi programs in forks of one process: ``python -m sandbox.program --ready FILE``.
+"""Runs Python programs in forks of one process: ``python -m sandbox.program --ready FILE``.
 
 A program spends two seconds of processor time on imports before its first line runs. This process imports the SDKs
 once, and each program starts as a copy of it that has them already. Everything else is as without it: the copy runs
-Pulumi's own executor with the arguments, environment, folder, and output of the process that asked for it.
+the file, or the module, with the arguments, environment, folder, and output of the process that asked for it. The
+sandbox runs Pulumi's own executor so, and tests run ``ops``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import runpy
 import signal
 import socket
@@ -22,7 +24,9 @@ from pathlib import Path
 
 from sandbox.server import ROOT, announce, listen, ready_file
 
-_PACKAGES = ("components", "accounts")  # between them, they import everything that a program here does
+_PACKAGES = ("components", "ops")  # between them, they import everything that is run here
+
+_SERVICES = re.compile(r"\baws\.([a-z0-9_]+)\.[A-Z]")  # in the code of components
 
 
 def main() -> None:
@@ -41,13 +45,18 @@ def main() -> None:
 
 
 def _import_packages() -> None:
-    """Import what programs import, and forget the modules of this checkout: a program imports its own."""
+    """Import what programs import, and forget the modules of this checkout: a program imports its own.
+
+    The SDK for AWS loads the module of a service when it is first used, which here is now.
+    """
     with warnings.catch_warnings():  # the SDK warns of its own deprecated names
         warnings.simplefilter("ignore", DeprecationWarning)
         for package in _PACKAGES:
             for file in sorted((ROOT / package).rglob("*.py")):
                 parts = file.relative_to(ROOT).with_suffix("").parts
                 importlib.import_module(".".join(parts).removesuffix(".__init__"))
+                for service in set(_SERVICES.findall(file.read_text(encoding="utf-8"))):
+                    hasattr(importlib.import_module(f"pulumi_aws.{service}"), "any attribute")
     for module in [name for name, each in sys.modules.items() if _is_ours(each)]:
         del sys.modules[module]
     gc.freeze()  # the memory that copies share stays shared
@@ -59,7 +68,7 @@ def _is_ours(module: object) -> bool:
 
 
 def _run(connection: socket.socket) -> None:
-    """Become the process that asked, run the executor as Python would, and return its exit status."""
+    """Become the process that asked, run the file or module as Python would, and return its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     head, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     request = json.loads(connection.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
@@ -71,11 +80,15 @@ def _run(connection: socket.socket) -> None:
     sys.argv[:] = request["arguments"]
     for output in (sys.stdout, sys.stderr):
         output.reconfigure(write_through=True)  # type: ignore[union-attr] # as python -u does
-    sys.path[0] = str(Path(sys.argv[0]).parent)
+    module = request.get("module")
+    sys.path[0] = request["folder"] if module else str(Path(sys.argv[0]).parent)
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     status = 1
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if module:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -40,9 +40,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     server.stop(ready)
 
 
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the plugin host and the program host are that all sandboxes of a test process share."""
+    folder = tmp_path_factory.mktemp("hosts")
+    yield folder
+    for file in folder.glob("*.json"):
+        server.stop(file)
+
+
 @pytest.fixture(scope="module")
-def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+def stacks(tmp_path_factory: pytest.TempPathFactory, hosts: Path) -> Iterator[Stacks]:
     """A sandbox of this test module's own, with accounts prepared for the example stacks and nothing deployed."""
-    running = Stacks(Instance(tmp_path_factory.mktemp("sandbox"), detached=False))
+    running = Stacks(Instance(tmp_path_factory.mktemp("sandbox"), detached=False, hosts=hosts))
     yield running
     running.instance.down()

@@ -46,7 +46,7 @@ def started(folder: Path, code: str, host: Path | None, *arguments: str) -> subp
 
 SAYS = """
 import os, sys
-known = "pulumi_aws" in sys.modules, "components" in sys.modules
+known = "pulumi_aws.kinesis.firehose_delivery_stream" in sys.modules, "components" in sys.modules
 print(sys.argv[1:], os.getcwd(), os.environ["GIVEN"], "PATH" in os.environ, *known)
 print("an error", file=sys.stderr)
 sys.exit(32)
