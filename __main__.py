@@ -6,7 +6,7 @@ import pulumi
 
 from accounts.keys import check_given_keys
 from accounts.log_groups import plan_accounts
-from accounts.session import is_loopback
+from accounts.session import is_sandbox
 from components.app_account_subscription import AppAccountSubscription, AppAccountSubscriptionArgs
 from components.archive_outputs import ArchiveEndpoints, endpoints_of_stack, export_archive, warn_of_changes
 from components.central_log_archive import CentralLogArchive, CentralLogArchiveArgs
@@ -30,7 +30,7 @@ except SettingsError as error:
 for warning in [*key_warnings, *(warning for plan in plans.values() for warning in plan.warnings)]:
     pulumi.warn(warning)
 # On the sandbox everything disappears with the cloud: nothing there is worth keeping.
-retain = stack.retain and not is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
+retain = stack.retain and not is_sandbox(os.environ.get("AWS_ENDPOINT_URL", ""))
 providers = Providers(name)
 
 if stack.archive is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
+import json
 import threading
+import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ AWS_ERRORS = (BotoCoreError, ClientError)
 
 # AWS allows a few of these calls per second ("CloudWatch Logs quotas"). Adaptive retries slow down when throttled.
 _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 10})
+_SANDBOX_SECONDS = 30.0  # that a busy machine may take to answer
 _session = boto3.Session()
 _client_lock = threading.Lock()  # a session is not thread-safe while it creates a client
 
@@ -52,8 +56,26 @@ class AssumedRole:
             return _session.client(service, region_name=region, config=_CONFIG, **self._credentials)
 
 
+def is_sandbox(endpoint: str) -> bool:
+    """Return whether an endpoint is the cloud of the sandbox, which says so itself.
+
+    An endpoint on this machine may also be a tunnel to AWS, or an emulator with data that is worth keeping.
+
+    Args:
+        endpoint: AWS_ENDPOINT_URL, or empty.
+    """
+    if not is_loopback(endpoint):
+        return False
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{endpoint}/_sandbox/sandbox", timeout=_SANDBOX_SECONDS) as response:
+            return bool(json.load(response) == {"sandbox": True})
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+
+
 def is_loopback(url: str) -> bool:
-    """Return whether an endpoint is on this machine: if so, it is the sandbox and never AWS itself."""
+    """Return whether an endpoint is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -4,29 +4,25 @@ An object is marked with a tag when all its readable records have been put, so t
 leaves the object, its versions and its lock as they are. If a run stops before the tag is written, the next one puts
 the records of that object again: their events are duplicates with the same ``id``, like those that AWS itself delivers.
 
-Sources: Firehose Developer Guide, "Handle failure in data transformation" and "Handling errors for data format
-conversion"; API operation PutRecordBatch.
+Source: API operation PutRecordBatch.
 """
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 import re
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import cramjam
-
 from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
 from ops.errors import OperatorError
-from topology.compression import decompressed
+from ops.failed_records import parse
+from topology.compression import UNDECOMPRESSABLE, decompressed
 from topology.layouts import ERROR_PREFIX
 from topology.regions import role_arn
 
@@ -38,14 +34,12 @@ TAG = "central-log-archive:redriven"
 
 _UNREADABLE = "with unreadable records"
 _ERRORS = ERROR_PREFIX.partition("!")[0]
-_GZIP = b"\x1f\x8b"
 _DAY = len("yyyy-MM-dd")
 _MAX_RECORD_BYTES = 1000 * 1024
 _MAX_BATCH_RECORDS = 500
 _MAX_BATCH_BYTES = 2_900_000  # 4 MB with base64, which AWS may count
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 32.0
-_UNDECOMPRESSABLE = (OSError, EOFError, zlib.error, cramjam.DecompressionError)
 
 
 @dataclass(frozen=True)
@@ -220,7 +214,7 @@ class Redrive:
         except self._s3.exceptions.InvalidObjectState as error:
             storage = error.response.get("StorageClass", "an archive")
             return [], [f"it is in {storage}: restore it, then run this again"]
-        except _UNDECOMPRESSABLE as error:
+        except UNDECOMPRESSABLE as error:
             return [], [f"it cannot be decompressed: {error}"]
         records, unreadable = [], [] if lines else ["it is empty"]
         for number, line in enumerate(lines, start=1):
@@ -306,29 +300,13 @@ def _record(line: bytes) -> _Record:
     Raises:
         ValueError: it has no such record. The text says why.
     """
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("it is not JSON") from None
-    # The guide spells the code in three ways: errorCode, ErrorCode and lastErrorCode.
-    fields = {name.lower().removeprefix("last"): value for name, value in entry.items()} if _is_object(entry) else {}
-    if "rawdata" not in fields:
-        raise ValueError("it has no rawData: it is no record")
-    try:
-        data = base64.b64decode(fields["rawdata"], validate=True)
-    except (ValueError, TypeError):
-        raise ValueError("rawData is not base64") from None
-    try:
-        content = gzip.decompress(data) if data.startswith(_GZIP) else data
-    except _UNDECOMPRESSABLE as error:
-        raise ValueError(f"rawData cannot be decompressed: {error}") from None
-    if not _is_from_cloudwatch_logs(content):
+    failed = parse(line)
+    if not _is_from_cloudwatch_logs(failed.content):
         raise ValueError("rawData is not as CloudWatch Logs sent it: it is damaged, or a transform has changed it")
-    if content is data:
-        data = gzip.compress(content)
+    data = gzip.compress(failed.content) if failed.content is failed.data else failed.data
     if len(data) > _MAX_RECORD_BYTES:
         raise ValueError(f"the record has {len(data)} bytes, and a stream accepts {_MAX_RECORD_BYTES}")
-    return _Record(str(fields.get("errorcode", "unknown")), data)
+    return _Record(failed.code, data)
 
 
 def _is_from_cloudwatch_logs(content: bytes) -> bool:
@@ -336,8 +314,4 @@ def _is_from_cloudwatch_logs(content: bytes) -> bool:
         document = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    return _is_object(document) and document.get("messageType") in ("DATA_MESSAGE", "CONTROL_MESSAGE")
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
+    return isinstance(document, dict) and document.get("messageType") in ("DATA_MESSAGE", "CONTROL_MESSAGE")

@@ -12,14 +12,30 @@ from pulumi_policy import (
     PolicyPack,
     PolicyResource,
     ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UnknownValueError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the engine runs this folder as a program
 
-from policy.rules import RULES, UNKNOWN, Facts, Rule
+from policy.documents import UNKNOWN
+from policy.rules import RULES, Facts, Rule, named_in
+
+_config: dict[str, str] = {}
+
+
+def _configure(servicer: _PolicyAnalyzerServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - protobuf
+    """Keep the config of the stack, which the SDK passes over. The engine sends it before it checks a resource."""
+    _config.update(request.config)
+    return _of_sdk(servicer, request, context)
+
+
+_of_sdk = _PolicyAnalyzerServicer.ConfigureStack
+_PolicyAnalyzerServicer.ConfigureStack = _configure  # type: ignore[assignment, method-assign]
 
 
 def _known(value: Any) -> Any:  # noqa: ANN401 - an input of a resource
@@ -38,17 +54,31 @@ def _item(container: Any, key: Any) -> Any:  # noqa: ANN401 - as above
         return UNKNOWN
 
 
-def _facts(resource: PolicyResource) -> Facts:
+def _facts(resource: PolicyResource | ResourceValidationArgs, parent: str) -> Facts:
     given = resource.provider
     provider = None if given is None else Facts(given.resource_type, given.name, _known(given.props), "", None)
-    parent = resource.parent.urn if resource.parent else ""
-    return Facts(resource.resource_type, resource.name, _known(resource.props), parent, provider)
+    return Facts(
+        resource.resource_type, resource.name, _known(resource.props), parent, provider, named_in(_config.values())
+    )
 
 
-def _checks(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
+def _each(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    """Check each resource before it is created or changed."""
+
+    def check(resource: ResourceValidationArgs, report: ReportViolation) -> None:
+        for name, problem in rule.check([_facts(resource, "")]):
+            report(f"{name}: {problem}", None)
+
+    return check
+
+
+def _all(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    """Check all resources together, at the end."""
+
     def check(stack: StackValidationArgs, report: ReportViolation) -> None:
         urns = {resource.name: resource.urn for resource in stack.resources}
-        for name, problem in rule.check([_facts(resource) for resource in stack.resources]):
+        facts = [_facts(each, each.parent.urn if each.parent else "") for each in stack.resources]
+        for name, problem in rule.check(facts):
             report(f"{name}: {problem}", urns.get(name))
 
     return check
@@ -57,5 +87,10 @@ def _checks(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None
 PolicyPack(
     name="central-log-archive",
     enforcement_level=EnforcementLevel.MANDATORY,
-    policies=[StackValidationPolicy(rule.name, rule.description, _checks(rule)) for rule in RULES],
+    policies=[
+        ResourceValidationPolicy(rule.name, rule.description, _each(rule))
+        if rule.alone
+        else StackValidationPolicy(rule.name, rule.description, _all(rule))
+        for rule in RULES
+    ],
 )

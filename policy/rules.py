@@ -1,22 +1,21 @@
 """The rules for every stack, whatever its stack file says. They run in the policy pack and on previews.
 
 A rule depends neither on Pulumi nor on the format of previews: it takes the resources of a stack and yields violations.
-A value that is unknown until the update passes; the policy pack checks it again during the update.
+A value that is unknown until the update passes; the policy pack checks it again during the update, before a resource is
+created or changed. What policy documents may say is in ``documents.py``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policy import documents
+from policy.documents import UNKNOWN
 from topology import policies
-from topology.policies import as_list
-
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Placeholder in a preview for a value that is unknown until the update."""
 
 _PROVIDER = "pulumi:providers:aws"
 _TAGS = {"managed-by", "central-log-archive:stack"}
@@ -24,13 +23,36 @@ _TAGS = {"managed-by", "central-log-archive:stack"}
 
 @dataclass(frozen=True)
 class Facts:
-    """A resource as rules see it: type, logical name, inputs, URN of its parent, and its provider, if any."""
+    """A resource as rules see it.
+
+    Attributes:
+        type: its type token.
+        name: its logical name.
+        props: its inputs.
+        parent: URN of its parent.
+        provider: its provider, if any.
+        named: IDs of the accounts and organizations in the config of its stack.
+    """
 
     type: str
     name: str
     props: Mapping[str, Any]
     parent: str
     provider: Facts | None
+    named: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The accounts and organizations that its policy documents may name."""
+        own = _parsed(self.provider.props.get("allowedAccountIds")) if self.provider else None
+        return self.named.union(own if isinstance(own, list) else [])
+
+
+def named_in(config: Iterable[str]) -> frozenset[str]:
+    """Return the IDs of accounts and organizations in the values of a stack's config."""
+    return frozenset(
+        found for value in config for found in re.findall(r"(?<![\w-])(?:\d{12}|o-[a-z0-9]{10,32})(?![\w-])", value)
+    )
 
 
 Violation = tuple[str, str]
@@ -39,11 +61,19 @@ Violation = tuple[str, str]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its name, its description, and the function that yields violations."""
+    """A rule.
+
+    Attributes:
+        name: its name.
+        description: what holds.
+        check: yields the violations among resources.
+        alone: whether it judges each resource alone, and so before it is created or changed.
+    """
 
     name: str
     description: str
     check: Callable[[Sequence[Facts]], Iterator[Violation]]
+    alone: bool = True
 
 
 def _of_type(resources: Sequence[Facts], name: str) -> list[Facts]:
@@ -69,7 +99,7 @@ def _owner_tags(resources: Sequence[Facts]) -> Iterator[Violation]:
 
 def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    for bucket in _of_type(resources, "Bucket"):
+    for bucket in (each for each in resources if re.search(r":\w*Bucket(V2)?$", each.type)):
         # The settings of a bucket are siblings whose name begins with its own.
         siblings = [
             each for each in resources if each.parent == bucket.parent and each.name.startswith(f"{bucket.name}-")
@@ -86,20 +116,22 @@ def _private_buckets(resources: Sequence[Facts]) -> Iterator[Violation]:
             yield bucket.name, "has no policy that denies requests without TLS"
 
 
-def _roles_without_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for policy in _of_type(resources, "RolePolicy"):
-        for statement in _statements(policy.props.get("policy")):
-            if statement["Effect"] != "Allow":
-                continue
-            for action in as_list(statement.get("Action", "*")):
-                if "*" in action:
-                    yield policy.name, f"allows {action}"
-            if "*" in as_list(statement.get("Resource", "*")):
-                yield policy.name, "allows its actions on every resource"
-    for role in _of_type(resources, "Role"):
-        for statement in _statements(role.props.get("assumeRolePolicy")):
-            if statement["Effect"] == "Allow" and "*" in policies.principals(statement):
-                yield role.name, "can be assumed by anyone"
+def _no_wildcards(resources: Sequence[Facts]) -> Iterator[Violation]:
+    for each in resources:
+        for statement in documents.allowing(each.props):
+            yield from ((each.name, problem) for problem in documents.wildcards(statement))
+
+
+def _no_strangers(resources: Sequence[Facts]) -> Iterator[Violation]:
+    for each in resources:
+        for statement in documents.allowing(each.props):
+            yield from ((each.name, problem) for problem in documents.strangers(statement, each.known))
+        yield from ((each.name, problem) for problem in documents.public(each.props))
+
+
+def _readable(resources: Sequence[Facts]) -> Iterator[Violation]:
+    for each in resources:
+        yield from ((each.name, problem) for problem in documents.unreadable(each.props))
 
 
 def _encrypted_streams(resources: Sequence[Facts]) -> Iterator[Violation]:
@@ -117,15 +149,6 @@ def _filters_at_home(resources: Sequence[Facts]) -> Iterator[Violation]:
             yield each.name, f"is in {region}, but its destination is in {arn.split(':')[3]}"
 
 
-def _known_senders(resources: Sequence[Facts]) -> Iterator[Violation]:
-    for policy in _of_type(resources, "LogDestinationPolicy"):
-        for statement in _statements(policy.props.get("accessPolicy")):
-            condition = (statement.get("Condition") or {}).get("StringEquals") or {}
-            for principal in policies.principals(statement) or ["*"]:
-                if not re.fullmatch(r"[0-9]{12}", principal) and not condition.get("aws:PrincipalOrgID"):
-                    yield policy.name, f"admits {principal}, which is neither an account nor limited to an organization"
-
-
 RULES = (
     Rule(
         "explicit-providers",
@@ -133,15 +156,16 @@ RULES = (
         _explicit_providers,
     ),
     Rule("owner-tags", "Every provider tags its resources with their owner and stack.", _owner_tags),
-    Rule("private-buckets", "Buckets are private, encrypted, and require TLS.", _private_buckets),
+    Rule("private-buckets", "Buckets are private, encrypted, and require TLS.", _private_buckets, alone=False),
+    Rule("no-wildcards", "Policies have no wildcard in actions, and are not for every resource.", _no_wildcards),
     Rule(
-        "roles-without-wildcards",
-        "Role policies use no wildcard in actions, and not * as a resource.",
-        _roles_without_wildcards,
+        "no-strangers",
+        "Policies admit accounts and organizations that the stack file names, and no others.",
+        _no_strangers,
     ),
+    Rule("readable-policies", "Permissions are in documents of the stack, where they are reviewed.", _readable),
     Rule("encrypted-streams", "Streams are encrypted.", _encrypted_streams),
     Rule("filters-at-home", "Subscription filters are in the region of their destination.", _filters_at_home),
-    Rule("known-senders", "Destinations admit only accounts, or one organization.", _known_senders),
 )
 
 
@@ -158,8 +182,3 @@ def _providers(resources: Sequence[Facts]) -> list[Facts]:
 def _parsed(value: object) -> Any:  # noqa: ANN401 - JSON
     """Return a nested argument of a provider, which its inputs hold as a JSON string."""
     return json.loads(value) if isinstance(value, str) and value != UNKNOWN else value
-
-
-def _statements(policy: object) -> list[dict[str, Any]]:
-    """Return the statements of a policy document that is known."""
-    return policies.statements(policy) if isinstance(policy, str) and UNKNOWN not in policy else []

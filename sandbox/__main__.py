@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +49,13 @@ def status(*, as_json: AsJson = False) -> None:
     cloud = instance.cloud()
     stacks = sorted(file.stem for file in instance.state.glob(".pulumi/stacks/*/*.json"))
     if as_json:
-        print_json({"running": cloud is not None, "stacks": stacks, **(asdict(cloud) if cloud else {})})
+        print_json(
+            {
+                "running": cloud is not None,
+                "stacks": stacks,
+                **({"pid": cloud.pid, "port": cloud.port} if cloud else {}),
+            }
+        )
     elif cloud is None:
         stdout.print("The sandbox is not running. Start it with: python -m sandbox up")
     else:

@@ -29,6 +29,7 @@ ENCRYPTION_SALT = "v1:gxJUBTcYEqc=:v1:XN2gluP4hgXwqqHF:0RklfDnYGBgnoPGI7icv7yoxW
 """A salt of the passphrase, as the engine writes it into the file of a stack that it creates."""
 _LAUNCHER = Path(__file__).resolve().parent / "plugin" / "launcher"
 _PYTHON = Path(__file__).resolve().parent / "program" / "python"
+_WRAPPERS = Path(__file__).resolve().parent / "engine" / "bin"
 _VENV_BIN = Path(sys.executable).parent
 _FORKS = sys.platform == "linux"  # elsewhere, a fork of a process that has imported the SDKs may crash
 
@@ -87,7 +88,7 @@ class Instance:
             server.ServerError: the sandbox is not running.
         """
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port(self._cloud)}",
+            "AWS_ENDPOINT_URL": endpoint_of(self._running()),
             "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_REGION": REGION,
@@ -106,7 +107,7 @@ class Instance:
         environment = {
             **{key: value for key, value in inherited.items() if not key.startswith(foreign)},
             **self.environment(),
-            "PATH": os.pathsep.join([str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
+            "PATH": os.pathsep.join([str(_WRAPPERS), str(_VENV_BIN), str(binaries), inherited.get("PATH", "")]),
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",  # an engine from Go modules does not know its version
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -117,8 +118,9 @@ class Instance:
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_PYTHON_CMD": str(_PYTHON),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "SANDBOX_ENGINE": str(binaries),
             "SANDBOX_PACKAGES": str(self._packages),
-            "SANDBOX_PLUGIN_PORT": str(self._port(self._plugin)),
+            "SANDBOX_PLUGIN_HOST": str(self._plugin.with_suffix(".sock")),
             **({"SANDBOX_PROGRAM_HOST": str(self._program.with_suffix(".sock"))} if _FORKS else {}),
         }
         environment.pop("PYTHONPATH", None)
@@ -133,7 +135,7 @@ class Instance:
         It puts the account before the host of the endpoint, a name that does not resolve. So the cloud is the proxy for
         all names but its own.
         """
-        return {"HTTP_PROXY": f"http://127.0.0.1:{self._port(self._cloud)}", "NO_PROXY": "127.0.0.1"}
+        return {"HTTP_PROXY": f"http://127.0.0.1:{self._running().port}", "NO_PROXY": "127.0.0.1"}
 
     def _install_plugin(self, environment: Mapping[str, str]) -> None:
         """Install the sandbox's own aws plugin into the sandbox's own PULUMI_HOME, where it shadows no other."""
@@ -167,19 +169,29 @@ class Instance:
         """Module → file of each server that the engine needs."""
         return {"sandbox.plugin": self._plugin, **({"sandbox.program": self._program} if _FORKS else {})}
 
-    @staticmethod
-    def _port(file: Path) -> int:
-        running = server.find(file)
+    def _running(self) -> server.Server:
+        running = self.cloud()
         if running is None:
             raise server.ServerError("the sandbox is not running; start it with: python -m sandbox up")
-        return running.port
+        return running
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        """Keep other processes from starting or ending servers, and other users from reading their files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        self.folder.chmod(0o700)
+        umask = os.umask(0o077)
+        try:
+            with (self.folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        finally:
+            os.umask(umask)
+
+
+def endpoint_of(cloud: server.Server) -> str:
+    """Return the endpoint of a cloud, with the secret that requests have to contain, as every AWS client sends it."""
+    return f"http://127.0.0.1:{cloud.port}/{cloud.secret}"
 
 
 def root_client(endpoint: str, service: str, *, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -200,6 +212,7 @@ def of_checkout() -> Instance:
 
 def ask(endpoint: str, question: str) -> Any:  # noqa: ANN401 - JSON
     """Ask a cloud about itself: ``calls``, ``idle``; or tell it what no API does: ``join/ACCOUNT/ORGANIZATION``."""
-    with contextlib.closing(http.client.HTTPConnection(endpoint.removeprefix("http://"))) as connection:
-        connection.request("GET", f"/_sandbox/{question}")
+    host, _, secret = endpoint.removeprefix("http://").partition("/")
+    with contextlib.closing(http.client.HTTPConnection(host)) as connection:
+        connection.request("GET", f"/{secret}/_sandbox/{question}")
         return json.loads(connection.getresponse().read())

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -34,18 +35,26 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A running server: its process id and the loopback port that it listens on."""
+    """A running server.
+
+    Attributes:
+        pid: its process id.
+        port: the loopback port that it listens on; 0: a socket beside its file.
+        secret: what only who may read its file knows, and requests have to contain; empty: none.
+    """
 
     pid: int
     port: int
+    secret: str = ""
 
 
-def announce(file: Path, port: int) -> None:
-    """Tell whoever started this process that it listens on ``port``, and hold ``file`` locked from here on."""
+def announce(file: Path, port: int, secret: str = "") -> None:
+    """Tell whoever started this process where it listens, and hold ``file`` locked from here on."""
     handle = file.open("a+", encoding="utf-8")
+    os.fchmod(handle.fileno(), 0o600)
     fcntl.flock(handle, fcntl.LOCK_EX)
     handle.truncate(0)
-    handle.write(json.dumps(asdict(Server(pid=os.getpid(), port=port))) + "\n")
+    handle.write(json.dumps(asdict(Server(pid=os.getpid(), port=port, secret=secret))) + "\n")
     handle.flush()
     _announced.append(handle)
 
@@ -70,6 +79,22 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def listen(ready: Path) -> socket.socket:
+    """Return a socket beside a file, which only this user can connect to; no page can.
+
+    The path of a socket may have no more than 107 bytes, so this process changes to its folder.
+    """
+    os.chdir(ready.parent)
+    name = ready.with_suffix(".sock").name
+    Path(name).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o077)
+    listener.bind(name)
+    os.umask(umask)
+    listener.listen()
+    return listener
 
 
 def find(file: Path) -> Server | None:

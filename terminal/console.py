@@ -7,6 +7,8 @@ from typing import IO, Any
 
 from pydantic.alias_generators import to_camel
 from rich.console import Console
+from rich.progress import Progress, TextColumn
+from rich.status import Status
 from rich.text import Text
 
 
@@ -31,6 +33,28 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - passed on
         """Render a string, which Rich does here wherever it meets one."""
         return super().render_str(printable(text), **options)
+
+    def status(self, status: str, **_: Any) -> PlainStatus:  # type: ignore[override] # noqa: ANN401 - no options here
+        """Return a status line, which Rich would take for markup whatever the console says."""
+        return PlainStatus(_literal(status), console=self)
+
+
+class PlainStatus(Status):
+    """A status line that is printed literally."""
+
+    def update(self, status: str, **_: Any) -> None:  # type: ignore[override] # noqa: ANN401 - as above
+        """Change it."""
+        super().update(_literal(status))
+
+
+def progress(console: Console) -> Progress:
+    """Return a progress bar whose descriptions are printed literally, which disappears in the end."""
+    description = TextColumn("{task.description}", style="progress.description", markup=False)
+    return Progress(description, *Progress.get_default_columns()[1:], console=console, transient=True)
+
+
+def _literal(text: str) -> Text:
+    return Text(printable_line(text))
 
 
 stdout = PlainConsole()

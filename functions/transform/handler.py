@@ -6,8 +6,10 @@ region that the archive serves: a sender can name its filter after any. A messag
 AWS WAF, is embedded unchanged, character by character, instead of as a string. Test messages of CloudWatch Logs are
 dropped.
 
-Records that would not fit into the 6 MB of a response are resubmitted to the stream, split if necessary. Records that
-cannot be read or resubmitted are returned as ProcessingFailed: Firehose then writes them to its error prefix.
+Records that would not fit into the 6 MB of a response are resubmitted to the stream as they are, and are not decoded if
+their size already says so; those that would take more than half a response are split. Records that cannot be read or
+resubmitted, or that decompress to more than 32 MiB, are returned as ProcessingFailed: Firehose then writes them to its
+error prefix, and no other record is affected.
 
 Sources: Firehose Developer Guide, "Transform source data in Amazon Data Firehose" and "Dynamic partitioning"; API
 operation PutRecordBatch.
@@ -18,6 +20,7 @@ from __future__ import annotations
 import base64
 import functools
 import gzip
+import io
 import json
 import logging
 import os
@@ -30,6 +33,7 @@ _OTHER = "other"
 _MAX_GROUP_CHARACTERS = 400
 _MAX_RESPONSE_BYTES = 5_900_000  # of 6 MB, with space for the JSON around the records
 _RECORD_OVERHEAD_BYTES = 120  # names of recordId and result, quotes and commas
+_MAX_DOCUMENT_BYTES = 32 * 1024 * 1024  # a batch of events has at most 1 MiB, and a function here 128 MiB of memory
 _MAX_BATCH_RECORDS = 500
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 _ATTEMPTS = 5
@@ -72,11 +76,15 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Transf
     # Space is reserved for each record to be returned as it is, in case it fails.
     space = _MAX_RESPONSE_BYTES - sum(map(_size, event["records"]))
     for index, record in enumerate(event["records"]):
-        result, document = _transform(record, archive)
         space += _size(record)
+        if index and space < _least(record) <= _MAX_RESPONSE_BYTES // 4:  # its lines may be longer, and have to fit
+            result, document = _dropped(record), None
+            resubmissions[index] = [_data(record)]
+        else:
+            result, document = _transform(record, archive)
         if document is not None and _size(result) > space:
             try:
-                resubmissions[index] = _split(document, archive)
+                resubmissions[index] = _split(document, archive) or [_data(record)]
                 result = _dropped(record)
             except ValueError as error:
                 result = _failed(record, str(error))
@@ -95,7 +103,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[Transf
 def _transform(record: Mapping[str, str], archive: Archive) -> tuple[Transformed, Document | None]:
     """Return the transformed record, and its document if it has events."""
     try:
-        document = json.loads(gzip.decompress(base64.b64decode(record["data"], validate=True)))
+        document = json.loads(_decompressed(_data(record)))
         message_type = document["messageType"]
         if message_type == "CONTROL_MESSAGE":
             return _dropped(record), None
@@ -103,10 +111,41 @@ def _transform(record: Mapping[str, str], archive: Archive) -> tuple[Transformed
             return _failed(record, f"unknown message type {message_type!r}"), None
         data = lines(document, archive)
         keys = _partition_keys(document, archive)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a record, the others must not fail with it
         return _failed(record, f"{type(error).__name__}: {error}"), None
     result = {"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(data).decode()}
     return result | ({"metadata": {"partitionKeys": keys}} if keys else {}), document
+
+
+def _data(record: Mapping[str, str]) -> bytes:
+    return base64.b64decode(record["data"], validate=True)
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Return the content of a gzip file.
+
+    Raises:
+        ValueError: it is too large.
+        OSError, EOFError, zlib.error: it is damaged.
+    """
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        content = file.read(_MAX_DOCUMENT_BYTES + 1)
+    if len(content) > _MAX_DOCUMENT_BYTES:
+        raise ValueError(f"it decompresses to more than {_MAX_DOCUMENT_BYTES} bytes")
+    return content
+
+
+def _least(record: Mapping[str, str]) -> int:
+    """Estimate the size of a record in a response without decompressing it: gzip ends with the size of the content.
+
+    Lines are rarely shorter than the document that they come from, and if the size is not true, nothing is lost: the
+    first record of each batch is decoded whatever it says.
+    """
+    try:
+        ending = base64.b64decode(record["data"][-8:])[-4:]
+    except ValueError:
+        return 0
+    return int.from_bytes(ending, "little") * 4 // 3
 
 
 def lines(document: Document, archive: Archive) -> bytes:
@@ -204,21 +243,22 @@ def _size(record: Mapping[str, Any]) -> int:
 
 
 def _split(document: Document, archive: Archive) -> list[bytes]:
-    """Return a document as gzipped records, each of which takes at most half a response when transformed.
+    """Return a document as gzipped records that take at most half a response each; none if the whole does.
 
     Raises:
         ValueError: a single event takes more.
     """
     events = document["logEvents"]
     if len(lines(document, archive)) * 4 // 3 <= _MAX_RESPONSE_BYTES // 2:
-        return [gzip.compress(json.dumps(document).encode(), compresslevel=6)]
+        return []
     if len(events) == 1:
         raise ValueError("an event is too large for a response to Firehose")
     half = len(events) // 2
+    halves = [{**document, "logEvents": some} for some in (events[:half], events[half:])]
     return [
         part
-        for some in (events[:half], events[half:])
-        for part in _split({**document, "logEvents": some}, archive)
+        for each in halves
+        for part in _split(each, archive) or [gzip.compress(json.dumps(each).encode(), compresslevel=6)]
     ]  # fmt: skip
 
 

@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 from pulumi.automation import CommandError
-from rich.progress import Progress
 
 from accounts.parallel import OnProgress
 from accounts.session import AWS_ERRORS
 from ops import ROOT
 from ops.errors import OperatorError
-from terminal.console import stderr
+from terminal.console import progress, stderr
 from topology import stack_file
 from topology.settings import Settings, SettingsError
 
@@ -58,9 +57,9 @@ def error_messages() -> Iterator[None]:
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
     """Show a progress bar; yield the function that moves it."""
-    with Progress(console=stderr, transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with progress(stderr) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def read_settings(stack: str, config_file: Path | None) -> Settings:

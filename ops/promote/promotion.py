@@ -137,7 +137,12 @@ class Promotion:
             raise OperatorError(f"the update of {stack} was declined; nothing was changed", status=1)
         self.reporter.on_step(f"updating {stack}")
         try:
-            self._stack(stack).up(message=f"promote {commit}", on_output=self.reporter.on_engine_output, color="never")
+            self._stack(stack).up(
+                message=f"promote {commit}",
+                policy_packs=[str(self.root / "policy")],  # now it judges what was unknown in the preview
+                on_output=self.reporter.on_engine_output,
+                color="never",
+            )
         except automation.ConcurrentUpdateError:
             raise OperatorError(
                 f"{stack} is locked: another update is running, or one was interrupted. Wait for it, or cancel it with "

@@ -62,6 +62,6 @@ def _facts(preview: Preview) -> list[Facts]:
     def facts(resource: Resource) -> Facts:
         provider = by_urn.get(resource.provider)
         of_provider = None if provider is None else facts(provider)
-        return Facts(resource.type, resource.name, resource.inputs, resource.parent, of_provider)
+        return Facts(resource.type, resource.name, resource.inputs, resource.parent, of_provider, preview.named)
 
     return [facts(each) for each in resources]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ops.errors import OperatorError
+from policy.rules import named_in
 from topology.patterns import CANARY
 
 Op = Literal["create", "update", "replace", "delete", "same"]
@@ -83,12 +84,14 @@ class Preview:
         changes: a change for each resource, unchanged ones included.
         errors: why the preview failed; empty if it did not.
         warnings: its warnings.
+        named: IDs of the accounts and organizations in the config of the stack.
     """
 
     stack: str
     changes: list[Change]
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    named: frozenset[str] = frozenset()
 
     def resources(self, when: Literal["before", "after"]) -> list[Resource]:
         """Return all resources of the stack before or after the update."""
@@ -152,7 +155,9 @@ def parse(printed: str, source: str, stack: str) -> Preview:
         if severity in messages and diagnostic.get("severity", severity) == severity:
             messages[severity].append(text)
     named = next((urn.split("::")[0].rpartition(":")[2] for urn in by_urn), stack)
-    return Preview(named, [_change(each) for each in by_urn.values()], messages["error"], messages["warning"])
+    changes = [_change(each) for each in by_urn.values()]
+    config = (document.get("config") or {}).values()
+    return Preview(named, changes, messages["error"], messages["warning"], named_in(map(str, config)))
 
 
 def _change(steps: list[dict[str, Any]]) -> Change:

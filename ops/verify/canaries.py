@@ -5,23 +5,21 @@ It only uses the verifier roles of ``bootstrap/``, which may write into the cana
 
 from __future__ import annotations
 
-import base64
-import gzip
 import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
+from ops.failed_records import parse
 from ops.verify.diagnosis import DeliveryPath, Diagnosis, Loss
-from topology.compression import decompressed
+from topology.compression import UNDECOMPRESSABLE, decompressed
 from topology.layouts import LAYOUTS
 from topology.patterns import CANARY
 from topology.regions import role_arn
@@ -34,7 +32,6 @@ _LOG_STREAM = "verify"
 _LONGEST_PAUSE_SECONDS = 10.0
 # The clocks of this machine and of S3 may differ. Objects older than the events cannot hold them.
 _SKEW = timedelta(minutes=1)
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -176,27 +173,28 @@ class _Bucket:
         days = {f"{moment:%Y-%m-%d}" for moment in _hours(self._started - _SKEW, datetime.now(UTC))}
         for error_type, day in itertools.product(types, sorted(days)):
             for body in self._new(f"{error_type['Prefix']}date={day}/"):
-                for entry in map(json.loads, body.splitlines()):
-                    data = _raw_data(entry)
+                for line in body.splitlines():
+                    try:
+                        record = parse(line)
+                    except ValueError:  # whoever wrote it, a canary did not: ops redrive lists it
+                        continue
                     for canary in canaries:
-                        if canary.mark.encode() in data:
-                            yield canary, f"{entry.get('errorCode')}: {entry.get('errorMessage')}"
+                        if canary.mark.encode() in record.content:
+                            yield canary, f"{record.code}: {record.message}"
 
     def _new(self, prefix: str) -> Iterator[bytes]:
-        """Read the objects written since the start that have not been seen."""
+        """Read the objects written since the start that have not been seen, except those that are damaged."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
             for item in page.get("Contents", []):
                 key = item["Key"]
                 if key not in self._seen and item["LastModified"] >= self._started - _SKEW:
                     body = self._s3.get_object(Bucket=self._name, Key=key)["Body"].read()
-                    yield decompressed(key, body)
                     self._seen.add(key)
-
-
-def _raw_data(entry: Mapping[str, Any]) -> bytes:
-    """Return the record that Firehose could not process, decompressed."""
-    data = base64.b64decode(entry.get("rawData", ""))
-    return gzip.decompress(data) if data.startswith(_GZIP) else data
+                    try:
+                        content = decompressed(key, body)
+                    except UNDECOMPRESSABLE:
+                        continue
+                    yield content
 
 
 def _hours(start: datetime, end: datetime) -> list[datetime]:

@@ -1,7 +1,8 @@
 """Runs the sandbox's AWS: ``python -m sandbox.cloud --ready FILE``.
 
 It listens on a free port of the loopback interface, keeps everything in memory, and enforces IAM. A 12-digit access key
-ID is the root user of that account, with any secret.
+ID is the root user of that account, with any secret key. The path of every request begins with the secret of the cloud,
+which FILE contains.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -32,16 +34,18 @@ def main() -> None:
         port = listener.getsockname()[1]
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]  # functions would inherit them, and with them the endpoint of another cloud
-        os.environ.update(_environment(port, folder))
-        asyncio.run(_serve(listener, lambda: announce(ready, port)))
+        secret = secrets.token_urlsafe(24)
+        os.environ.update(_environment(port, folder, secret))
+        asyncio.run(_serve(listener, secret, lambda: announce(ready, port, secret)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(port: int, folder: str) -> dict[str, str]:
+def _environment(port: int, folder: str, secret: str) -> dict[str, str]:
     """Return the variables that the emulator reads when it is imported."""
     return {
         "AUTH": "true",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}/{secret}",  # for functions
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
@@ -52,7 +56,7 @@ def _environment(port: int, folder: str) -> dict[str, str]:
     }
 
 
-async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve(listener: socket.socket, secret: str, ready: Callable[[], None]) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -62,12 +66,12 @@ async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
     config.loglevel = "WARNING"
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
-    server = asyncio.create_task(serve(_app(), config, shutdown_trigger=end.wait))
+    server = asyncio.create_task(serve(_app(secret, listener.getsockname()[1]), config, shutdown_trigger=end.wait))
     ready()  # the socket is already listening: early callers wait, and none is rejected
     await server
 
 
-def _app() -> Callable[..., Awaitable[None]]:
+def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     """Return the extended emulator, with the endpoints of the sandbox itself."""
     from ministack.app import app
     from ministack.core import iam_actions, iam_evaluator
@@ -91,8 +95,10 @@ def _app() -> Callable[..., Awaitable[None]]:
         protocols,
         simulation,
     )
+    from sandbox.cloud.guard import Guard
     from sandbox.cloud.patch import replace
 
+    guard = Guard(secret, port)
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
         log_groups, athena,
@@ -124,21 +130,35 @@ def _app() -> Callable[..., Awaitable[None]]:
         "centralize": centralization.centralize,  # /_sandbox/centralize/ACCOUNT/CENTRAL_ACCOUNT/CENTRAL_REGION
         "idle": lambda: {"idle": firehose.idle()},
         "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
+        "sandbox": lambda: {"sandbox": True},  # by which the program knows it from a tunnel to AWS
         "key": keys.create,  # /_sandbox/key/ACCOUNT/REGION/ID
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        path = scope.get("path", "")
-        if not path.startswith("/_sandbox/"):
-            await partitions.translated(app, _over_tls(_without_host(scope)), receive, send)
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
             return
-        _, _, endpoint, *arguments = path.split("/")
-        body = json.dumps(endpoints[endpoint](*arguments)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        if scope["type"] == "websocket":  # no client of the sandbox opens one, but a page can
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        admitted = guard.admitted(_without_host(scope))
+        if admitted is None:
+            reason = "The sandbox answers clients of AWS with the AWS_ENDPOINT_URL that python -m sandbox env prints."
+            await _answer(send, 403, {"message": reason})
+        elif not admitted.get("path", "").startswith("/_sandbox/"):
+            await partitions.translated(app, _over_tls(admitted), receive, send)
+        else:
+            _, _, endpoint, *arguments = admitted["path"].split("/")
+            await _answer(send, 200, endpoints[endpoint](*arguments))
 
     return extended
+
+
+async def _answer(send: Any, status: int, answer: object) -> None:  # noqa: ANN401 - ASGI
+    body = json.dumps(answer).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _without_host(scope: dict[str, Any]) -> dict[str, Any]:

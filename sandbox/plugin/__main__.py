@@ -23,7 +23,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from sandbox.server import announce, ready_file
+from sandbox.server import announce, listen, ready_file
 
 # The SDK warns of its own deprecated names when it is imported.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")
@@ -43,8 +43,8 @@ def main() -> None:
 async def _serve(ready: Path) -> None:
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
-    host = await asyncio.start_server(_host_provider, "127.0.0.1", 0)
-    announce(ready, host.sockets[0].getsockname()[1])
+    host = await asyncio.start_unix_server(_host_provider, sock=listen(ready))
+    announce(ready, port=0)  # it listens on no port
     await end.wait()
     host.close()
 

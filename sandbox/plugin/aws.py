@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 from botocore.config import Config
@@ -135,4 +136,4 @@ def _client(service: str, region: str, credentials: Mapping[str, str], endpoint:
 
 
 def _at(endpoint: str, params: Values, **_: object) -> None:
-    params["url"] = f"{endpoint}/{params['url'].split('/', 3)[3]}"
+    params["url"] = urlunsplit(urlsplit(params["url"])._replace(netloc=urlsplit(endpoint).netloc))

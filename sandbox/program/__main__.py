@@ -22,7 +22,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from sandbox.server import ROOT, announce, ready_file
+from sandbox.server import ROOT, announce, listen, ready_file
 
 _PACKAGES = ("components", "ops")  # between them, they import everything that is run here
 
@@ -32,15 +32,8 @@ _SERVICES = re.compile(r"\baws\.([a-z0-9_]+)\.[A-Z]")  # in the code of componen
 def main() -> None:
     """Serve until SIGTERM."""
     ready = ready_file("sandbox.program", __doc__)
-    os.chdir(ready.parent)  # the path of a socket may have no more than 107 bytes
-    name = ready.with_suffix(".sock").name
-    Path(name).unlink(missing_ok=True)
     _import_packages()
-    listener = socket.socket(socket.AF_UNIX)
-    umask = os.umask(0o077)  # whoever connects runs code as this user
-    listener.bind(name)
-    os.umask(umask)
-    listener.listen()
+    listener = listen(ready)  # whoever connects runs code as this user
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel keeps no ended copies
     announce(ready, port=0)  # it listens on no port
     while True:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pulumi
@@ -57,15 +61,47 @@ def test_the_bucket_is_protected_and_retained_with_its_settings(archive: Graph) 
     assert archive.one("Bucket").inputs["forceDestroy"] is False
 
 
+@contextlib.contextmanager
+def endpoint(status: int, answer: str) -> Iterator[str]:
+    """A server on this machine that gives an answer to every request."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/secret"
+        server.shutdown()
+
+
+def unprotected(config: dict[str, Any], endpoint: str = "") -> bool:
+    """Whether nothing of an archive is protected or retained."""
+    graph = record({**config_of("archive"), **config}, environment={"AWS_ENDPOINT_URL": endpoint})
+    kept = [r.name for r in graph.resources if r.protect or r.retain_on_delete]
+    assert graph.one("Bucket").inputs["forceDestroy"] is not bool(kept)
+    return not kept
+
+
+def test_nothing_is_retained_if_the_stack_disables_it_or_on_the_sandbox() -> None:
+    assert unprotected({"retain": False})
+    with endpoint(200, '{"sandbox": true}') as sandbox:
+        assert unprotected({}, sandbox)
+
+
 @pytest.mark.parametrize(
-    ("config", "environment"),
-    [({"retain": False}, {}), ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})],
-    ids=["the stack disables it", "on the sandbox"],
+    ("status", "answer"),
+    [(403, "<Error><Code>AccessDenied</Code></Error>"), (200, "{}"), (200, "<html>"), (404, '{"sandbox": true}')],
 )
-def test_nothing_is_retained_if(config: dict[str, Any], environment: dict[str, str]) -> None:
-    graph = record({**config_of("archive"), **config}, environment=environment)
-    assert not [r.name for r in graph.resources if r.protect or r.retain_on_delete]
-    assert graph.one("Bucket").inputs["forceDestroy"] is True
+def test_another_endpoint_on_this_machine_like_a_tunnel_to_aws_keeps_the_protection(status: int, answer: str) -> None:
+    with endpoint(status, answer) as tunnel:
+        assert not unprotected({}, tunnel)
+    assert not unprotected({}, tunnel)  # and so does one that does not answer
 
 
 @pytest.mark.parametrize("retain", [True, False])

@@ -18,8 +18,10 @@ import pulumi
 import pytest
 from hypothesis import given, seed, settings
 
+from policy.rules import violations
 from tests.graph import recorder
 from tests.graph.recorder import Graph, Resource
+from tests.graph.test_policy import facts_of
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
 from topology.layouts import LAYOUTS
 from topology.patterns import CANARY
@@ -502,3 +504,8 @@ def test_a_mistake_anywhere_is_reported_with_its_path_and_nothing_is_registered(
     assert any(line.startswith(f"  {path}") for line in lines)
     assert not [line for line in lines if "function-" in line or "literal[" in line or "pydantic" in line]
     assert graph.resources == []
+
+
+@topologies
+def test_no_rule_is_violated(config: dict[str, Any]) -> None:
+    assert violations(facts_of(record(config), config)) == []

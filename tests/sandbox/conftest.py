@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox import server
-from sandbox.instance import Instance, ask, root_client
+from sandbox.instance import Instance, ask, endpoint_of, root_client
 from tests.sandbox.stacks import Stacks
 
 
@@ -36,7 +36,7 @@ class Cloud:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     ready: Path = tmp_path_factory.mktemp("cloud") / "cloud.json"
     running = server.start("sandbox.cloud", ready, environment=os.environ, detached=False)
-    yield Cloud(f"http://127.0.0.1:{running.port}")
+    yield Cloud(endpoint_of(running))
     server.stop(ready)
 
 

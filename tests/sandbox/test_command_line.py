@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from sandbox import server
-from sandbox.instance import Instance, root_client
+from sandbox.instance import Instance, endpoint_of, root_client
 from sandbox.server import ROOT
 from tests.sandbox.checkout import copy_project
 from tests.sandbox.existing_archive import eventually
@@ -88,7 +88,7 @@ def test_the_official_plugin_reaches_names_that_do_not_resolve_through_the_cloud
     monkeypatch.setenv("SANDBOX_PLUGIN", "official")
     run(home, "up")
     exported = dict(shlex.split(line)[1].split("=", 1) for line in run(home, "env", "--engine").splitlines())
-    assert exported["HTTP_PROXY"] == exported["AWS_ENDPOINT_URL"]
+    assert exported["AWS_ENDPOINT_URL"].startswith(f"{exported['HTTP_PROXY']}/")
     assert exported["NO_PROXY"] == "127.0.0.1"
 
 
@@ -103,7 +103,7 @@ def test_env_prints_what_a_client_needs(home: Path) -> None:
     run(home, "up")
     exported = dict(shlex.split(line)[1].split("=", 1) for line in run(home, "env").splitlines())
     port = json.loads(run(home, "status", "--json"))["port"]
-    assert exported["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
+    assert exported["AWS_ENDPOINT_URL"].startswith(f"http://127.0.0.1:{port}/")
     assert exported["AWS_ACCESS_KEY_ID"] == "999999999999"
 
 
@@ -202,7 +202,7 @@ def test_a_cloud_hands_no_endpoint_of_another_cloud_to_its_functions(tmp_path: P
         with zipfile.ZipFile(code, "w") as packed:
             packed.writestr("main.py", "import os\ndef handler(event, context):\n    return dict(os.environ)\n")
         functions, iam = (
-            root_client(f"http://127.0.0.1:{running.port}", service, account="111111111111", region="eu-west-1")
+            root_client(endpoint_of(running), service, account="111111111111", region="eu-west-1")
             for service in ("lambda", "iam")
         )
         role = iam.create_role(RoleName="tell", AssumeRolePolicyDocument=policies.function_role_trust())["Role"]
@@ -213,7 +213,7 @@ def test_a_cloud_hands_no_endpoint_of_another_cloud_to_its_functions(tmp_path: P
         told = json.loads(functions.invoke(FunctionName="tell")["Payload"].read())
     finally:
         server.stop(ready)
-    assert told["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{running.port}"
+    assert told["AWS_ENDPOINT_URL"] == endpoint_of(running)
     assert "AWS_PROFILE" not in told
 
 
@@ -331,7 +331,7 @@ def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 def test_the_plugin_refuses_to_run_outside_the_sandbox() -> None:
     launcher = ROOT / "sandbox/plugin/launcher/pulumi-resource-aws"
-    environment = {key: value for key, value in os.environ.items() if key != "SANDBOX_PLUGIN_PORT"}
+    environment = {key: value for key, value in os.environ.items() if key != "SANDBOX_PLUGIN_HOST"}
     done = subprocess.run([launcher], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "run it with sandbox/pulumi" in done.stderr

@@ -1,10 +1,9 @@
-"""The policy pack in the engine. The sandbox's language host cannot run one, so the engine uses an older mechanism."""
+"""The policy pack in the engine."""
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,30 +13,35 @@ from tests.sandbox.checkout import copy_project
 from tests.sandbox.stacks import EXAMPLES, Stacks
 from tests.stacks import config_of
 
-_LAUNCHER = '#!/bin/sh\nexec python -u -m pulumi.policy "$1" "$2"\n'
+PACK = str(ROOT / "policy")
 
 
-@pytest.fixture(scope="module")
-def pack(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a folder with the pack's program, with a runtime for which the engine runs an executable of that name."""
-    folder: Path = tmp_path_factory.mktemp("pack")
-    (folder / "PulumiPolicy.yaml").write_text("runtime: sandbox\n", encoding="utf-8")
-    (folder / "__main__.py").symlink_to(ROOT / "policy" / "__main__.py")
-    launcher = folder / "bin" / "pulumi-analyzer-policy-sandbox"
-    launcher.parent.mkdir()
-    launcher.write_text(_LAUNCHER, encoding="utf-8")
-    launcher.chmod(0o755)
-    stacks.environment["PATH"] = os.pathsep.join([str(launcher.parent), stacks.environment["PATH"]])
-    return str(folder)
-
-
-def test_the_example_stacks_violate_no_rule_in_previews_and_updates(stacks: Stacks, pack: str) -> None:
+def test_the_example_stacks_violate_no_rule_in_previews_and_updates(stacks: Stacks) -> None:
     for stack in EXAMPLES:
-        previewed = stacks.pulumi("preview", "-s", stack, "--policy-pack", pack)
-        updated = stacks.pulumi("up", "--yes", "--skip-preview", "-s", stack, "--policy-pack", pack)
+        previewed = stacks.pulumi("preview", "-s", stack, "--policy-pack", PACK)
+        updated = stacks.pulumi("up", "--yes", "--skip-preview", "-s", stack, "--policy-pack", PACK)
         for printed in (previewed, updated):
             assert "✅ central-log-archive@" in printed
             assert "can't run policy" not in printed
+
+
+def test_an_update_creates_nothing_that_was_unknown_in_its_preview_and_violates_a_rule(
+    stacks: Stacks, tmp_path: Path
+) -> None:
+    document = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}'
+    hidden = ("policy=policy,", f"policy=role.arn.apply(lambda _: {document!r}),")
+    printed = _changed(stacks, tmp_path / "project", "up --yes --skip-preview", "archive", *hidden)
+    assert "[mandatory]  no-wildcards" in printed
+    assert re.search(r"archive-\w+-policy: allows s3:\*", printed)
+    iam = stacks.client("iam", account="111111111111")
+    roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if "central-log" not in role["RoleName"]]
+    policies = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for role in roles
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    assert roles
+    assert "s3:*" not in str(policies)
 
 
 @pytest.mark.parametrize(
@@ -48,24 +52,23 @@ def test_the_example_stacks_violate_no_rule_in_previews_and_updates(stacks: Stac
     ],
 )
 def test_a_preview_that_violates_a_rule_fails_with_its_name(
-    stacks: Stacks, pack: str, tmp_path: Path, rule: str, change: tuple[str, str]
+    stacks: Stacks, tmp_path: Path, rule: str, change: tuple[str, str]
 ) -> None:
     assert rule in {each.name for each in RULES}
-    changed = tmp_path / "project"
-    copy_project(changed)
-    found = False
-    for file in (changed / "components").rglob("*.py"):
-        text = file.read_text(encoding="utf-8")
-        found |= change[0] in text
-        file.write_text(text.replace(*change), encoding="utf-8")
-    assert found
-    printed = _preview(stacks, changed, pack, config_of("archive"))
+    printed = _changed(stacks, tmp_path / "project", "preview", "archive", *change)
     assert f"[mandatory]  {rule}" in printed
 
 
-def _preview(stacks: Stacks, folder: Path, pack: str, config: dict[str, Any]) -> str:
-    """Preview the archive with the program of another folder, which has to fail."""
-    file = stacks.write(config)
+def _changed(stacks: Stacks, folder: Path, command: str, stack: str, before: str, after: str) -> str:
+    """Run a command on a stack like the archive, with a change of the program, which has to fail."""
+    copy_project(folder)
+    found = False
+    for file in (folder / "components").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        found |= before in text
+        file.write_text(text.replace(before, after), encoding="utf-8")
+    assert found
+    file = stacks.write(config_of("archive"))
     return stacks.pulumi(
-        "-C", str(folder), "preview", "-s", "archive", "--config-file", str(file), "--policy-pack", pack, ok=False
+        "-C", str(folder), *command.split(), "-s", stack, "--config-file", str(file), "--policy-pack", PACK, ok=False
     )

@@ -217,8 +217,10 @@ class Pulumi:
         assert not show_secrets  # they would need the passphrase
         return self.histories[stack]
 
-    def _up(self, stack: str, *, message: str, on_output: Callable[[str], object], color: str) -> None:
-        assert color == "never"
+    def _up(
+        self, stack: str, *, message: str, policy_packs: list[str], on_output: Callable[[str], object], color: str
+    ) -> None:
+        assert (policy_packs, color) == ([f"{self.folder}/policy"], "never")
         for line in self.update(stack):
             on_output(line)
         self.done.append((stack, message))

@@ -323,6 +323,29 @@ def test_an_event_that_firehose_could_not_process_was_lost_at_the_transform_as_s
     assert world.paths == []
 
 
+MALFORMED = [
+    "{", "[1]", "null", '"[/x]"', "[" * 100_000, "\\ud800", '{"rawData": 7}', '{"rawData": "%%%"}',
+    failed(gzip.compress(b"x" * 100)[:-9]), failed(gzip.compress(bytes(40 * 2**20))), failed(b"\x1f\x8bbroken"),
+]  # fmt: skip
+
+
+def test_neither_malformed_lines_nor_damaged_objects_keep_others_from_a_verdict(world: World) -> None:
+    def fail(place: Place, message: bytes) -> None:
+        if place == (SHOP, ABROAD):
+            world.add("errors/a/date=2026-05-01/1", *MALFORMED, failed(message), *MALFORMED)
+
+    world.compress = lambda body: gzip.compress(body)[:-9]
+    for key in (f"logs/date=2026-05-01/hour=12/damaged{suffix}" for suffix in (".gz", ".snappy")):
+        world.add(key, ANOTHER)
+    world.add("errors/a/date=2026-05-01/0.gz", ANOTHER)
+    world.on_written, world.compress, world.suffix = fail, raw, ""
+    world.delays = {(SHOP, HOME): 0.2, (BANK, HOME): 0.2}
+    first, lost, last = world.verify()
+    assert first.loss is last.loss is None
+    assert lost.loss is not None
+    assert lost.loss.reason == "Lambda.FunctionError: it failed"
+
+
 MIDNIGHT = datetime(2026, 5, 2, tzinfo=UTC)
 
 

@@ -427,3 +427,15 @@ def test_adopt_stops_if_the_preview_fails(ops: Ops, existing: dict[str, Any], pu
     pulumi.command = fail
     assert "no stack named 'company' found" in ops(*ADOPT, status=2).stderr
     assert existing["stack"] == "company"
+
+
+@pytest.mark.parametrize("text", ["[/x]", "[red]x", "[link=https://attacker.example]y"])
+def test_what_others_choose_is_no_markup_in_any_table(
+    ops: Ops, old_filters: Aws, verdicts: dict[tuple[str, str], Loss], text: str
+) -> None:
+    old_filters.answers[SHOP, HOME, "DescribeSubscriptionFilters"] = filters(b1=[OWN, replace(OWN, name=text)], c=[])
+    assert any(text in cell for row in rows(ops(*RETIRE, "--yes").stderr) for cell in row)
+    old_filters.answers[SHOP, HOME, "DescribeLogGroups"] = log_groups(**{text: "STANDARD"})
+    assert any(text in cell for row in rows(ops(*COVERAGE).stdout) for cell in row)
+    verdicts[SHOP, HOME] = Loss("transform", text, text)
+    assert any(text in cell for row in rows(ops(*VERIFY, status=1).stdout) for cell in row)

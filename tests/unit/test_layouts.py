@@ -91,6 +91,15 @@ def centralized(account: str, region: str, owner: str = CENTRAL) -> dict[str, An
     return {**RECORD, "owner": owner, "logEvents": [event]}
 
 
+def test_a_sender_reaches_as_many_partitions_as_the_archive_has_regions_and_one() -> None:
+    names = [*(f"x.{region}" for region in PARTITIONS), *(f"{number}/a=b" for number in range(100)), "", "."]
+    sent = [{**RECORD, "subscriptionFilters": [name], "logGroup": name} for name in names]
+    query = jq.compile(str(LAYOUTS["partitioned"].query(CENTRAL, REGIONS)))
+    reached = {tuple(query.input_value(record).first().items()) for record in sent}
+    assert len(reached) == len(REGIONS) + 1
+    assert len({query.input_value({**record, "owner": "3" * 12}).first()["account"] for record in sent}) == 1
+
+
 @pytest.mark.parametrize(
     ("record", "account", "region"),
     [

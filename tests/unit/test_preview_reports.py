@@ -14,7 +14,7 @@ from ops.errors import OperatorError
 from ops.review.gate import reasons
 from ops.review.preview import ALL, Resource, read
 from ops.review.report import MARK, comment, summary
-from policy.rules import UNKNOWN
+from policy.documents import UNKNOWN
 from topology.patterns import CANARY
 
 STACK = "urn:pulumi:app-dev::central-log-archive::"

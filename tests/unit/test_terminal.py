@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from terminal.console import PlainConsole, print_json, printable_line
+from ops import ROOT
+from terminal.console import PlainConsole, print_json, printable_line, progress
 from terminal.table import Table
 
 ACCOUNT, REGION, ROLE = "222222222222", "ap-southeast-2", "central-log-archive-deployer"
@@ -69,6 +71,40 @@ def test_text_in_a_table_is_neither_markup_nor_an_emoji_nor_a_control_sequence(w
 def test_a_line_is_printed_literally_and_is_not_wrapped() -> None:
     text = f"[red]{LOG_GROUP}[/red] :key: \x1b[31m \x07\r\nnext\tline"
     assert printed(text) == f"[red]{LOG_GROUP}[/red] :key: \\x1b[31m \\x07\nnext    line\n"
+
+
+HOSTILE = ("[/x]", "[red]", "[/]", "[link=https://attacker.example]x", "[bold", "\\[x]", ":key:", "[@click=app.quit]")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_that_is_printed_is_markup(text: str) -> None:
+    made = Table(text, title=text)
+    made.add_row(text, style="red")
+    file = io.StringIO()
+    console = PlainConsole(file=file, width=80)
+    console.print(made)
+    console.print(text, style="red")
+    with console.status(text) as status:
+        status.update(text)
+        console.print(status)
+    with progress(console) as bar:
+        bar.add_task(text)
+        console.print(bar)
+    assert file.getvalue().count(text) >= 6
+
+
+def test_only_the_terminal_renders() -> None:
+    """Whatever else imports from Rich could take a value for markup."""
+    harmless = {"rich.filesize", "rich.console.Console"}  # the latter as a type: consoles are made in terminal/
+    imported = {
+        f"{node.module}.{name.name}" if f"{node.module}.{name.name}" in harmless else node.module
+        for folder in ("ops", "sandbox")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich")
+        for name in node.names
+    }
+    assert imported <= harmless
 
 
 def test_numbers_are_aligned_to_the_right() -> None:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -249,6 +250,55 @@ def test_a_response_has_space_for_records_that_are_returned_unchanged(stream: St
     noise = random.Random(7)  # noqa: S311 - no secret, but data that gzip hardly compresses
     records = [gzipped(with_messages(noise.randbytes(400_000).hex())) for _ in range(9)]
     assert "ProcessingFailed" in {result["result"] for result in run(*records)}  # run() checks the size
+
+
+def test_a_record_that_is_resubmitted_whole_is_the_one_that_arrived(stream: Stream) -> None:
+    record = gzipped(with_messages(*["x" * 20_000] * 100))
+    run(*[record] * 5)
+    assert set(stream.accepted) == {base64.b64decode(record)}
+
+
+def test_a_record_whose_size_says_that_it_does_not_fit_is_not_decoded(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = mock.Mock(side_effect=transform._decompressed)
+    monkeypatch.setattr(transform, "_decompressed", decoded)
+    results = run(*[gzipped(with_messages(*["x" * 10_000] * 100))] * 20)  # 1 MB each
+    fitting = [result for result in results if result["result"] == "Ok"]
+    assert len(fitting) > 2
+    assert decoded.call_count == len(fitting)
+    assert len(stream.accepted) == len(results) - len(fitting)
+
+
+BOMB = base64.b64encode(gzip.compress(bytes(40 * 2**20))).decode()
+DAMAGED = gzip.compress(json.dumps(DOCUMENT).encode())
+BAD = [
+    BOMB,
+    base64.b64encode(DAMAGED[:12] + b"\xff" * 8 + DAMAGED[20:]).decode(),  # its deflated data
+    base64.b64encode(DAMAGED[:-6] + b"\x00" * 2 + DAMAGED[-4:]).decode(),  # its checksum
+    base64.b64encode(DAMAGED[:-9]).decode(),
+    base64.b64encode(gzip.compress(b"[" * 1_000_000)).decode(),
+    base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE", "owner": "1", "logEvents": [1]}')).decode(),
+    base64.b64encode(gzip.compress(b"9" * 10_000)).decode(),
+    "", "A", "not base64",
+]  # fmt: skip
+
+
+def test_no_damaged_record_and_no_bomb_affects_another_of_its_batch(stream: Stream) -> None:
+    good = gzipped(DOCUMENT)
+    results = run(*(each for bad in BAD for each in (bad, good)))
+    assert [result["result"] for result in results] == ["ProcessingFailed", "Ok"] * len(BAD)
+    assert [result["data"] for result in results[::2]] == BAD
+    assert stream.accepted == []
+
+
+def test_a_bomb_takes_no_more_memory_than_the_largest_document() -> None:
+    bomb = base64.b64encode(gzip.compress(bytes(200 * 2**20))).decode()
+    tracemalloc.start()
+    run(*[bomb] * 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * transform._MAX_DOCUMENT_BYTES
 
 
 def test_no_call_resubmits_more_than_500_records(stream: Stream) -> None:
