@@ -14,6 +14,7 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 import tempfile
 import time
 import zlib
@@ -52,6 +53,12 @@ _VIA_ATHENA = {"aws:CalledVia": "athena.amazonaws.com", "aws:ViaAWSService": "tr
 _ENGINE = "Athena engine version 3"
 _ENCRYPTION = "x-amz-server-side-encryption"
 _QUOTE = '"'
+# The official provider looks for these words: Athena has no code of its own for what does not exist.
+_ABSENT = {
+    r"^WorkGroup (\S+) not found$": r"WorkGroup \1 is not found.",
+    r"^Named query (\S+) not found$": r"NamedQuery \1 does not exist.",
+    r"^Query (\S+) not found$": r"QueryExecution \1 was not found",
+}
 
 
 class QueryError(Exception):
@@ -110,11 +117,23 @@ def install() -> None:
             del store[key]
         return delete_workgroup(data)
 
+    error = replace(
+        athena,
+        "error_response_json",
+        "code message status extra message_key content_type",
+        lambda code, message, *rest, **more: error(code, _reworded(message), *rest, **more),
+    )
     start_definition = replace(athena, "_start_query_execution", "data", start)
     create_workgroup = replace(athena, "_create_workgroup", "data", create)
     update_workgroup = replace(athena, "_update_workgroup", "data", update)
     delete_workgroup = replace(athena, "_delete_workgroup", "data", delete)
     results = replace(athena, "_get_query_results", "data", lambda data: _results(data, results))
+
+
+def _reworded(message: str) -> str:
+    for pattern, words in _ABSENT.items():
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _invalid(message: str, code: str = "INVALID_INPUT") -> Response:

@@ -7,6 +7,7 @@ import calendar
 import gzip
 import itertools
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -370,6 +371,22 @@ def test_a_result_says_the_types_of_its_columns(analysis: Analysis) -> None:
         "day": "date",
         "now": "timestamp with time zone",
     }
+
+
+@pytest.mark.parametrize(
+    ("operation", "of", "words"),
+    [
+        ("get_work_group", {"WorkGroup": "x"}, "WorkGroup x is not found."),
+        ("update_work_group", {"WorkGroup": "x"}, "WorkGroup x is not found."),
+        ("get_named_query", {"NamedQueryId": "x"}, "NamedQuery x does not exist."),
+        ("get_query_execution", {"QueryExecutionId": "x"}, "QueryExecution x was not found"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_the_words_that_clients_look_for(
+    analysis: Analysis, operation: str, of: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ClientError, match=rf"InvalidRequestException.*{re.escape(words)}$"):
+        getattr(analysis.athena, operation)(**of)
 
 
 def test_a_disabled_workgroup_and_one_that_holds_queries_refuse(analysis: Analysis) -> None:
