@@ -84,10 +84,6 @@ class Result:
 def install() -> None:
     """Replace functions of the emulator."""
 
-    def start(data: dict[str, Any]) -> Response:
-        is_definition = athena._parse_ddl(data.get("QueryString", "")) is not None
-        return _refused(data) or (start_definition if is_definition else _start)(data)
-
     def create(data: dict[str, Any]) -> Response:
         response = create_workgroup(data)
         if data["Name"] in athena._workgroups:
@@ -123,7 +119,7 @@ def install() -> None:
         "code message status extra message_key content_type",
         lambda code, message, *rest, **more: error(code, _reworded(message), *rest, **more),
     )
-    start_definition = replace(athena, "_start_query_execution", "data", start)
+    define = replace(athena, "_start_query_execution", "data", lambda data: _requested(data, define))
     create_workgroup = replace(athena, "_create_workgroup", "data", create)
     update_workgroup = replace(athena, "_update_workgroup", "data", update)
     delete_workgroup = replace(athena, "_delete_workgroup", "data", delete)
@@ -185,8 +181,33 @@ def _refused(data: dict[str, Any]) -> Response | None:
 _running: set[asyncio.Task[None]] = set()
 
 
-def _start(data: dict[str, Any]) -> Response:
-    """Start a query, or answer it with the result of an earlier one."""
+def _requested(data: dict[str, Any], define: Callable[[dict[str, Any]], Response]) -> Response:
+    sent = dict(data)
+    if (response := _refused(data)) is not None:
+        return response
+    if athena._parse_ddl(data.get("QueryString", "")) is not None:
+        return define(data)
+    return _again(sent) or _start(data, sent)
+
+
+def _again(sent: Mapping[str, Any]) -> Response | None:
+    """Return the response to a request whose token an earlier one had; None: none had. Tokens do not expire."""
+    token = sent.get("ClientRequestToken")
+    for identifier, earlier in athena._executions.items():
+        if token and token == earlier.get("_sent", {}).get("ClientRequestToken"):
+            if sent != earlier["_sent"]:
+                return _invalid("Idempotent parameters do not match")
+            return json_response({"QueryExecutionId": identifier})
+    return None
+
+
+def _start(data: dict[str, Any], sent: Mapping[str, Any]) -> Response:
+    """Start a query, or answer it with the result of an earlier one.
+
+    Args:
+        data: the request, with the settings that count.
+        sent: the request as it was sent.
+    """
     context, settings = data.get("QueryExecutionContext") or {}, data["ResultConfiguration"]
     parameters, reuse = data.get("ExecutionParameters") or [], data.get("ResultReuseConfiguration") or {}
     query = partial(trino_sql.parsed, data["QueryString"], parameters)
@@ -213,6 +234,7 @@ def _start(data: dict[str, Any]) -> Response:
         "WorkGroup": data["WorkGroup"],
         "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": _ENGINE},
         **({"ExecutionParameters": parameters} if parameters else {}),
+        "_sent": sent,
         "_asked": (data["QueryString"], parameters, context, settings, data["WorkGroup"]),
     }
     earlier = _earlier(execution)

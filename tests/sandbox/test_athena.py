@@ -327,6 +327,22 @@ def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis
     assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
 
 
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM raw", "SELECT 1 FROM nothing"])
+def test_a_token_stands_for_one_query_whoever_asks_and_whatever_came_of_it(analysis: Analysis, sql: str) -> None:
+    token, needed = sql.ljust(32), reader(analysis)
+    starter = analysis.role("starter", [needed[each] for each in ("start", "follow", "location")])  # nothing on tables
+    ids = [
+        analysis.run(sql, client=client, ClientRequestToken=token)["QueryExecutionId"]
+        for client in (analysis.athena, analysis.athena, starter)
+    ]
+    assert len(set(ids)) == 1
+    assert analysis.run(sql)["QueryExecutionId"] not in ids
+    reuse = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 5}}
+    for other, more in ((f"{sql} ", {}), (sql, {"ResultReuseConfiguration": reuse})):
+        with pytest.raises(ClientError, match="Idempotent parameters do not match"):
+            analysis.run(other, ClientRequestToken=token, **more)
+
+
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
