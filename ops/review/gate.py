@@ -17,7 +17,7 @@ STATEFUL = (
 """Types of resources that hold data: archived or buffered events, and the keys that decrypt them."""
 
 _DERIVED = ("archive-results", "archive-dashboard-logs")
-"""Logical names of what analysis leaves and lets expire: results, which another query returns, and a log without events."""
+"""Logical names of what analysis lets expire: results, which another query returns, and a log without events."""
 
 
 def stateful(preview: Preview) -> list[Change]:

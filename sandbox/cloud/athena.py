@@ -479,9 +479,9 @@ def _meant(
 ) -> list[bool]:
     """Return for each place, which says its partition, whether a condition leaves it."""
     distinct = {tuple(values.values()): values for values in places}
-    if condition is None or not distinct:
+    names = list(next(iter(distinct.values()), ()))
+    if condition is None or not names:
         return [True] * len(places)
-    names = list(next(iter(distinct.values())))
     types = {f"c{number}": table.columns[name].sql("duckdb") for number, name in enumerate(names)}
     listed = [dict(zip(types, values, strict=True)) for values in distinct]
     columns = ", ".join(f"p.{column} AS {_quoted(name)}" for column, name in zip(types, names, strict=True))
