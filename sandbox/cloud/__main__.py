@@ -90,12 +90,13 @@ def _app() -> Callable[..., Awaitable[None]]:
         permissions,
         protocols,
         simulation,
+        web_identity,
     )
     from sandbox.cloud.patch import replace
 
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena,
+        log_groups, athena, web_identity,
     )  # fmt: skip
     for part in parts:
         part.install()
