@@ -4,10 +4,10 @@
 #   .github/preview.sh BASE FOLDER pulumi            with credentials
 #   .github/preview.sh BASE FOLDER sandbox/pulumi    on the sandbox
 #
-# The exit status is that of the gate. A label allow:NAME in LABELS, separated by spaces, lets a resource that holds data be
-# deleted or replaced.
+# The exit status is that of the gate. A label allow:NAME@COMMIT in LABELS, separated by spaces, accepts a risk by the name
+# that the report gives it. It holds for the commit in COMMIT only, so that nothing that is pushed later is accepted with it.
 set -euo pipefail
-base=$1 folder=$2 pulumi=$3
+base=$1 folder=$2 pulumi=$3 commit=${COMMIT:-$(git rev-parse HEAD)}
 mkdir -p "$folder"
 previews=()
 for stack in $(.venv/bin/python -m ops stacks --since "$base"); do
@@ -19,9 +19,11 @@ for stack in $(.venv/bin/python -m ops stacks --since "$base"); do
         --config central-log-archive:previewRole=central-log-archive-previewer > "$folder/$stack.json" || true
     previews+=("$folder/$stack.json")
 done
-.venv/bin/python -m ops report "${previews[@]}" > "$folder/report.md"
+.venv/bin/python -m ops report --since "$base" --commit "$commit" "${previews[@]}" > "$folder/report.md"
 allowed=()
 for label in ${LABELS:-}; do
-    if [[ $label == allow:* ]]; then allowed+=(--allow "${label#allow:}"); fi
+    if [[ $label =~ ^allow:(.+)@([0-9a-f]{12,40})$ && $commit == "${BASH_REMATCH[2]}"* ]]; then
+        allowed+=(--allow "${BASH_REMATCH[1]}")
+    fi
 done
-.venv/bin/python -m ops gate "${allowed[@]}" "${previews[@]}" | tee "$folder/gate.txt"
+.venv/bin/python -m ops gate --since "$base" "${allowed[@]}" "${previews[@]}" | tee "$folder/gate.txt"

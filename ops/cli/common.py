@@ -27,9 +27,13 @@ Previews = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option(
-        help="Logical name of a resource that holds data and may be deleted or replaced. Can be specified multiple "
-        "times."
+        help="Name of a risk to accept, as the report and the gate print it, like leaves or archive-bucket. Can be "
+        "specified multiple times."
     ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Also check which files changed since this commit or branch, like origin/main."),
 ]
 Timeout = Annotated[
     float | None,

@@ -62,9 +62,8 @@ def _confirmed(changes: Summary, *, yes: bool) -> bool:
     table.add_row(*changes.counts.values())
     stderr.print(table)
     for line in (
-        *changes.stateful,
+        *(risk.text for risk in changes.risks),
         *(f"{each} joins" for each in changes.joins),
-        *(f"{each} leaves" for each in changes.leaves),
         *changes.warnings,
     ):
         stderr.print(line)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from ops.cli.common import AsJson, Previews
+from typing import Annotated
+
+import typer
+
+from ops import ROOT
+from ops.cli.common import AsJson, Previews, Since
+from ops.promote.stacks import changed_files
 from ops.review.preview import read
 from ops.review.report import comment, summary
+from ops.review.risks import of_files
 from terminal.console import print_json, stdout
 
 
-def report(files: Previews = None, *, as_json: AsJson = False) -> None:
+def report(
+    files: Previews = None,
+    since: Since = None,
+    commit: Annotated[
+        str, typer.Option(help="Commit of the pull request, for which the labels that accept risks hold.")
+    ] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Print what previews would change, as Markdown for a pull request.
 
     Exit status: 0; 2 if a file is not a preview.
@@ -17,4 +32,5 @@ def report(files: Previews = None, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json([summary(preview) for preview in previews])
     else:
-        stdout.print(comment(previews))
+        changed = of_files(changed_files(ROOT, since)) if since is not None else []
+        stdout.print(comment(previews, changed, commit))

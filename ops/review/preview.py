@@ -27,6 +27,8 @@ _FILTER = "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter"
 _ACCOUNT_POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
 ALL = "all"
 """Every log group of an account and region."""
+Link = tuple[str, str, str]
+"""Account, region and log group, or ALL, of something that is archived."""
 _SUBSCRIPTION = "central-log-archive:index:AppAccountSubscription"
 
 
@@ -40,6 +42,7 @@ class Resource:
         parent: URN of its parent, or empty.
         provider: URN of its provider, or empty.
         retained: whether it is retained when it is deleted from the stack.
+        protected: whether it cannot be deleted.
     """
 
     urn: str
@@ -47,11 +50,17 @@ class Resource:
     parent: str
     provider: str
     retained: bool
+    protected: bool
 
     @property
     def type(self) -> str:
         """Its type token, without its parents' types."""
         return self.urn.split("::")[2].rpartition("$")[2]
+
+    @property
+    def type_name(self) -> str:
+        """The last part of its type token, such as Bucket."""
+        return self.type.rpartition(":")[2]
 
     @property
     def name(self) -> str:
@@ -97,7 +106,7 @@ class Preview:
         """Return all resources of the stack before or after the update."""
         return [each for change in self.changes if (each := getattr(change, when)) is not None]
 
-    def links(self, when: Literal["before", "after"]) -> set[tuple[str, str, str]]:
+    def links(self, when: Literal["before", "after"]) -> set[Link]:
         """Return account, region and log group (or ALL) of everything that this stack archives.
 
         Canaries are left out: they only exist for ``ops verify``.
@@ -175,6 +184,7 @@ def _resource(state: Mapping[str, Any]) -> Resource:
         parent=state.get("parent", ""),
         provider=state.get("provider", "").rpartition("::")[0],
         retained=state.get("retainOnDelete", False),
+        protected=state.get("protect", False),
     )
 
 

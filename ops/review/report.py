@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ops.review.gate import outcome, stateful
-from ops.review.preview import ALL, Change, Preview
+from ops.review.preview import Change, Link, Preview
+from ops.review.risks import Risk, differences, leaving, risks
 
 MARK = "<!-- central-log-archive preview -->"
 """First line of the comment, by which the next preview finds and replaces it."""
@@ -18,9 +18,6 @@ _MAX_ACCOUNTS = 12
 _MAX_CHARACTERS = 60_000  # GitHub allows 65,536 in a comment
 _TRUNCATED = "\n\nThe rest does not fit: run `python -m ops report` on the previews.\n"
 
-Link = tuple[str, str, str]
-"""Account, region and log group of something that is archived."""
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -29,7 +26,7 @@ class Summary:
     Attributes:
         stack: name of the stack.
         counts: how many resources would be created, changed, replaced, deleted and unchanged.
-        stateful: resources that hold data and would be deleted or replaced.
+        risks: what it would lose, shorten or blind.
         joins: what would be archived from now on.
         leaves: what would no longer be archived.
         errors: why the preview failed; empty if it did not.
@@ -38,7 +35,7 @@ class Summary:
 
     stack: str
     counts: dict[str, int]
-    stateful: list[str]
+    risks: list[Risk]
     joins: list[str]
     leaves: list[str]
     errors: list[str]
@@ -52,32 +49,38 @@ def summary(preview: Preview) -> Summary:
     return Summary(
         stack=preview.stack,
         counts={word: sum(change.op == op for change in changes) for op, word in _OPS.items()},
-        stateful=[f"{c.resource.name} ({_type_name(c)}) {outcome(c)}" for c in stateful(preview)],
-        joins=_differences(after, before),
-        leaves=_differences(before, after),
+        risks=risks(preview),
+        joins=differences(after, before),
+        leaves=leaving(preview),
         errors=preview.errors,
         warnings=preview.warnings,
     )
 
 
-def comment(previews: Iterable[Preview]) -> str:
-    """Return Markdown for GitHub: counts, stateful resources, what joins and leaves the archive, and a diagram."""
-    sections = ["\n".join(_section(preview)) for preview in previews] or ["\nNo stack is affected."]
-    text = "\n".join([MARK, "# What this would change", *sections])
+def comment(previews: Iterable[Preview], risks_of_files: Iterable[Risk] = (), commit: str = "") -> str:
+    """Return Markdown for GitHub: risks, counts, what joins and leaves the archive, and a diagram.
+
+    Args:
+        previews: the previews.
+        risks_of_files: risks of files that the pull request changes.
+        commit: commit of the pull request, for which the labels that accept risks hold; empty outside of one.
+    """
+    files = ["", *bold] if (bold := list(_bold(risks_of_files, commit))) else []
+    sections = ["\n".join(_section(preview, commit)) for preview in previews] or ["\nNo stack is affected."]
+    text = "\n".join([MARK, "# What this would change", *files, *sections])
     return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + _TRUNCATED
 
 
-def _section(preview: Preview) -> Iterator[str]:
+def _section(preview: Preview, commit: str) -> Iterator[str]:
     changes = summary(preview)
     yield f"\n## {changes.stack}\n"
     if changes.errors:
         yield from ("**The preview failed:**\n", "```", *(error.strip() for error in changes.errors), "```")
         return
+    yield from _bold(changes.risks, commit)
     yield f"| {' | '.join(changes.counts)} |\n|{'--:|' * len(changes.counts)}"
     yield f"| {' | '.join(map(str, changes.counts.values()))} |\n"
-    yield from (f"- **{each}: it holds data**" for each in changes.stateful)
     yield from _listed([f"{each} joins the archive" for each in changes.joins])
-    yield from _listed([f"{each} leaves the archive" for each in changes.leaves])
     yield from (f"- warning: {each.strip()}" for each in changes.warnings)
     rows = sorted(
         (change for change in _aws_changes(preview) if change.op != "same"),
@@ -85,11 +88,19 @@ def _section(preview: Preview) -> Iterator[str]:
     )
     if rows:
         yield "\n<details><summary>Every change</summary>\n\n| | resource | type |\n|---|---|---|"
-        yield from (f"| {_OPS[each.op]} | `{each.resource.name}` | {_type_name(each)} |" for each in rows[:_MAX_ROWS])
+        yield from (
+            f"| {_OPS[each.op]} | `{each.resource.name}` | {each.resource.type_name} |" for each in rows[:_MAX_ROWS]
+        )
         if len(rows) > _MAX_ROWS:
             yield f"| | {len(rows) - _MAX_ROWS} more | |"
         yield "\n</details>"
     yield from _diagram(preview.links("before"), preview.links("after"))
+
+
+def _bold(found: Iterable[Risk], commit: str) -> Iterator[str]:
+    lines = [f"- **{risk.text}** (label `allow:{risk.allow}@{commit[:12] or 'COMMIT'}`)" for risk in found]
+    if lines:
+        yield from (*lines, "")
 
 
 def _listed(lines: list[str]) -> Iterator[str]:
@@ -101,24 +112,6 @@ def _listed(lines: list[str]) -> Iterator[str]:
 def _aws_changes(preview: Preview) -> list[Change]:
     """The changes of resources in an account: not of the stack itself or its providers."""
     return [change for change in preview.changes if not change.resource.type.startswith("pulumi:")]
-
-
-def _type_name(change: Change) -> str:
-    return change.resource.type.rpartition(":")[2]
-
-
-def _differences(here: set[Link], there: set[Link]) -> list[str]:
-    """Name what is here and not there: whole accounts, whole regions, log groups; each once."""
-    names = []
-    for account, region, group in sorted(here - there):
-        if not any(link[0] == account for link in there):
-            names.append(f"account {account}")
-        elif not any(link[:2] == (account, region) for link in there):
-            names.append(f"region {region} of account {account}")
-        else:
-            groups = "every log group" if group == ALL else f"`{group}`"
-            names.append(f"{groups} of account {account}, {region}")
-    return list(dict.fromkeys(names))
 
 
 def _diagram(before: set[Link], after: set[Link]) -> Iterator[str]:

@@ -94,6 +94,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         permissions,
         protocols,
         simulation,
+        web_identity,
     )
     from sandbox.cloud.guard import Guard
     from sandbox.cloud.patch import replace
@@ -101,7 +102,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     guard = Guard(secret, port)
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena,
+        log_groups, athena, web_identity,
     )  # fmt: skip
     for part in parts:
         part.install()

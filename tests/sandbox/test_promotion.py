@@ -105,7 +105,9 @@ def test_data_loss_and_uncommitted_changes_are_rejected(checkout: Promoted) -> N
     file.write_text(partitioned, encoding="utf-8")
     assert "the working tree has uncommitted changes; commit them first:" in checkout.promote("archive", status=1)
     checkout.commit("partitioned", touch=False)
-    assert "archive-stream would be replaced: it holds data" in checkout.promote("app-prod", status=1)
+    assert "archive-stream (FirehoseDeliveryStream) would be replaced: it holds data" in checkout.promote(
+        "app-prod", status=1
+    )
     assert checkout.steps("archive", "--allow", "archive-stream") == [("archive", "promoted", 0)]
 
 
@@ -148,11 +150,15 @@ def test_a_stack_that_does_not_exist_is_reported(checkout: Promoted) -> None:
     assert "Pulumi.staging.yaml does not exist" in checkout.promote("staging", status=2)
 
 
+UNCHANGED = "the repository: may be applied\n"
+
+
 def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(checkout: Promoted) -> None:
     def previewed(base: str, status: int = 0, labels: str = "") -> tuple[str, str]:
         done = subprocess.run(
             [".github/preview.sh", base, "previews", "pulumi"],
-            cwd=checkout.folder, env={**checkout.stacks.environment, "LABELS": labels},
+            cwd=checkout.folder,
+            env={**checkout.stacks.environment, "LABELS": labels, "COMMIT": checkout.git("rev-parse", "HEAD")},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
@@ -163,15 +169,19 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
     checkout.git("config", "core.excludesFile", str(ROOT / ".gitignore"))
     (checkout.folder / ".git/info/exclude").write_text(".venv\npreviews\n", encoding="utf-8")
     base = checkout.git("rev-parse", "HEAD")
-    assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is affected.\n", "")
+    assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is affected.\n", UNCHANGED)
     file = checkout.folder / "Pulumi.app-dev.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(re.sub(r" +- aws-waf-logs-shop .*\n", "", text), encoding="utf-8")
     checkout.commit("one log group fewer", touch=False)
-    report, gate = previewed(base)
+    report, gate = previewed(base, status=1)
     assert [line for line in report.splitlines() if line.startswith("## ")] == ["## app-dev"]
-    assert "- `aws-waf-logs-shop` of account 222222222222, eu-west-1 leaves the archive" in report
-    assert gate == "app-dev: may be applied\n"
+    assert "- **`aws-waf-logs-shop` of account 222222222222, eu-west-1 leaves the archive**" in report
+    (label,) = re.findall(r"label `(.+)`", report)
+    assert previewed(base, labels=f"bug {label}") == (report, f"app-dev: may be applied\n{UNCHANGED}")
+    assert previewed(base, status=1, labels="allow:leaves") == (report, gate)
+    checkout.git("commit", "--quiet", "--amend", "--message", "pushed after the label was set")
+    assert previewed(base, status=1, labels=label)[1] == gate
     file.write_text(text.replace("us-east-1", "ap-south-1"), encoding="utf-8")
     checkout.commit("a region that is not served", touch=False)
     report, gate = previewed(base, status=1)
@@ -185,7 +195,13 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
     report, gate = previewed(base, status=1)
     assert "- **archive-stream (FirehoseDeliveryStream) would be replaced: it holds data**" in report
     assert "if this is intended, pass --allow archive-stream" in gate
-    assert previewed(base, labels="bug allow:archive-stream") == (report, "archive: may be applied\n")
+    (checkout.folder / "policy/rules.py").open("a").write("# anything goes\n")
+    checkout.commit("and other rules", touch=False)
+    report, gate = previewed(base, status=1)
+    assert report.splitlines()[3].startswith("- **policy/rules.py changed: ")
+    stream, rules = sorted(set(re.findall(r"label `(.+?)`", report)))
+    assert previewed(base, labels=f"{stream} {rules}")[1] == f"archive: may be applied\n{UNCHANGED}"
+    assert "pass --allow policy" in previewed(base, status=1, labels=stream)[1]
     assert checkout.git("status", "--porcelain") == ""
     checkout.git("checkout", "--quiet", base)
 

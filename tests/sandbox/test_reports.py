@@ -82,8 +82,13 @@ def test_the_report_of_what_joins_and_leaves_matches_the_example(deployed: Stack
 
 def gate_output() -> str:
     group = "shop-dev-log-group-/shop/dev/audit-us-east-1"
-    reason = f"{group} would be deleted: it holds data; if this is intended, pass --allow {group}"
-    return f"app-dev: must not be applied\n  {reason}\n"
+    risks = {
+        f"{group} (LogGroup) would be deleted: it holds data": group,
+        "`/aws/lambda/checkout` of account 222222222222, eu-west-1 leaves the archive": "leaves",
+        "region us-east-1 of account 222222222222 leaves the archive": "leaves",
+    }
+    lines = [f"  {text}; if this is intended, pass --allow {name}\n" for text, name in risks.items()]
+    return f"app-dev: must not be applied\n{''.join(lines)}"
 
 
 def test_the_report_of_a_replaced_stream_matches_the_example(previewed: Any) -> None:  # noqa: ANN401 - a function

@@ -109,16 +109,17 @@ COMMENT = f"""\
 
 ## app-dev
 
+- **archive-bucket (Bucket) would be replaced: it holds data** (label `allow:archive-bucket@COMMIT`)
+- **`goes` of account {A}, eu-west-1 leaves the archive** (label `allow:leaves@COMMIT`)
+- **account {C} leaves the archive** (label `allow:leaves@COMMIT`)
+
 | created | changed | replaced | deleted | unchanged |
 |--:|--:|--:|--:|--:|
 | 3 | 1 | 1 | 2 | 2 |
 
-- **archive-bucket (Bucket) would be replaced: it holds data**
 - every log group of account {A}, eu-west-1 joins the archive
 - region us-east-1 of account {A} joins the archive
 - account {B} joins the archive
-- `goes` of account {A}, eu-west-1 leaves the archive
-- account {C} leaves the archive
 - warning: the stream is replaced
 
 <details><summary>Every change</summary>
@@ -231,9 +232,10 @@ def test_a_resource_that_holds_data_comes_first_in_bold_and_stops_at_the_gate(
     steps = [step(op, state(kind, "archive-thing", provider=f"{A}-eu-west-1")), step("same", provider(A, "eu-west-1"))]
     preview = read(written(tmp_path, *steps))
     (bold,) = [line for line in comment([preview]).splitlines() if line.startswith("- ")]
-    assert bold == f"- **archive-thing ({kind.rpartition(':')[2]}) would be {op}d: it holds data**"
+    text = f"archive-thing ({kind.rpartition(':')[2]}) would be {op}d: it holds data"
+    assert bold == f"- **{text}** (label `allow:archive-thing@COMMIT`)"
     first, *_ = reasons(preview, [])
-    assert first == f"archive-thing would be {op}d: it holds data; if this is intended, pass --allow archive-thing"
+    assert first == f"{text}; if this is intended, pass --allow archive-thing"
     assert first not in reasons(preview, ["archive-thing"])
 
 
@@ -242,14 +244,14 @@ def test_a_canary_is_neither_archived_nor_data(tmp_path: Path) -> None:
     steps = [step("delete", group), step("delete", subscription(A, "eu-west-1", CANARY))]
     preview = read(written(tmp_path, *steps, step("same", provider(A, "eu-west-1"))))
     changes = summary(preview)
-    assert (changes.stateful, changes.leaves, changes.counts["deleted"]) == ([], [], 2)
+    assert (changes.risks, changes.leaves, changes.counts["deleted"]) == ([], [], 2)
     assert reasons(preview, []) == []
 
 
 def test_turning_analysis_off_loses_no_data(tmp_path: Path) -> None:
     made = [("aws:s3/bucket:Bucket", "archive-results"), ("aws:cloudwatch/logGroup:LogGroup", "archive-dashboard-logs")]
     preview = read(written(tmp_path, *(step("delete", state(kind, name)) for kind, name in made)))
-    assert (summary(preview).stateful, summary(preview).counts["deleted"]) == ([], 2)
+    assert (summary(preview).risks, summary(preview).counts["deleted"]) == ([], 2)
     assert reasons(preview, []) == []
 
 
@@ -264,7 +266,7 @@ def test_a_retained_resource_is_reported_as_such(tmp_path: Path, op: str, outcom
     kept = {**state(STATEFUL[0], "thing"), "retainOnDelete": True}
     preview = read(written(tmp_path, step(op, kept)))
     assert f"- **thing (LogGroup) {outcome}: it holds data**" in comment([preview])
-    assert reasons(preview, [])[0].startswith(f"thing {outcome}: it holds data")
+    assert reasons(preview, [])[0].startswith(f"thing (LogGroup) {outcome}: it holds data")
 
 
 def test_a_failed_preview_is_reported_with_its_reason_and_must_not_be_applied(tmp_path: Path) -> None:
@@ -358,7 +360,7 @@ def test_a_resource_without_parent_or_provider_has_empty_ones(tmp_path: Path) ->
     bare = {"urn": f"{STACK}{FILTER}::stray"}
     (change,) = read(written(tmp_path, step("create", bare))).changes
     assert change.before is None
-    assert change.resource == Resource(bare["urn"], {}, "", "", retained=False)
+    assert change.resource == Resource(bare["urn"], {}, "", "", retained=False, protected=False)
 
 
 def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) -> None:
@@ -367,12 +369,14 @@ def test_the_commands_print_text_or_json_and_exit_with_a_status(tmp_path: Path) 
     assert run(app, ["report", file]).stdout.startswith(MARK)
     (changes,) = json.loads(run(app, ["report", file, "--json"]).stdout)
     assert changes["stack"] == "app-dev"
-    assert (run(app, ["gate", file]).exit_code, run(app, ["gate", file]).stdout) == (0, "app-dev: may be applied\n")
-    assert json.loads(run(app, ["gate", file, "--json"]).stdout) == {"app-dev": []}
+    allowed = ["gate", file, "--allow", "leaves"]
+    assert (run(app, allowed).exit_code, run(app, allowed).stdout) == (0, "app-dev: may be applied\n")
+    assert json.loads(run(app, [*allowed, "--json"]).stdout) == {"app-dev": []}
+    assert [changes["risks"][0]["allow"], run(app, ["gate", file]).exit_code] == ["leaves", 1]
     shut = str(written(tmp_path, step("delete", state(STATEFUL[0], "errors"))))
     done = run(app, ["gate", shut])
     assert done.exit_code == 1
-    assert "app-dev: must not be applied\n  errors would be deleted" in done.stdout
+    assert "app-dev: must not be applied\n  errors (LogGroup) would be deleted" in done.stdout
     assert run(app, ["gate", shut, "--allow", "errors"]).exit_code == 0
     assert run(app, ["gate", str(tmp_path / "none.json")]).exit_code == 2
 

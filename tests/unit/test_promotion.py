@@ -268,7 +268,7 @@ def test_a_preview_that_must_not_be_applied_stops_before_anyone_is_asked(world: 
     world.previews = {"dev": preview(deleted_bucket("dev"))}
     assert world.stopped("dev") == (
         "dev must not be applied:\n"
-        "  archive-bucket would be deleted: it holds data; if this is intended, pass --allow archive-bucket"
+        "  archive-bucket (Bucket) would be deleted: it holds data; if this is intended, pass --allow archive-bucket"
     )
     assert [stack for stack, _ in world.pulumi.done] == ["archive"]
     assert world.said[-1] == "previewing dev"
