@@ -28,7 +28,7 @@ def make_subscriber(
     wanted: RegionLogGroups,
     *,
     destination: pulumi.Input[str],
-    filter_role: pulumi.Input[str] | None,
+    filter_role: str | None,
 ) -> pulumi.Output[str]:
     """Create the function with its rule and dead-letter queue, and invoke it; return the name of the queue.
 

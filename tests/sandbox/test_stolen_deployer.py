@@ -18,7 +18,8 @@ from sandbox.prepare import prepare
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import HOME, new_account
 from topology import policies
-from topology.patterns import SUBSCRIBER
+from topology.patterns import CANARY, SUBSCRIBER
+from topology.roles import FILTER_ROLE
 
 
 class Account:
@@ -164,3 +165,100 @@ def test_the_function_can_have_no_other_caller_and_no_other_role(subscribed: Acc
     # The emulator takes this call for another one.
     decision = subscribed.decision("central-log-archive-deployer", "lambda:PutFunctionEventInvokeConfig", function)
     assert decision == "implicitDeny"
+
+
+WANTED = {"logGroups": [{"name": "/shop/audit", "create": True, "retentionDays": 30}, "/payroll"]}
+
+
+@pytest.fixture(scope="module")
+def shop(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """An account whose filters have a role, and of whose log groups the program creates one."""
+    account = Account(cloud, tmp_path_factory.mktemp("stack"), WANTED, filterRoles=True)
+    for name in ("central-log-archive-canary2", "/shop/audit-2", "/shop"):
+        account.owner("logs").create_log_group(logGroupName=name)
+    return account
+
+
+FOREIGN = ["/payroll", "/shop", "/shop/audit-2", "central-log-archive-canary2"]
+OWN = ["/shop/audit", CANARY, SUBSCRIBER]
+
+
+def on_log_group(account: Account, name: str) -> list[bool]:
+    """Return of each change of a log group whether a thief is denied it."""
+    logs, arn = account.thief("logs"), f"arn:aws:logs:{HOME}:{account.id}:log-group:{name}"
+    tags = {"managed-by": "central-log-archive"}
+    return [
+        denied(logs.put_retention_policy, logGroupName=name, retentionInDays=1),
+        denied(logs.put_log_group_deletion_protection, logGroupIdentifier=arn, deletionProtectionEnabled=False),
+        denied(logs.tag_resource, resourceArn=arn, tags=tags),
+        denied(logs.untag_resource, resourceArn=arn, tagKeys=list(tags)),
+        denied(logs.delete_log_group, logGroupName=name),
+    ]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_log_groups_that_the_program_did_not_create_keep_events_retention_protection_and_tags(
+    shop: Account, name: str
+) -> None:
+    assert all(on_log_group(shop, name))
+    arn = f"arn:aws:logs:{HOME}:{shop.id}:log-group:{name}:*"
+    for action in ("AssociateKmsKey", "DeleteRetentionPolicy", "DisassociateKmsKey", "PutDataProtectionPolicy"):
+        assert shop.decision("central-log-archive-deployer", f"logs:{action}", arn) == "implicitDeny"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_log_groups_of_the_program_are_created_changed_and_deleted(shop: Account, name: str) -> None:
+    shop.thief("logs").create_log_group(logGroupName=name, tags={"stack": "app"})
+    assert not any(on_log_group(shop, name))
+
+
+def test_no_role_can_be_created_or_changed(shop: Account) -> None:
+    iam = shop.thief("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": MANAGEMENT_ACCOUNT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    everything = json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    shop.owner("iam").create_role(RoleName="archive-filters-old", AssumeRolePolicyDocument=document)
+    for role in ("archive-filters-new", "archive-filters-old", FILTER_ROLE, SUBSCRIBER, "central-log-archive-deployer"):
+        name = {"RoleName": role}
+        assert denied(iam.create_role, **name, AssumeRolePolicyDocument=document)
+        assert denied(iam.put_role_policy, **name, PolicyName="put-events", PolicyDocument=everything)
+        assert denied(iam.attach_role_policy, **name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+        assert denied(iam.update_assume_role_policy, **name, PolicyDocument=document)
+        assert denied(iam.delete_role_permissions_boundary, **name)
+
+
+def test_the_role_of_filters_is_for_cloudwatch_logs_on_behalf_of_its_account_and_puts_events_only(
+    shop: Account,
+) -> None:
+    iam = shop.owner("iam")
+    assert iam.get_role(RoleName=FILTER_ROLE)["Role"]["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "logs.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringLike": {"aws:SourceArn": f"arn:aws:logs:*:{shop.id}:*"}},
+        }
+    ]
+    assert iam.list_role_policies(RoleName=FILTER_ROLE)["PolicyNames"] == ["put-events"]
+    assert iam.get_role_policy(RoleName=FILTER_ROLE, PolicyName="put-events")["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "PutEvents",
+            "Effect": "Allow",
+            "Action": "logs:PutLogEvents",
+            "Resource": f"arn:aws:logs:*:{shop.id}:log-group:*",
+        }
+    ]
+
+
+def test_no_policy_of_the_account_can_be_put_or_deleted_without_the_parameter(shop: Account) -> None:
+    logs, policy = shop.thief("logs"), {"policyName": "p", "policyType": "SUBSCRIPTION_FILTER_POLICY"}
+    assert denied(logs.put_account_policy, **policy, policyDocument="{}")
+    assert denied(logs.delete_account_policy, **policy)
+
+
+def test_the_role_of_filters_cannot_be_passed_to_anything_else(shop: Account) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        shop.thief("lambda").create_function(
+            FunctionName=SUBSCRIBER, Role=f"arn:aws:iam::{shop.id}:role/{FILTER_ROLE}", Runtime="python3.13",
+            Handler="code.handler", Code={"ZipFile": b""},
+        )  # fmt: skip
