@@ -83,6 +83,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         destinations,
         events,
         firehose,
+        functions,
         glue,
         keys,
         log_groups,
@@ -94,8 +95,8 @@ def _app() -> Callable[..., Awaitable[None]]:
     from sandbox.cloud.patch import replace
 
     parts = (
-        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena,
+        alarms, firehose, functions, keys, destinations, delivery, events, glue, partitions, protocols, simulation,
+        buckets, log_groups, athena,
     )  # fmt: skip
     for part in parts:
         part.install()
@@ -118,6 +119,12 @@ def _app() -> Callable[..., Awaitable[None]]:
         "extract_resource_arn",
         "service method path headers body query_params region account_id",
         lambda *request: permissions.resource_of(resource, *request),
+    )
+    tags = replace(
+        iam_actions,
+        "request_tag_context",
+        "service iam_action body params",
+        lambda *request: permissions.conditions_of(tags, *request),
     )
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,
