@@ -30,9 +30,9 @@ class Subscription:
         name: name of the filter or policy.
         destination: ARN that the events are delivered to.
         criteria: selection criteria of a policy; empty: all log groups.
-        filter_pattern: pattern of a filter; empty: all events.
+        filter_pattern: its pattern; empty: all events.
         emit_system_fields: system fields that a filter adds to events.
-        role: ARN of the role of a filter; empty: it has none.
+        role: ARN of its role; empty: it has none.
     """
 
     name: str
@@ -98,13 +98,16 @@ class Inventory:
     def policies(self, region: str) -> list[Subscription]:
         """Return the account policies that subscribe log groups of a region; AWS allows one."""
         found = self._logs[region].describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
+        documents = [(each, json.loads(each["policyDocument"])) for each in found["accountPolicies"]]
         return [
             Subscription(
                 each["policyName"],
-                json.loads(each["policyDocument"])["DestinationArn"],
+                document["DestinationArn"],
                 each.get("selectionCriteria", ""),
+                filter_pattern=document.get("FilterPattern", ""),
+                role=document.get("RoleArn", ""),
             )
-            for each in found["accountPolicies"]
+            for each, document in documents
         ]
 
     def denied(self, action: str, resources: Iterable[str]) -> list[str]:

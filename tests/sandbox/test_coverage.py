@@ -83,6 +83,19 @@ def test_ci_fails_when_a_requirement_is_not_met(deployed: Stacks) -> None:
     assert "3 of 5 log groups that match * are archived, which is less than 100%" in printed
 
 
+def test_a_filter_that_somebody_blinded_or_diverted_archives_nothing(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    (own,) = logs.describe_subscription_filters(logGroupName="/app/cart")["subscriptionFilters"]
+    kept = {key: own[key] for key in ("filterName", "filterPattern", "destinationArn")} | {"logGroupName": "/app/cart"}
+    logs.put_subscription_filter(**{**kept, "filterPattern": '"no event has this"'})
+    try:
+        printed = coverage(deployed, "--require", "/app/cart=100%", "--json", status=1, config=CONFIG)
+    finally:
+        logs.put_subscription_filter(**kept)
+    assert f'the filter pattern of {own["filterName"]} is \\"no event has this\\" instead of none' in printed
+    coverage(deployed, "--require", "/app/cart=100%", config=CONFIG)
+
+
 def test_what_cannot_be_found_out_has_its_own_exit_status(deployed: Stacks) -> None:
     assert '"all" is not a valid requirement' in coverage(deployed, "--require", "all", status=2, config=CONFIG)
     stranger = {**CONFIG, "applications": [{**SHOP, "account": "777777777777"}]}
