@@ -87,6 +87,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         destinations,
         events,
         firehose,
+        functions,
         glue,
         keys,
         log_groups,
@@ -101,8 +102,8 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
 
     guard = Guard(secret, port)
     parts = (
-        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena, web_identity,
+        alarms, firehose, functions, keys, destinations, delivery, events, glue, partitions, protocols, simulation,
+        buckets, log_groups, athena, web_identity,
     )  # fmt: skip
     for part in parts:
         part.install()
@@ -130,7 +131,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         iam_actions,
         "request_tag_context",
         "service iam_action body params",
-        lambda *request: {**tags(*request), **keys.request_context(*request)},
+        lambda *request: {**permissions.conditions_of(tags, *request), **keys.request_context(*request)},
     )
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,
