@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from components.central_log_archive.bucket import make_private
 from components.central_log_archive.dashboard import Dashboard
 from components.central_log_archive.key import KeyArns
+from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from queries import QUERIES
@@ -159,13 +160,11 @@ def make_analysis(
             workgroup=workgroup.name,
             opts=scope.child(),
         )
-    role = aws.iam.Role(
+    role = make_role(
         f"{name}-analyst-role",
+        scope,
         description="Queries the central log archive",
-        assume_role_policy=policies.analyst_role_trust(
-            home_region=scope.region, account=scope.account, readers=settings.readers
-        ),
-        opts=scope.child(),
+        trust=policies.analyst_role_trust(home_region=scope.region, account=scope.account, readers=settings.readers),
     )
     policy = make_role_policy(
         f"{name}-analyst-policy",

@@ -77,6 +77,7 @@ def _app() -> Callable[..., Awaitable[None]]:
         account_policies,
         alarms,
         athena,
+        boundaries,
         buckets,
         centralization,
         delivery,
@@ -95,7 +96,7 @@ def _app() -> Callable[..., Awaitable[None]]:
 
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena,
+        log_groups, athena, boundaries,
     )  # fmt: skip
     for part in parts:
         part.install()

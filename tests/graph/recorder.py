@@ -44,7 +44,9 @@ _ARNS = {
     "aws:kms/key:Key": "arn:{partition}:kms:{region}:{account}:key/{name}",
     "aws:iam/role:Role": "arn:{partition}:iam::{account}:role/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}",
-    "aws:cloudwatch/logStream:LogStream": "arn:{partition}:logs:{region}:{account}:log-group:group:log-stream:{name}",
+    "aws:cloudwatch/logStream:LogStream": (
+        "arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:{name}"
+    ),
     "aws:cloudwatch/logDestination:LogDestination": "arn:{partition}:logs:{region}:{account}:destination:{name}",
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": (
         "arn:{partition}:firehose:{region}:{account}:deliverystream/{name}"
@@ -167,7 +169,13 @@ class _Computed(Mocks):
             (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
             account, region = _place(provider)
             name = state.get("dashboardName", state["name"])
-            arn = _ARNS[args.typ].format(partition=PARTITIONS[region], account=account, region=region, name=name)
+            arn = _ARNS[args.typ].format(
+                partition=PARTITIONS[region],
+                account=account,
+                region=region,
+                name=name,
+                group=state.get("logGroupName"),
+            )
             state["dashboardArn" if "dashboardName" in state else "arn"] = arn
         return f"{args.name}-id", state
 

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, seed, settings
 
 from tests.graph import recorder
+from tests.graph.boundary import boundary_of, exceeding, policies_of_roles
 from tests.graph.recorder import Graph, Resource
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
 from topology.layouts import LAYOUTS
@@ -502,3 +503,10 @@ def test_a_mistake_anywhere_is_reported_with_its_path_and_nothing_is_registered(
     assert any(line.startswith(f"  {path}") for line in lines)
     assert not [line for line in lines if "function-" in line or "literal[" in line or "pydantic" in line]
     assert graph.resources == []
+
+
+@topologies
+def test_the_boundary_allows_all_that_the_policies_of_the_archives_roles_allow(config: dict[str, Any]) -> None:
+    graph = record(config)
+    assert policies_of_roles(graph)
+    assert list(exceeding(graph, boundary_of(config))) == []

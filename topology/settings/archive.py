@@ -470,11 +470,14 @@ class Archive(Account):
     @property
     def bootstrap_parameters(self) -> dict[str, str]:
         """Parameter → value for ``bootstrap/archive-account.yaml``, which grants permissions on existing resources."""
-        own_bucket = self.existing_bucket is not None and self.bucket_owner == self.account
+        bucket = self.existing_bucket.name if self.existing_bucket is not None else ""
+        owner = "ExistingBucket" if self.bucket_owner == self.account else "BucketOfAnotherAccount"
         return {
             "SenderRoleName": self.sender_role_name,
             "KeyArn": ",".join(self.key.given),
-            "ExistingBucket": self.existing_bucket.name if self.existing_bucket is not None and own_bucket else "",
+            "ExistingBucket": "",
+            owner: bucket,
+            "FunctionArn": self.transform.code if self.transform is not None and self.transform.is_arn else "",
             **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
             **self.bootstrap_parameters_of_senders,
         }

@@ -1,0 +1,154 @@
+"""What a thief of the archive's deployer role tries, with the role of the bootstrap template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.instance import MANAGEMENT_ACCOUNT
+from sandbox.prepare import prepare
+from tests.sandbox.conftest import Cloud
+from tests.stacks import EXAMPLES_FOLDER
+
+ARCHIVE, STRANGER, HOME = "111111111111", "999999999999", "eu-west-1"
+BOUNDARY = f"arn:aws:iam::{ARCHIVE}:policy/central-log-archive-boundary"
+EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*:*", "Resource": "*"}]})
+TRUSTING_THE_STRANGER = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{STRANGER}:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bootstrap(cloud: Cloud) -> None:
+    prepare([EXAMPLES_FOLDER / "Pulumi.archive.yaml"], {"AWS_ENDPOINT_URL": cloud.endpoint})
+
+
+@pytest.fixture(scope="module")
+def thief(cloud: Cloud) -> Client:
+    return session(cloud, MANAGEMENT_ACCOUNT, "central-log-archive-deployer")
+
+
+def session(cloud: Cloud, account: str, role: str) -> Client:
+    """Assume a role of the archive as the root user of an account; return what makes its clients."""
+    credentials = cloud.client("sts", account=account).assume_role(
+        RoleArn=f"arn:aws:iam::{ARCHIVE}:role/{role}", RoleSessionName="thief"
+    )["Credentials"]
+    return lambda service: boto3.client(
+        service,
+        endpoint_url=cloud.endpoint,
+        region_name=HOME,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> bool:  # noqa: ANN401 - any call of boto3
+    """Return whether AWS denies a call; any other error is raised."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        if "AccessDenied" not in str(error):
+            raise
+        return True
+    return False
+
+
+def role_of_the_thief(thief: Client, name: str) -> str:
+    """Make a role within the boundary that a stranger may assume, and that its own policy allows everything."""
+    iam = thief("iam")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUSTING_THE_STRANGER, PermissionsBoundary=BOUNDARY)
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=EVERYTHING)
+    return name
+
+
+def test_no_role_is_made_without_the_boundary(thief: Client) -> None:
+    wanted = {"RoleName": "archive-delivery-role-x", "AssumeRolePolicyDocument": TRUSTING_THE_STRANGER}
+    assert refused(thief("iam").create_role, **wanted)
+    assert refused(thief("iam").create_role, **wanted, PermissionsBoundary="arn:aws:iam::aws:policy/ReadOnlyAccess")
+
+
+def test_a_role_that_has_no_boundary_gets_no_policy_but_may_get_the_boundary(cloud: Cloud, thief: Client) -> None:
+    root, iam = cloud.client("iam", account=ARCHIVE), thief("iam")
+    root.create_role(RoleName="archive-delivery-role-old", AssumeRolePolicyDocument=TRUSTING_THE_STRANGER)
+    policy = {"RoleName": "archive-delivery-role-old", "PolicyName": "p", "PolicyDocument": EVERYTHING}
+    assert refused(iam.put_role_policy, **policy)
+    iam.put_role_permissions_boundary(RoleName="archive-delivery-role-old", PermissionsBoundary=BOUNDARY)
+    assert not refused(iam.put_role_policy, **policy)
+
+
+def test_the_boundary_can_be_neither_taken_off_nor_exchanged_nor_edited(cloud: Cloud, thief: Client) -> None:
+    iam, role = thief("iam"), {"RoleName": role_of_the_thief(thief, "archive-delivery-role-bound")}
+    cloud.client("iam", account=ARCHIVE).create_policy(PolicyName="everything", PolicyDocument=EVERYTHING)
+    everything = f"arn:aws:iam::{ARCHIVE}:policy/everything"
+    assert refused(iam.delete_role_permissions_boundary, **role)
+    assert refused(iam.put_role_permissions_boundary, **role, PermissionsBoundary=everything)
+    assert refused(iam.attach_role_policy, **role, PolicyArn=everything)
+    assert refused(iam.create_policy_version, PolicyArn=BOUNDARY, PolicyDocument=EVERYTHING, SetAsDefault=True)
+    assert refused(iam.set_default_policy_version, PolicyArn=BOUNDARY, VersionId="v1")
+    assert refused(iam.delete_policy, PolicyArn=BOUNDARY)
+    assert refused(iam.create_policy, PolicyName="archive-delivery-role-p", PolicyDocument=EVERYTHING)
+
+
+@pytest.mark.parametrize("kind", ["analyst", "dashboard", "delivery", "transform"])
+def test_a_role_of_the_thief_is_no_administrator(cloud: Cloud, thief: Client, kind: str) -> None:
+    stranger = session(cloud, STRANGER, role_of_the_thief(thief, f"archive-{kind}-role-evil"))
+    iam = stranger("iam")
+    assert refused(iam.create_user, UserName="stranger")
+    assert refused(iam.put_role_policy, RoleName="archive-x", PolicyName="p", PolicyDocument=EVERYTHING)
+    assert refused(
+        stranger("sts").assume_role,
+        RoleArn=f"arn:aws:iam::{ARCHIVE}:role/central-log-archive-deployer",
+        RoleSessionName="again",
+    )
+    assert refused(stranger("kms").create_key)
+    assert refused(stranger("secretsmanager").list_secrets)
+
+
+@pytest.mark.parametrize("kind", ["analyst", "dashboard", "delivery", "transform"])
+def test_a_role_of_the_thief_neither_puts_records_nor_deletes_objects(cloud: Cloud, thief: Client, kind: str) -> None:
+    stranger = session(cloud, STRANGER, role_of_the_thief(thief, f"archive-{kind}-role-forger"))
+    bucket = f"archive-bucket-{kind}"
+    cloud.client("s3", account=ARCHIVE).create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": HOME}
+    )
+    cloud.client("s3", account=ARCHIVE).put_object(Bucket=bucket, Key="logs/one", Body=b"event")
+    assert refused(stranger("firehose").put_record, DeliveryStreamName="archive-stream-1", Record={"Data": b"forged"})
+    s3 = stranger("s3")
+    assert refused(s3.delete_object, Bucket=bucket, Key="logs/one")
+    assert refused(s3.delete_bucket_policy, Bucket=bucket)
+    assert refused(s3.put_object, Bucket=bucket, Key="logs/one", Body=b"") == (kind != "delivery")
+    assert refused(s3.get_object, Bucket=bucket, Key="logs/one") == (kind not in ("analyst", "delivery"))
+
+
+def test_only_a_function_uses_what_the_role_of_a_function_may(cloud: Cloud, thief: Client) -> None:
+    role = f"arn:aws:iam::{ARCHIVE}:role/{role_of_the_thief(thief, 'archive-transform-role-function')}"
+    stream = f"arn:aws:firehose:{HOME}:{ARCHIVE}:deliverystream/archive-stream-1"
+    function = f"arn:aws:lambda:{HOME}:{ARCHIVE}:function:archive-transform"
+
+    def decision(*context: dict[str, Any]) -> str:
+        found = cloud.client("iam", account=ARCHIVE).simulate_principal_policy(
+            PolicySourceArn=role,
+            ActionNames=["firehose:PutRecordBatch"],
+            ResourceArns=[stream],
+            ContextEntries=context,
+        )
+        return str(found["EvaluationResults"][0]["EvalDecision"])
+
+    def source(arn: str) -> dict[str, Any]:
+        return {"ContextKeyName": "lambda:SourceFunctionArn", "ContextKeyValues": [arn], "ContextKeyType": "string"}
+
+    assert decision() == "explicitDeny"
+    assert decision(source(f"{function}-1234567")) == "allowed"
+    assert decision(source(f"arn:aws:lambda:{HOME}:{STRANGER}:function:archive-transform-1")) == "explicitDeny"
