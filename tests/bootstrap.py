@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -39,40 +39,43 @@ def resources(template: str, given: Mapping[str, str], *, account: str = "111111
     for name, resource in document["Resources"].items():
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
             values[name] = f"arn:aws:iam::{account}:policy/{resource['Properties']['ManagedPolicyName']}"
-    conditions = document.get("Conditions", {})
+    deployment = _Deployment(values, document.get("Conditions", {}))
+    resolved: dict[str, Any] = deployment.resolved(
+        {
+            name: each
+            for name, each in document["Resources"].items()
+            if "Condition" not in each or deployment.condition(each["Condition"])
+        }
+    )
+    return resolved
 
-    def resolved(part: Any) -> Any:  # noqa: ANN401 - a part of a template
+
+class _Deployment:
+    """Evaluates the functions of a template."""
+
+    def __init__(self, values: Mapping[str, Any], conditions: Mapping[str, Any]) -> None:
+        self._values, self._conditions = values, conditions
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "!And": lambda each: all(map(self.resolved, each)),
+            "!Condition": self.condition,
+            "!Equals": lambda pair: self.resolved(pair[0]) == self.resolved(pair[1]),
+            "!GetAtt": lambda name: name,
+            "!If": lambda given: self.resolved(given[1] if self.condition(given[0]) else given[2]),
+            "!Join": lambda given: given[0].join(self.resolved(given[1])),
+            "!Not": lambda given: not self.resolved(given[0]),
+            "!Ref": lambda name: self._values.get(name, name),
+            "!Sub": lambda text: re.sub(r"\$\{([\w:]+)\}", lambda found: str(self._values[found[1]]), text),
+        }
+
+    def condition(self, name: str) -> bool:
+        return bool(self.resolved(self._conditions[name]))
+
+    def resolved(self, part: Any) -> Any:  # noqa: ANN401 - a part of a template
         if isinstance(part, list):
-            return [each for each in map(resolved, part) if each is not _NO_VALUE]
+            return [value for each in part if (value := self.resolved(each)) is not _NO_VALUE]
         if not isinstance(part, dict):
             return part
-        for function, argument in part.items():
-            if function == "!Ref":
-                return values.get(argument, argument)
-            if function == "!Sub":
-                return re.sub(r"\$\{([\w:]+)\}", lambda found: str(values.get(found[1], found[1])), argument)
-            if function == "!GetAtt":
-                return argument
-            if function == "!If":
-                return resolved(argument[1] if holds(conditions[argument[0]]) else argument[2])
-            if function == "!Join":
-                return argument[0].join(resolved(argument[1]))
-        return {key: value for key, each in part.items() if (value := resolved(each)) is not _NO_VALUE}
-
-    def holds(condition: dict[str, Any]) -> bool:
-        ((function, argument),) = condition.items()
-        if function == "!Condition":
-            return holds(conditions[argument])
-        if function == "!Not":
-            return not holds(argument[0])
-        if function == "!Equals":
-            return bool(resolved(argument[0]) == resolved(argument[1]))
-        return all(holds(each) for each in argument)
-
-    existing = {
-        name: each
-        for name, each in document["Resources"].items()
-        if "Condition" not in each or holds(conditions[each["Condition"]])
-    }
-    found: dict[str, Any] = resolved(existing)
-    return found
+        function, argument = next(iter(part.items()), ("", None))
+        if function in self._functions:
+            return self._functions[function](argument)
+        return {key: value for key, each in part.items() if (value := self.resolved(each)) is not _NO_VALUE}

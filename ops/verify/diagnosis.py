@@ -285,9 +285,9 @@ def _missing_permission(
     resource: str,
     context: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
-    """Return which permission a role lacks; None if it has it. IAM itself decides, with policies and boundary of the role.
+    """Return which permission a role lacks; None if it has it. IAM itself decides, with its policies and boundary.
 
-    The boundary asks which role it is, and the documentation of SimulatePrincipalPolicy does not say that it would know.
+    The boundary asks which role it is, and AWS does not document that SimulatePrincipalPolicy would know.
     """
     entries = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}

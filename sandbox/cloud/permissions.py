@@ -279,7 +279,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def _policies_of_role(name: str, account: str) -> list[list[Any]]:
-    """Return the policies of a role, and then its permissions boundary, if it has one: it is allowed what both allow."""
+    """Return the policies of a role, and then its permissions boundary, if any: it is allowed what both allow."""
     return [iam._gather_role_policies(name, account), *iam._permissions_boundary(iam_service._roles, name, account)]
 
 
