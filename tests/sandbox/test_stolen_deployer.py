@@ -12,8 +12,10 @@ from botocore.exceptions import ClientError
 
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.prepare import prepare
+from sandbox.server import ROOT
 from tests.sandbox.conftest import Cloud
 from tests.stacks import EXAMPLES_FOLDER
+from topology import policies
 
 ARCHIVE, STRANGER, HOME = "111111111111", "999999999999", "eu-west-1"
 BOUNDARY = f"arn:aws:iam::{ARCHIVE}:policy/central-log-archive-boundary"
@@ -32,6 +34,21 @@ Client = Callable[[str], Any]
 @pytest.fixture(scope="module", autouse=True)
 def _bootstrap(cloud: Cloud) -> None:
     prepare([EXAMPLES_FOLDER / "Pulumi.archive.yaml"], {"AWS_ENDPOINT_URL": cloud.endpoint})
+    destroyable(cloud, "no")
+
+
+def destroyable(cloud: Cloud, choice: str) -> None:
+    """Deploy the bootstrap template with another Destroyable."""
+    formation, stack = cloud.client("cloudformation", account=ARCHIVE), "central-log-archive"
+    given = formation.describe_stacks(StackName=stack)["Stacks"][0]["Parameters"]
+    kept = [each for each in given if each["ParameterKey"] != "Destroyable"]
+    formation.update_stack(
+        StackName=stack,
+        TemplateBody=(ROOT / "bootstrap/archive-account.yaml").read_text(encoding="utf-8"),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[*kept, {"ParameterKey": "Destroyable", "ParameterValue": choice}],
+    )
+    formation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.05, "MaxAttempts": 99})
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +80,28 @@ def refused(call: Callable[..., Any], **parameters: Any) -> bool:  # noqa: ANN40
             raise
         return True
     return False
+
+
+def bucket_of(cloud: Cloud, name: str) -> str:
+    """Make a versioned bucket with one event."""
+    s3 = cloud.client("s3", account=ARCHIVE)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": HOME})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=name, Key="logs/one", Body=b"event")
+    return name
+
+
+def version_of(cloud: Cloud, bucket: str) -> dict[str, str]:
+    """Return the parameters that identify the version of the event in a bucket."""
+    (version,) = cloud.client("s3", account=ARCHIVE).list_object_versions(Bucket=bucket)["Versions"]
+    return {"Bucket": bucket, "Key": "logs/one", "VersionId": version["VersionId"]}
+
+
+def admit(bucket: str, principal: str) -> str:
+    """Return a bucket policy that lets a principal do everything."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:*"}
+    resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": resources}]})
 
 
 def role_of_the_thief(thief: Client, name: str) -> str:
@@ -119,11 +158,7 @@ def test_a_role_of_the_thief_is_no_administrator(cloud: Cloud, thief: Client, ki
 @pytest.mark.parametrize("kind", ["analyst", "dashboard", "delivery", "transform"])
 def test_a_role_of_the_thief_neither_puts_records_nor_deletes_objects(cloud: Cloud, thief: Client, kind: str) -> None:
     stranger = session(cloud, STRANGER, role_of_the_thief(thief, f"archive-{kind}-role-forger"))
-    bucket = f"archive-bucket-{kind}"
-    cloud.client("s3", account=ARCHIVE).create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": HOME}
-    )
-    cloud.client("s3", account=ARCHIVE).put_object(Bucket=bucket, Key="logs/one", Body=b"event")
+    bucket = bucket_of(cloud, f"archive-bucket-{kind}")
     assert refused(stranger("firehose").put_record, DeliveryStreamName="archive-stream-1", Record={"Data": b"forged"})
     s3 = stranger("s3")
     assert refused(s3.delete_object, Bucket=bucket, Key="logs/one")
@@ -152,3 +187,63 @@ def test_only_a_function_uses_what_the_role_of_a_function_may(cloud: Cloud, thie
     assert decision() == "explicitDeny"
     assert decision(source(f"{function}-1234567")) == "allowed"
     assert decision(source(f"arn:aws:lambda:{HOME}:{STRANGER}:function:archive-transform-1")) == "explicitDeny"
+
+
+def test_neither_bucket_nor_objects_are_deleted_even_if_the_bucket_policy_allows_it(
+    cloud: Cloud, thief: Client
+) -> None:
+    bucket, s3 = bucket_of(cloud, "archive-bucket-kept"), thief("s3")
+    s3.put_bucket_policy(Bucket=bucket, Policy=admit(bucket, thief("sts").get_caller_identity()["Arn"]))
+    assert refused(s3.delete_object, **version_of(cloud, bucket))
+    assert refused(s3.delete_object, Bucket=bucket, Key="logs/one")
+    assert refused(s3.delete_bucket, Bucket=bucket)
+    assert refused(s3.delete_bucket_policy, Bucket=bucket)
+
+
+def test_a_session_that_the_bucket_policy_names_is_within_the_boundary(cloud: Cloud, thief: Client) -> None:
+    bucket, role = bucket_of(cloud, "archive-bucket-named"), role_of_the_thief(thief, "archive-analyst-role-named")
+    session_arn = f"arn:aws:sts::{ARCHIVE}:assumed-role/{role}/thief"
+    thief("s3").put_bucket_policy(Bucket=bucket, Policy=admit(bucket, session_arn))
+    assert refused(session(cloud, STRANGER, role)("s3").delete_object, **version_of(cloud, bucket))
+
+
+def test_only_a_destroyable_archive_is_destroyed(cloud: Cloud, thief: Client) -> None:
+    bucket, s3 = bucket_of(cloud, "archive-bucket-destroyable"), thief("s3")
+    destroyable(cloud, "yes")
+    try:
+        s3.delete_object(**version_of(cloud, bucket))
+        s3.delete_bucket(Bucket=bucket)
+    finally:
+        destroyable(cloud, "no")
+
+
+def test_results_of_queries_are_deleted_with_the_stack(cloud: Cloud, thief: Client) -> None:
+    bucket, s3 = bucket_of(cloud, "archive-results-1"), thief("s3")
+    s3.delete_object(**version_of(cloud, bucket))
+    s3.delete_bucket(Bucket=bucket)
+
+
+def test_keys_of_others_are_neither_tagged_nor_deleted(cloud: Cloud, thief: Client) -> None:
+    kms, tags = thief("kms"), [{"TagKey": "managed-by", "TagValue": "central-log-archive"}]
+    other = cloud.client("kms", account=ARCHIVE).create_key()["KeyMetadata"]["KeyId"]
+    assert refused(kms.tag_resource, KeyId=other, Tags=tags)
+    assert refused(kms.schedule_key_deletion, KeyId=other)
+    assert refused(kms.disable_key, KeyId=other)
+    assert refused(kms.create_key, Tags=[{"TagKey": "managed-by", "TagValue": "somebody"}])
+    assert refused(kms.create_key)
+
+
+def test_the_key_of_the_archive_is_not_deleted_although_its_policy_allows_it(cloud: Cloud, thief: Client) -> None:
+    policy = policies.key_policy(
+        home_region=HOME, account=ARCHIVE, deployer_role="central-log-archive-deployer", bucket_arns=[], log_groups=[]
+    )
+    kms = thief("kms")
+    tags = [{"TagKey": "managed-by", "TagValue": "central-log-archive"}]
+    key = kms.create_key(Policy=policy, Tags=tags)["KeyMetadata"]["KeyId"]
+    assert not refused(kms.enable_key_rotation, KeyId=key)
+    assert refused(kms.schedule_key_deletion, KeyId=key)
+    destroyable(cloud, "yes")
+    try:
+        kms.schedule_key_deletion(KeyId=key)
+    finally:
+        destroyable(cloud, "no")
