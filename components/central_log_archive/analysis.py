@@ -93,7 +93,16 @@ def make_analysis(
     settings = archive.analysis
     assert settings is not None  # noqa: S101
     name = scope.name
-    protected = make_private(scope, f"{name}-results", results, key_arn=keys.objects, retain=False)
+    protected = make_private(
+        scope,
+        f"{name}-results",
+        results.bucket,
+        key_arn=keys.objects,
+        policy=pulumi.Output.all(bucket=results.arn, key=keys.objects).apply(
+            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
+        ),
+        retain=False,
+    )
     aws.s3.BucketLifecycleConfiguration(
         f"{name}-results-lifecycle",
         bucket=results.bucket,

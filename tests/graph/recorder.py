@@ -155,9 +155,10 @@ class Graph:
 class _Computed(Mocks):
     """Gives resources the values that AWS would compute."""
 
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], bucket_policy: str | None) -> None:
         self._graph = graph
         self._referenced = referenced
+        self._bucket_policy = bucket_policy
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -185,6 +186,8 @@ class _Computed(Mocks):
                 return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
             case "aws:cloudcontrol/getResource:getResource":
                 return {**args.args, "properties": json.dumps(BARE_BUCKET)}, []
+            case "aws:s3/getBucketPolicy:getBucketPolicy" if self._bucket_policy is not None:
+                return {**args.args, "policy": self._bucket_policy}, []
             case "aws:s3/getBucketPolicy:getBucketPolicy":
                 raise _EngineError("NoSuchBucketPolicy: The bucket policy does not exist")
         raise AssertionError(f"the program called {args.token}")
@@ -205,8 +208,8 @@ BARE_BUCKET: Mapping[str, Any] = {"BucketName": "existing-bucket"}
 
 
 class _Recorder(MockMonitor):
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
-        super().__init__(_Computed(graph, referenced))
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], bucket_policy: str | None) -> None:
+        super().__init__(_Computed(graph, referenced, bucket_policy))
         self._graph = graph
 
     def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
@@ -263,6 +266,7 @@ def record(
     referenced: Mapping[str, Any] | None = None,
     existing: Regions | None = None,
     environment: Mapping[str, str] | None = None,
+    bucket_policy: str | None = None,
     into: Graph | None = None,
 ) -> Graph:
     """Run ``__main__.py`` with a stack's config, and return what it registered.
@@ -273,6 +277,7 @@ def record(
         referenced: outputs of the stack that the program references, another one or its own.
         existing: what exists in the accounts; None: the log groups in the config.
         environment: further environment variables.
+        bucket_policy: the policy that the archive's bucket has now; None: none.
         into: where to record; also contains what a rejected program registered.
 
     Raises:
@@ -290,7 +295,7 @@ def record(
                 project=PROJECT,
                 stack=stack,
                 organization="organization",
-                monitor=_Recorder(graph, referenced or {}),
+                monitor=_Recorder(graph, referenced or {}, bucket_policy),
                 engine=MockEngine(None),
                 dry_run=True,
             )

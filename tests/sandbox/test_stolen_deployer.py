@@ -247,3 +247,53 @@ def test_the_key_of_the_archive_is_not_deleted_although_its_policy_allows_it(clo
         kms.schedule_key_deletion(KeyId=key)
     finally:
         destroyable(cloud, "no")
+
+
+LOCK = policies.Lock(role_arn=f"arn:aws:iam::{ARCHIVE}:role/guardian", fingerprint="0")
+
+
+def test_a_locked_bucket_is_changed_by_the_break_glass_role_only(cloud: Cloud, thief: Client) -> None:
+    bucket, iam = bucket_of(cloud, "archive-bucket-locked"), cloud.client("iam", account=ARCHIVE)
+    for role in ("guardian", "administrator"):
+        trust = TRUSTING_THE_STRANGER.replace(STRANGER, ARCHIVE)
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+        iam.put_role_policy(RoleName=role, PolicyName="everything", PolicyDocument=EVERYTHING)
+    locked = policies.bucket_policy(bucket_arn=f"arn:aws:s3:::{bucket}", key_arn=None, lock=LOCK)
+    thief("s3").put_bucket_policy(Bucket=bucket, Policy=locked)
+
+    rule = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    enabled = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    blocked = {"BlockPublicAcls": False, "BlockPublicPolicy": False}
+
+    def attacks(s3: Any) -> list[bool]:  # noqa: ANN401 - boto3
+        name = {"Bucket": bucket}
+        return [
+            refused(s3.put_bucket_policy, **name, Policy=admit(bucket, f"arn:aws:iam::{STRANGER}:root")),
+            refused(s3.delete_bucket_policy, **name),
+            refused(s3.put_bucket_lifecycle_configuration, **name, LifecycleConfiguration={"Rules": [rule]}),
+            refused(s3.put_bucket_versioning, **name, VersioningConfiguration={"Status": "Suspended"}),
+            refused(s3.put_object_lock_configuration, **name, ObjectLockConfiguration=enabled),
+            refused(s3.put_public_access_block, **name, PublicAccessBlockConfiguration=blocked),
+            refused(s3.put_bucket_logging, **name, BucketLoggingStatus={}),
+            refused(s3.delete_object, **version_of(cloud, bucket)),
+            refused(s3.delete_object, **name, Key="logs/one"),
+            refused(s3.delete_bucket, **name),
+        ]
+
+    assert all(attacks(thief("s3")))
+    assert all(attacks(session(cloud, ARCHIVE, "administrator")("s3")))
+    guardian = session(cloud, ARCHIVE, "guardian")("s3")
+    guardian.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    guardian.delete_object(**version_of(cloud, bucket))
+    guardian.delete_bucket_policy(Bucket=bucket)
+    assert not refused(thief("s3").put_bucket_policy, Bucket=bucket, Policy=locked)
+
+
+def test_the_root_user_unlocks_a_bucket_whose_break_glass_role_is_gone(cloud: Cloud, thief: Client) -> None:
+    bucket = bucket_of(cloud, "archive-bucket-orphaned")
+    lock = policies.Lock(role_arn=f"arn:aws:iam::{ARCHIVE}:role/gone", fingerprint="0")
+    locked = policies.bucket_policy(bucket_arn=f"arn:aws:s3:::{bucket}", key_arn=None, lock=lock)
+    thief("s3").put_bucket_policy(Bucket=bucket, Policy=locked)
+    assert refused(thief("s3").delete_bucket_policy, Bucket=bucket)
+    cloud.client("s3", account=ARCHIVE).delete_bucket_policy(Bucket=bucket)
+    assert not refused(thief("s3").put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

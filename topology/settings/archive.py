@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import os.path
 import re
 from collections.abc import Iterable
@@ -163,6 +165,17 @@ class Bucket(Section):
     lifecycle: Lifecycle = Field(default=Lifecycle(), description="what happens to objects over time")
     object_lock: ObjectLock | None = Field(default=None, description="S3 Object Lock; default: disabled")
     access_logs: AccessLogs | None = Field(default=None, description="server access logging; default: disabled")
+    break_glass_role: RoleName | None = Field(
+        default=None,
+        description="name of a role of the central account, then the only one that may delete the bucket and its "
+        "objects, or change these settings; default: whoever has the permission, the deployer role included",
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies these settings, in what may be part of a policy's ``Sid``."""
+        given = self.model_dump(mode="json", exclude_defaults=True)
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
 
     @model_validator(mode="after")
     def _nothing_expires_under_lock(self) -> Self:
