@@ -19,6 +19,7 @@ from sandbox.prepare import prepare
 from tests.sandbox.checkout import Checkout
 from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import Stacks, archived, write
+from topology.regions import boundary_arn
 
 CENTRAL = "111111111111"
 BUCKET = "company-waf-logs"
@@ -133,6 +134,9 @@ def deploy_bootstrap(checkout: Checkout, **more: str) -> None:
         "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"), **more,
     }  # fmt: skip
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
+    checkout.stacks.client("iam", account=CENTRAL).put_role_permissions_boundary(
+        RoleName="CWLtoFirehose", PermissionsBoundary=boundary_arn("eu-west-1", CENTRAL)
+    )
 
 
 def test_missing_permissions_are_reported_with_what_to_deploy_and_nothing_is_written(checkout: Checkout) -> None:
@@ -341,6 +345,10 @@ def test_a_partitioned_stream_and_the_key_of_its_bucket_are_kept_and_a_role_with
     logs.put_subscription_filter(logGroupName="/console", filterName="mine", filterPattern="", destinationArn=arn)
     checkout.init("console")
     options = ("-s", "console", "--account", CONSOLE, "--region", "eu-west-1", "--json")
+    refused = checkout.ops("adopt", *options, status=2)
+    sender = f"role arn:aws:iam::{CONSOLE}:role/central-log-archive-sender"
+    assert f"the sender {sender} does not exist; deploy bootstrap/archive-account.yaml with SenderRoleName=" in refused
+    prepare([checkout.folder / "Pulumi.console.yaml"], stacks.instance.environment())
     adopted = json.loads(checkout.ops("adopt", *options))
     assert set(adopted["adopted"]) == {
         "archive-stream", "archive-destination-eu-west-1", "archive-destination-policy-eu-west-1",

@@ -51,7 +51,8 @@ def calls(stacks: Stacks) -> set[Call]:
     archive = config_of("archive")["archive"]
     senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
     own = ["aws-waf-logs-central"]
-    prepare([stacks.write({"archive": {**archive, "ownLogGroups": own}})], stacks.instance.environment())
+    admitting = {**archive, "senders": {**senders, "organization": "o-exampleorg1"}, "ownLogGroups": own}
+    prepare([stacks.write({"archive": admitting})], stacks.instance.environment())
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}

@@ -487,6 +487,8 @@ class Archive(Account):
         owner = "ExistingBucket" if self.bucket_owner == self.account else "BucketOfAnotherAccount"
         return {
             "SenderRoleName": self.sender_role_name,
+            "SenderAccounts": ",".join(sorted(self.sender_accounts)),
+            "SenderOrganization": self.sender_organization or "",
             "KeyArn": ",".join(self.key.given),
             "ExistingBucket": "",
             owner: bucket,
