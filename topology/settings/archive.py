@@ -483,15 +483,17 @@ class Archive(Account):
     @property
     def bootstrap_parameters(self) -> dict[str, str]:
         """Parameter → value for ``bootstrap/archive-account.yaml``, which grants permissions on existing resources."""
-        bucket = self.existing_bucket.name if self.existing_bucket is not None else ""
-        owner = "ExistingBucket" if self.bucket_owner == self.account else "BucketOfAnotherAccount"
+        bucket = {"ExistingBucket": ""}
+        if self.existing_bucket is not None and self.bucket_owner != self.account:
+            bucket = {"BucketOfAnotherAccount": self.existing_bucket.name}
+        elif self.existing_bucket is not None:
+            bucket = {"ExistingBucket": self.existing_bucket.name}
         return {
             "SenderRoleName": self.sender_role_name,
             "SenderAccounts": ",".join(sorted(self.sender_accounts)),
             "SenderOrganization": self.sender_organization or "",
             "KeyArn": ",".join(self.key.given),
-            "ExistingBucket": "",
-            owner: bucket,
+            **bucket,
             "FunctionArn": self.transform.code if self.transform is not None and self.transform.is_arn else "",
             **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
             **self.bootstrap_parameters_of_senders,
