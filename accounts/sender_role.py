@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.session import AWS_ERRORS, AssumedRole
 from topology import roles
-from topology.sender_role import sender_role_problems
+from topology.sender_role import sender_role_problems, what_to_deploy
 from topology.settings import Archive, SettingsError
 from topology.stack_file import file_name
 
@@ -23,9 +23,7 @@ def check_sender_role(archive: Archive, stack: str) -> None:
         except iam.exceptions.NoSuchEntityException:
             role = None
     except AWS_ERRORS as error:
-        problems = [
-            f"the sender role cannot be read through {arn}: {error}; deploy bootstrap/archive-account.yaml again"
-        ]
+        problems = [f"the sender role cannot be read through {arn}: {error}; {what_to_deploy(archive)}"]
     else:
         problems = list(sender_role_problems(archive, role))
     if problems:

@@ -22,9 +22,7 @@ def sender_role_problems(archive: Archive, role: Mapping[str, Any] | None) -> It
     """
     name, region, account = archive.sender_role_name, archive.region, archive.account
     arn, boundary = role_arn(region, account, name), boundary_arn(region, account)
-    parameters = {key: value for key, value in archive.bootstrap_parameters.items() if key.startswith("Sender")}
-    given = " ".join(f"{key}={value}" for key, value in parameters.items() if value)
-    deploy = f"deploy bootstrap/archive-account.yaml with {given}"
+    deploy = what_to_deploy(archive)
     if role is None:
         yield f"the sender role {arn} does not exist; {deploy}"
         return
@@ -45,6 +43,13 @@ def sender_role_problems(archive: Archive, role: Mapping[str, Any] | None) -> It
             f"the sender role {arn} does not have the permissions boundary {boundary}; {existing} "
             f"put-role-permissions-boundary --role-name {name} --permissions-boundary {boundary}"
         )
+
+
+def what_to_deploy(archive: Archive) -> str:
+    """Return what an administrator does so that the sender role is as a stack file needs it."""
+    parameters = {key: value for key, value in archive.bootstrap_parameters.items() if key.startswith("Sender")}
+    given = " ".join(f"{key}={value}" for key, value in parameters.items() if value)
+    return f"deploy bootstrap/archive-account.yaml with {given}"
 
 
 def _untrusted(archive: Archive, trust: Mapping[str, Any]) -> list[str]:
