@@ -57,7 +57,7 @@ def calls(stacks: Stacks) -> set[Call]:
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
-    analysis = {"readers": ["arn:aws:iam::111111111111:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
+    analysis = {"readers": ["arn:aws:iam::222222222222:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True}})
     coverage(stacks, config={"archive": rich})
     stacks.up(
