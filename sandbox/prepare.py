@@ -124,7 +124,11 @@ class _Cloud:
 
     def archive_account(self, archive: Archive) -> Prepared:
         # Everything on the sandbox disappears with it, so that every stack may be destroyed there.
-        more = {"Redrivers": _TRUSTED, "Destroyable": "yes", **archive.bootstrap_parameters}
+        more = {
+            "Redrivers": _TRUSTED,
+            "Destroyable": "yes",
+            **self._kept(archive),
+        }
         self._deployer("archive-account.yaml", archive, archive.region, more)
         self._existing(archive)
         own = archive.source.regions[archive.region] if archive.source is not None else None
@@ -232,6 +236,28 @@ class _Cloud:
             )  # fmt: skip
             if qualifier != "$LATEST":
                 functions.create_alias(FunctionName=name, Name=qualifier, FunctionVersion="$LATEST")
+
+    def _kept(self, archive: Archive) -> dict[str, str]:
+        """Return the parameters for a stack file, which keep what an earlier one lets into the archive."""
+        formation = self._client("cloudformation", archive.account, archive.region)
+        iam = self._client("iam", archive.account, archive.region)
+        before: dict[str, str] = {}
+        with contextlib.suppress(ClientError):
+            (stack,) = formation.describe_stacks(StackName=_STACK)["Stacks"]
+            before = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+        created = "yes"
+        if (before.get("SenderRoleName"), before.get("CreateSenderRole")) != (archive.sender_role_name, "yes"):
+            with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+                iam.get_role(RoleName=archive.sender_role_name)
+                created = "no"
+        accounts = {*archive.sender_accounts, *filter(None, before.get("SenderAccounts", "").split(","))}
+        return {
+            **{name: value for name, value in before.items() if name == "StreamName"},
+            **archive.bootstrap_parameters,
+            "CreateSenderRole": created,
+            "SenderAccounts": ",".join(sorted(accounts)),
+            "SenderOrganization": archive.sender_organization or before.get("SenderOrganization", ""),
+        }
 
     def _deployer(self, template: str, account: Archive | Application, region: str, more: Mapping[str, str]) -> None:
         """Deploy a bootstrap template, as an administrator of the account does it once."""

@@ -64,8 +64,14 @@ class _Deployment:
             "!Join": lambda given: given[0].join(self.resolved(given[1])),
             "!Not": lambda given: not self.resolved(given[0]),
             "!Ref": lambda name: self._values.get(name, name),
-            "!Sub": lambda text: re.sub(r"\$\{([\w:]+)\}", lambda found: str(self._values[found[1]]), text),
+            "!Split": lambda given: self.resolved(given[1]).split(given[0]),
+            "!Sub": self._substituted,
         }
+
+    def _substituted(self, given: str | list[Any]) -> str:
+        text, more = (given, {}) if isinstance(given, str) else given
+        values = {**self._values, **self.resolved(more)}
+        return re.sub(r"\$\{([\w:]+)\}", lambda found: str(values[found[1]]), text)
 
     def condition(self, name: str) -> bool:
         return bool(self.resolved(self._conditions[name]))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from components.subscription_filter import make_subscription_filter
@@ -33,7 +32,9 @@ def make_sender(
     key_arn: pulumi.Input[str] | None,
     depends_on: Sequence[pulumi.Resource],
 ) -> Sender:
-    """Create the sender role, for every region: IAM is global.
+    """Read the sender role of the bootstrap, for every region, and let it put records into the stream: IAM is global.
+
+    Earlier versions created the role. Pulumi lets go of it, and does not delete it, if what it reads has the same ID.
 
     Args:
         scope: the home region.
@@ -42,18 +43,7 @@ def make_sender(
         key_arn: ARN of the KMS key of the stream; None: a key that AWS owns.
         depends_on: what has to exist before the role is allowed to put records.
     """
-    role = make_role(
-        f"{scope.name}-sender-role",
-        scope,
-        name=archive.sender_role_name,
-        description="CloudWatch Logs puts events of the sender accounts into the central log archive",
-        trust=policies.sender_role_trust(
-            home_region=archive.region,
-            account=archive.account,
-            sender_accounts=archive.sender_accounts,
-            sender_organization=archive.sender_organization,
-        ),
-    )
+    role = aws.iam.Role.get(f"{scope.name}-sender-role", id=archive.sender_role_name, opts=scope.child())
     policy = make_role_policy(
         f"{scope.name}-sender-policy",
         scope,

@@ -8,9 +8,7 @@ from components.scope import Scope
 from topology.regions import boundary_arn
 
 
-def make_role(
-    logical_name: str, scope: Scope, *, description: str, trust: str, name: str | None = None
-) -> aws.iam.Role:
+def make_role(logical_name: str, scope: Scope, *, description: str, trust: str) -> aws.iam.Role:
     """Create a role within the permissions boundary of the bootstrap, without which the deployer role may create none.
 
     Args:
@@ -18,11 +16,9 @@ def make_role(
         scope: the role's account.
         description: what the role does.
         trust: the trust policy.
-        name: name of the role; None: auto-named.
     """
     return aws.iam.Role(
         logical_name,
-        name=name,
         description=description,
         assume_role_policy=trust,
         permissions_boundary=boundary_arn(scope.region, scope.account),

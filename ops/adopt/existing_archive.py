@@ -226,7 +226,10 @@ def read(
         described = home.client("firehose", region).describe_delivery_stream(
             DeliveryStreamName=target.rpartition("/")[2]
         )["DeliveryStreamDescription"]
-        role_policies = _policies_of(home.client("iam", region), role.rpartition("/")[2])
+        # A role with a path is not used by the program, and the bootstrap already names the one that is.
+        name = role.rpartition("/")[2]
+        is_used = role == role_arn(region, account, name)
+        role_policies = _policies_of(home.client("iam", region), name) if is_used else ()
         own_filters = _filters(inventory, region, {target})
     except AWS_ERRORS as error:
         raise OperatorError(_missing_permissions(error, arn, target, role, destinations)) from None

@@ -19,7 +19,7 @@ from topology.regions import PARTITIONS, role_arn
 from topology.settings import DEPLOYER_ROLE, Archive
 
 OWN_ROLE = "central-log-archive-sender"
-"""Name of the sender role if that of the archive has a path: the program creates roles without one."""
+"""Name of the sender role if that of the archive has a path: the bootstrap creates roles without one."""
 
 _COMPRESSIONS = {"GZIP": "gzip", "Snappy": "snappy"}
 _NOT_DECOMPRESSED = "does not decompress records"
@@ -82,8 +82,6 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
                 "archive.streamName, so that the new stream is auto-named"
             )
         ids["archive-stream"] = found.stream.arn
-    if found.role == role_arn(found.region, found.account, archive.sender_role_name):
-        ids["archive-sender-role"] = archive.sender_role_name
     for region, destination in found.destinations.items():
         if archive.destination_names.get(region) == destination.name:
             ids[f"archive-destination-{region}"] = destination.name
@@ -295,7 +293,7 @@ def _left(found: ExistingArchive) -> Iterator[str]:
     else:
         yield f"the role {found.stream.role}: it is no longer used"
     if _role_name(found) == OWN_ROLE:
-        yield f"the role {found.role}: it has a path, so the program creates another one"
+        yield f"the role {found.role}: it has a path, so the bootstrap creates another one"
     elif found.role_policies:
         yield f"policies of the role {found.role}: {_listed(found.role_policies)}; the program adds its own"
     if found.stream.error_log_group:

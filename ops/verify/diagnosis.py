@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +14,9 @@ from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
 from topology.names import filter_name
 from topology.patterns import CANARY
-from topology.policies import allowing, as_list, logs_principal, principals, regional_host
+from topology.policies import allowing, as_list, principals, regional_host
 from topology.regions import PARTITIONS
+from topology.sender_role import trusts
 
 _GRACE_SECONDS = 180.0
 _DRIFT = "it was changed outside Pulumi: run pulumi up --refresh -s {stack}"
@@ -260,26 +260,9 @@ def _role_problem(
         trust = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
     except iam.exceptions.NoSuchEntityException:
         return f"{role} does not exist"
-    if not _trusts(trust, region, account, organization):
+    if not trusts(trust, region, account, organization):
         return f"{role} does not trust CloudWatch Logs on behalf of account {account}"
     return _missing_permission(verifier, region, role, action, resource)
-
-
-def _trusts(trust: dict[str, Any], region: str, account: str, organization: str | None) -> bool:
-    source = f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{CANARY}:*"
-    for statement in allowing(trust):
-        if logs_principal(region) not in as_list((statement.get("Principal") or {}).get("Service", [])):
-            continue
-        condition = statement.get("Condition") or {}
-        sources = as_list((condition.get("StringLike") or {}).get("aws:SourceArn", []))
-        source_organization = (condition.get("StringEquals") or {}).get("aws:SourceOrgID")
-        if (
-            not condition
-            or any(fnmatchcase(source, pattern) for pattern in sources)
-            or (source_organization is not None and source_organization == organization)
-        ):
-            return True
-    return False
 
 
 def _missing_permission(

@@ -157,7 +157,7 @@ class Topology:
             "region": environment.home,
             "destinationRegions": list(environment.regions),
             "senders": {"accounts": list(environment.application_accounts)},
-            "senderRoleName": f"{self.run}-sender",
+            "senderRoleName": "archive-test-sender",
             "ownLogGroups": [self.group("central")],
             "delivery": delivery("dated"),
         }

@@ -17,11 +17,20 @@ Statement = dict[str, Any]
 
 def boundary_of(config: dict[str, Any]) -> list[Statement]:
     """Return the statements of the boundary, with the parameters that the archive of a stack file needs."""
+    return statements(_bootstrap(config)["Boundary"]["Properties"]["PolicyDocument"])
+
+
+def sender_role_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of the sender role, with the same parameters."""
+    properties: dict[str, Any] = _bootstrap(config)["Sender"]["Properties"]
+    return properties
+
+
+def _bootstrap(config: dict[str, Any]) -> dict[str, Any]:
     settings = load({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, "s")
     assert settings.archive is not None
     archive = settings.archive
-    found = resources("archive-account.yaml", archive.bootstrap_parameters, account=archive.account)
-    return statements(found["Boundary"]["Properties"]["PolicyDocument"])
+    return resources("archive-account.yaml", archive.bootstrap_parameters, account=archive.account)
 
 
 def exceeding(graph: Graph, boundary: list[Statement]) -> Iterator[tuple[str, str, str]]:

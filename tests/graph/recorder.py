@@ -100,14 +100,18 @@ class _Inventory:
 
 
 class _Role:
-    """Stands in for an assumed role, which reads the policies of given keys."""
+    """Stands in for an assumed role, which reads the policies of given keys and the sender role."""
 
     def __init__(self, *_: str) -> None:
         pass
 
     def client(self, service: str, _: str) -> Any:  # noqa: ANN401 - boto3
-        assert service == "kms"
-        return SimpleNamespace(get_key_policy=lambda **_: {"Policy": "{}"})
+        assert service in ("iam", "kms")
+        return SimpleNamespace(
+            get_key_policy=lambda **_: {"Policy": "{}"},
+            get_role=lambda **_: {"Role": {}},
+            exceptions=SimpleNamespace(NoSuchEntityException=KeyError),
+        )
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,8 @@ class _Computed(Mocks):
         state = {"name": f"{args.name}-1234567", **args.inputs}
         if args.typ == "aws:s3/bucket:Bucket":
             state = {"bucket": state["name"], **state}
+        if args.resource_id:  # it is read
+            state["name"] = args.resource_id
         if args.typ in _ARNS:
             (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
             account, region = _place(provider)
@@ -183,7 +189,7 @@ class _Computed(Mocks):
                 group=state.get("logGroupName"),
             )
             state["dashboardArn" if "dashboardName" in state else "arn"] = arn
-        return f"{args.name}-id", state
+        return args.resource_id or f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         match args.token:
@@ -223,7 +229,24 @@ class _Recorder(MockMonitor):
 
     def ReadResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
         with _event_loop():
-            return super().ReadResource(request)  # type: ignore[no-untyped-call] # as above
+            response = super().ReadResource(request)  # type: ignore[no-untyped-call] # as above
+        if request.type != "pulumi:pulumi:StackReference":
+            self._graph.resources.append(
+                Resource(
+                    type=request.type,
+                    name=request.name,
+                    urn=response.urn,
+                    parent=request.parent,
+                    provider=request.provider.rpartition("::")[0],
+                    inputs={"id": request.id},
+                    dependencies=frozenset(request.dependencies),
+                    protect=False,
+                    retain_on_delete=False,
+                    delete_before_replace=False,
+                    replace_on_changes=[],
+                )
+            )
+        return response
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as above
         with _event_loop():
@@ -314,6 +337,8 @@ def record(
         mock.patch.dict(os.environ, {"AWS_ENDPOINT_URL": "", **variables}),
         mock.patch("accounts.log_groups.Inventory", inventory),
         mock.patch("accounts.keys.AssumedRole", _Role),
+        mock.patch("accounts.sender_role.AssumedRole", _Role),
+        mock.patch("accounts.sender_role.sender_role_problems", return_value=[]),
     ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph

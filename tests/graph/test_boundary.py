@@ -44,14 +44,16 @@ def test_a_boundary_without_the_parameters_would_not_do() -> None:
     assert {action for _, action, _ in exceeding(record(config), boundary)} >= {"firehose:PutRecord", "s3:PutObject"}
 
 
-def test_every_role_of_the_archive_has_the_boundary() -> None:
+def test_every_role_of_the_archive_has_the_boundary_or_is_the_bootstraps() -> None:
     config = archive_with(transform="bundled", analysis=True)
     graph = record(config)
     account = config["archive"]["account"]
-    roles = [each for each in graph.of_type("Role") if "CentralLogArchive" in each.parent]
+    roles = [each for each in graph.of_type("Role") if "permissionsBoundary" in each.inputs]
     assert {each.name for each in roles} == {
-        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "sender", "transform")
+        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "transform")
     }
+    (sender,) = (each for each in graph.of_type("Role") if each not in roles)
+    assert (sender.name, sender.inputs) == ("archive-sender-role", {"id": "CWLtoKinesisFirehoseRole"})
     assert {each.inputs["permissionsBoundary"] for each in roles} == {
         f"arn:aws:iam::{account}:policy/central-log-archive-boundary"
     }

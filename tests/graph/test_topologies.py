@@ -20,7 +20,7 @@ from hypothesis import given, seed, settings
 
 from policy.rules import violations
 from tests.graph import recorder
-from tests.graph.boundary import boundary_of, exceeding, policies_of_roles
+from tests.graph.boundary import boundary_of, exceeding, policies_of_roles, sender_role_of
 from tests.graph.recorder import Graph, Resource
 from tests.graph.test_policy import facts_of
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
@@ -181,8 +181,7 @@ def test_those_who_may_subscribe_may_send_and_are_in_the_outputs(config: dict[st
             {str({"StringEquals": {"aws:PrincipalOrgID": organization}})} if organization else {frozenset(accounts)}
         )
         assert policy.inputs["forceUpdate"] is bool(organization)
-    (trust,) = (r for r in graph.of_type("Role") if r.inputs.get("name") == "CWLtoKinesisFirehoseRole")
-    archive, *others = json.loads(trust.inputs["assumeRolePolicy"])["Statement"]
+    archive, *others = sender_role_of(config)["AssumeRolePolicyDocument"]["Statement"]
     sources = {arn.split(":")[4] for arn in archive["Condition"]["StringLike"]["aws:SourceArn"]}
     assert sources == accounts | {config["archive"]["account"]}
     wanted = [{"StringEquals": {"aws:SourceOrgID": organization}}] if organization else []

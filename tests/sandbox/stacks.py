@@ -96,7 +96,8 @@ def left_behind(stacks: Stacks) -> list[str]:
     accounts = [application.account for each in SETTINGS.values() for application in each.applications]
     archive, regions = settings.account, settings.destination_regions
     roles = [role["RoleName"] for role in stacks.client("iam", account=archive).list_roles()["Roles"]]
-    left = [role for role in roles if not role.startswith("central-log-archive-")]
+    bootstrap = ("central-log-archive-", settings.sender_role_name)
+    left = [role for role in roles if not role.startswith(bootstrap)]
     left += [bucket["Name"] for bucket in stacks.client("s3", account=archive).list_buckets()["Buckets"]]
     left += [f["FunctionName"] for f in stacks.client("lambda", account=archive).list_functions()["Functions"]]
     left += stacks.client("firehose", account=archive).list_delivery_streams()["DeliveryStreamNames"]

@@ -19,6 +19,7 @@ from sandbox.prepare import prepare
 from tests.sandbox.checkout import Checkout
 from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import Stacks, archived, write
+from topology.regions import boundary_arn
 
 CENTRAL = "111111111111"
 BUCKET = "company-waf-logs"
@@ -133,6 +134,9 @@ def deploy_bootstrap(checkout: Checkout, **more: str) -> None:
         "destinationNames": dict.fromkeys(REGIONS, "testFirehoseDestination"), **more,
     }  # fmt: skip
     prepare([checkout.stacks.write({"archive": archive})], checkout.stacks.instance.environment())
+    checkout.stacks.client("iam", account=CENTRAL).put_role_permissions_boundary(
+        RoleName="CWLtoFirehose", PermissionsBoundary=boundary_arn("eu-west-1", CENTRAL)
+    )
 
 
 def test_missing_permissions_are_reported_with_what_to_deploy_and_nothing_is_written(checkout: Checkout) -> None:
@@ -174,7 +178,9 @@ def test_ambiguous_destinations_are_reported(checkout: Checkout) -> None:
     other = firehose.create_delivery_stream(
         DeliveryStreamName="other", ExtendedS3DestinationConfiguration=delivery
     )["DeliveryStreamARN"]  # fmt: skip
-    put = {"destinationName": "second", "roleArn": f"{iam}/CWLtoFirehose"}
+    # The boundary keeps the role of the archive from other streams.
+    sender = role(checkout.stacks, "CWLtoOther", "logs.amazonaws.com", "firehose:*")
+    put = {"destinationName": "second", "roleArn": sender}
     try:
         logs.put_destination(**put, targetArn=other)
         several_streams = checkout.ops(*ADOPT, status=2)
@@ -230,7 +236,7 @@ def test_an_existing_archive_is_adopted_without_interruption(checkout: Checkout)
 
         steps = json.loads(checkout.pulumi("preview", "-s", "company", "--json"))["steps"]
         operations = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
-        assert set(operations.values()) == {"create", "same", "update"}
+        assert set(operations.values()) == {"create", "read", "same", "update"}
         assert {name for name, operation in operations.items() if operation == "update"} == set(adopted["adopted"])
         checkout.pulumi("up", "-s", "company", "--yes", "--skip-preview")
         assert "lost" not in checkout.ops("verify", "-s", "company", "--timeout", "20")
@@ -341,6 +347,10 @@ def test_a_partitioned_stream_and_the_key_of_its_bucket_are_kept_and_a_role_with
     logs.put_subscription_filter(logGroupName="/console", filterName="mine", filterPattern="", destinationArn=arn)
     checkout.init("console")
     options = ("-s", "console", "--account", CONSOLE, "--region", "eu-west-1", "--json")
+    refused = checkout.ops("adopt", *options, status=2)
+    assert "the sender role cannot be read through " in refused
+    assert "; deploy bootstrap/archive-account.yaml with SenderRoleName=central-log-archive-sender" in refused
+    prepare([checkout.folder / "Pulumi.console.yaml"], stacks.instance.environment())
     adopted = json.loads(checkout.ops("adopt", *options))
     assert set(adopted["adopted"]) == {
         "archive-stream", "archive-destination-eu-west-1", "archive-destination-policy-eu-west-1",
@@ -352,7 +362,7 @@ def test_a_partitioned_stream_and_the_key_of_its_bucket_are_kept_and_a_role_with
     prepare([checkout.folder / adopted["stackFile"]], stacks.instance.environment())
     checkout.pulumi("import", "-s", "console", "--file", adopted["importFile"], *IMPORT_FLAGS)
     steps = json.loads(checkout.pulumi("preview", "-s", "console", "--json"))["steps"]
-    assert {step["op"] for step in steps} == {"create", "same", "update"}
+    assert {step["op"] for step in steps} == {"create", "read", "same", "update"}
     checkout.pulumi("up", "-s", "console", "--yes", "--skip-preview")
     assert "lost" not in checkout.ops("verify", "-s", "console", "--timeout", "20")
     checkout.ops("retire", "-s", "console", "--yes")

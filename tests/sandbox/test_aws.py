@@ -27,7 +27,7 @@ from topology.patterns import CANARY
 
 CENTRAL, A, B = "111111111111", "222222222222", "333333333333"
 HOME, AWAY = "eu-west-1", "us-east-1"
-DEPLOYER, TESTER = "archive-test-deployer", "archive-test-tester"
+DEPLOYER, TESTER, SENDER = "archive-test-deployer", "archive-test-tester", "archive-test-sender"
 PYTEST = ("pytest", "tests/aws/end_to_end.py", "--capture", "no", "--tb", "short")  # as in the Makefile
 DENY = {
     "Version": "2012-10-17",
@@ -124,7 +124,8 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         running.client,
         CENTRAL,
         "bootstrap/archive-account.yaml",
-        SenderRoleName="archive-test-*",
+        SenderRoleName=SENDER,
+        SenderAccounts=f"{A},{B}",
         Destroyable="yes",
         **roles,
     )
@@ -197,11 +198,11 @@ def test_a_region_in_which_the_program_is_in_use_is_refused(accounts: Accounts) 
 def test_a_lost_event_fails_the_run(accounts: Accounts) -> None:
     """The sender role is denied the stream when everything is in place, before any event is written."""
     process = accounts.start(*PYTEST, "-k", "every_account", TEST_AWS_PATIENCE_SECONDS="3")
-    role = f"{started(process)}-sender"
     assert eventually(lambda: has_canary(accounts), seconds=120)
     iam = accounts.client("iam", account=CENTRAL)
-    iam.put_role_policy(RoleName=role, PolicyName="deny", PolicyDocument=json.dumps(DENY))
+    iam.put_role_policy(RoleName=SENDER, PolicyName="deny", PolicyDocument=json.dumps(DENY))
     printed, _ = process.communicate()
+    iam.delete_role_policy(RoleName=SENDER, PolicyName="deny")
     accounts.sweep("--hours", "0", "--remove")
     assert process.returncode == 1, printed
     assert "lost at the role" in printed

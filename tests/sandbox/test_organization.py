@@ -42,7 +42,9 @@ def config(*, organization: bool, roles: bool) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks) -> Iterator[Stacks]:
     """Deploy the stack for accounts, with bootstrap templates that permit filter roles."""
-    prepare([stacks.write(config(organization=True, roles=True))], stacks.instance.environment())
+    for organization in (False, True):
+        wanted = config(organization=organization, roles=True)
+        prepare([stacks.write(wanted)], stacks.instance.environment())
     stacks.up(STACK, config(organization=False, roles=False))
     yield stacks
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK, config=config(organization=False, roles=False))
@@ -94,6 +96,32 @@ def refused(stacks: Stacks, given: dict[str, Any], remedy: str) -> None:
             ]
             assert remedy in printed
             assert "Traceback" not in printed
+
+
+def test_a_sender_role_that_an_earlier_version_created_stays_and_nothing_is_lost(
+    deployed: Stacks, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
+    deployed.pulumi("stack", "export", "-s", STACK, "--file", str(state))
+    exported = json.loads(state.read_text(encoding="utf-8"))
+    (role,) = sender_roles(exported)
+    assert role["external"] is True
+    earlier = {"name": role["id"], "assumeRolePolicy": role["outputs"]["assumeRolePolicy"]}
+    role |= {"external": False, "inputs": earlier}
+    state.write_text(json.dumps(exported), encoding="utf-8")
+    deployed.pulumi("stack", "import", "-s", STACK, "--file", str(state))
+    iam = deployed.client("iam", account="111111111111")
+    before = iam.get_role(RoleName=role["id"])["Role"]
+    with nothing_is_lost(deployed):
+        deployed.up(STACK, config(organization=False, roles=False))
+    assert iam.get_role(RoleName=role["id"])["Role"] == before
+    deployed.pulumi("stack", "export", "-s", STACK, "--file", str(state))
+    (role,) = sender_roles(json.loads(state.read_text(encoding="utf-8")))
+    assert role["external"] is True
+
+
+def sender_roles(exported: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in exported["deployment"]["resources"] if each["urn"].endswith("::archive-sender-role")]
 
 
 def test_an_organization_is_refused_while_filters_have_no_role(deployed: Stacks) -> None:

@@ -58,12 +58,13 @@ def calls(stacks: Stacks) -> set[Call]:
     archive = config_of("archive")["archive"]
     senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
     own = ["aws-waf-logs-central"]
-    prepare([stacks.write({"archive": {**archive, "ownLogGroups": own}})], stacks.instance.environment())
+    admitting = {**archive, "senders": {**senders, "organization": "o-exampleorg1"}, "ownLogGroups": own}
+    prepare([stacks.write({"archive": admitting})], stacks.instance.environment())
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
-    analysis = {"readers": ["arn:aws:iam::111111111111:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
+    analysis = {"readers": ["arn:aws:iam::222222222222:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True}})
     coverage(stacks, config={"archive": rich})
     stacks.up(

@@ -16,6 +16,7 @@ from sandbox.server import ROOT
 from tests.sandbox.conftest import Cloud
 from tests.stacks import EXAMPLES_FOLDER
 from topology import policies
+from topology.sender_role import trusts
 
 ARCHIVE, STRANGER, HOME = "111111111111", "999999999999", "eu-west-1"
 BOUNDARY = f"arn:aws:iam::{ARCHIVE}:policy/central-log-archive-boundary"
@@ -297,3 +298,26 @@ def test_the_root_user_unlocks_a_bucket_whose_break_glass_role_is_gone(cloud: Cl
     assert refused(thief("s3").delete_bucket_policy, Bucket=bucket)
     cloud.client("s3", account=ARCHIVE).delete_bucket_policy(Bucket=bucket)
     assert not refused(thief("s3").put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def test_whom_the_sender_role_trusts_is_not_changed(cloud: Cloud, thief: Client) -> None:
+    iam, role = thief("iam"), {"RoleName": "CWLtoKinesisFirehoseRole"}
+    before = cloud.client("iam", account=ARCHIVE).get_role(**role)["Role"]
+    assert refused(iam.update_assume_role_policy, **role, PolicyDocument=TRUSTING_THE_STRANGER)
+    assert refused(iam.delete_role, **role)
+    assert refused(iam.put_role_permissions_boundary, **role, PermissionsBoundary=BOUNDARY)
+    assert refused(
+        iam.create_role, **role, AssumeRolePolicyDocument=TRUSTING_THE_STRANGER, PermissionsBoundary=BOUNDARY
+    )
+    assert cloud.client("iam", account=ARCHIVE).get_role(**role)["Role"] == before
+    assert not refused(iam.put_role_policy, **role, PolicyName="everything", PolicyDocument=EVERYTHING)
+
+
+def test_nobody_but_cloudwatch_logs_for_the_senders_assumes_the_sender_role(cloud: Cloud) -> None:
+    name = "CWLtoKinesisFirehoseRole"
+    trust = cloud.client("iam", account=ARCHIVE).get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    assert trusts(trust, HOME, "222222222222", None)
+    assert not trusts(trust, HOME, STRANGER, None)
+    for account in (STRANGER, ARCHIVE):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            session(cloud, account, name)

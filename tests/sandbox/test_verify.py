@@ -81,7 +81,7 @@ def test_a_role_without_its_permissions_is_found(deployed: Stacks, role: str, st
 def test_a_role_that_trusts_another_account_only_is_found(deployed: Stacks) -> None:
     iam = deployed.client("iam", account=HOME)
     trust = iam.get_role(RoleName="CWLtoKinesisFirehoseRole")["Role"]["AssumeRolePolicyDocument"]
-    narrow = json.dumps(trust).replace(f"arn:aws:logs:*:{B}:*", f"arn:aws:logs:*:{A}:log-group:other:*")
+    narrow = json.dumps(trust).replace(f"arn:*:logs:*:{B}:*", f"arn:*:logs:*:{A}:log-group:other:*")
     iam.update_assume_role_policy(RoleName="CWLtoKinesisFirehoseRole", PolicyDocument=narrow)
     try:
         assert losses(deployed, timeout=25) == {(B, region): "role" for region in REGIONS}

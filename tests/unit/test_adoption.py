@@ -441,7 +441,6 @@ def test_everything_is_imported_but_a_policy_that_does_not_exist() -> None:
     })  # fmt: skip
     assert adopted(found) == {
         "archive-stream": STREAM.arn,
-        "archive-sender-role": "CWLtoFirehose",
         "archive-destination-eu-west-1": "waf",
         "archive-destination-policy-eu-west-1": "waf",
         "archive-destination-us-east-1": "waf",

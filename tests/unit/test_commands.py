@@ -367,7 +367,8 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
     }  # fmt: skip
     assert [line for line in done.stderr.splitlines() if line] == [
         "Pulumi.company.yaml was written",
-        "bootstrap/archive-account.yaml needs SenderRoleName=CWLtoFirehose ExistingBucket=company-logs "
+        f"bootstrap/archive-account.yaml needs SenderRoleName=CWLtoFirehose SenderAccounts={SHOP} "
+        "ExistingBucket=company-logs "
         "StreamName=waf-logs DestinationName=waf",
         f"bootstrap/application-account.yaml needs ArchiveAccount={CENTRAL} DestinationName=waf",
         "previewing company",
@@ -406,8 +407,8 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "keys": [f"company: {KEY_PROBLEM}"],
         "bootstrap": {
             "archive-account.yaml": {
-                "SenderRoleName": "CWLtoFirehose", "KeyArn": "", "ExistingBucket": "company-logs", "FunctionArn": "",
-                "StreamName": "waf-logs", "DestinationName": "waf",
+                "SenderRoleName": "CWLtoFirehose", "SenderAccounts": SHOP, "SenderOrganization": "", "KeyArn": "",
+                "ExistingBucket": "company-logs", "FunctionArn": "", "StreamName": "waf-logs", "DestinationName": "waf",
             },
             "application-account.yaml": {"ArchiveAccount": CENTRAL, "DestinationName": "waf"},
         },

@@ -19,7 +19,7 @@ CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
 HOME, ABROAD = "us-gov-west-1", "us-gov-east-1"  # the regions of a small partition: all of them are read
 ARN = "arn:aws-us-gov"
 TARGET, OTHER_TARGET = (f"{ARN}:firehose:{HOME}:{CENTRAL}:deliverystream/{name}" for name in ("waf-logs", "other"))
-SENDER, DELIVERY = f"{ARN}:iam::{CENTRAL}:role/service-role/sender", f"{ARN}:iam::{CENTRAL}:role/delivery"
+SENDER, DELIVERY = f"{ARN}:iam::{CENTRAL}:role/sender", f"{ARN}:iam::{CENTRAL}:role/delivery"
 DENIED = Refusal("AccessDenied")
 
 

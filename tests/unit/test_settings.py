@@ -660,7 +660,12 @@ def test_permissions_on_destinations_are_limited_to_their_names(
     archive = load({"archive": json.dumps({**config, "streamName": "waf-logs"})}, "test").archive
     assert archive is not None
     assert archive.bootstrap_parameters_of_senders == parameters
-    others = {"SenderRoleName": "CWLtoKinesisFirehoseRole", "KeyArn": "", "ExistingBucket": "", "FunctionArn": ""}
+    senders = {
+        "SenderRoleName": "CWLtoKinesisFirehoseRole",
+        "SenderAccounts": "222222222222",
+        "SenderOrganization": "",
+    }
+    others = {**senders, "KeyArn": "", "ExistingBucket": "", "FunctionArn": ""}
     assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 

@@ -490,6 +490,8 @@ class Archive(Account):
             bucket = {"ExistingBucket": self.existing_bucket.name}
         return {
             "SenderRoleName": self.sender_role_name,
+            "SenderAccounts": ",".join(sorted(self.sender_accounts)),
+            "SenderOrganization": self.sender_organization or "",
             "KeyArn": ",".join(self.key.given),
             **bucket,
             "FunctionArn": self.transform.code if self.transform is not None and self.transform.is_arn else "",
