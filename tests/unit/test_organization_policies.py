@@ -85,6 +85,11 @@ ATTACKS = [
         "OnlyServicesDeliver", role("stranger", "777777777777"), "sts:AssumeRole", role("archive-delivery-role-x"),
         {"aws:principalisawsservice": "false"},
     ),
+    (
+        "AnalystsAreOurs", role("stranger", "777777777777"), "sts:AssumeRole", role("archive-analyst-role-x"),
+        {"aws:principalisawsservice": "false", "aws:principalorgid": "o-others"},
+    ),
+    ("AnalystsAreOurs", role("stranger", "777777777777"), "sts:AssumeRole", role("archive-analyst-role-x"), {}),
 ]  # fmt: skip
 
 
@@ -126,7 +131,12 @@ def test_the_documents_are_as_large_as_organizations_take_them(name: str) -> Non
             role("CWLtoKinesisFirehoseRole"),
             {"aws:principalisawsservice": "true"},
         ),
-        (ADMINISTRATOR, "sts:AssumeRole", role("archive-analyst-role-1234567"), {"aws:principalisawsservice": "false"}),
+        (
+            ADMINISTRATOR,
+            "sts:AssumeRole",
+            role("archive-analyst-role-1234567"),
+            {"aws:principalisawsservice": "false", "aws:principalorgid": "o-exampleorg1"},
+        ),
     ],
 )
 def test_delivery_its_operators_and_everybody_else_go_on(
