@@ -114,7 +114,7 @@ def test_the_caller_needs_permission_on_the_destination_too(cloud: Cloud) -> Non
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName="deployer", PolicyName="only", PolicyDocument=policy)
 
-    group = f"arn:aws:logs:{HOME}:{account}:log-group:{sender.group}"
+    group = f"arn:aws:logs:{HOME}:{account}:log-group:{sender.group}:*"
     allow(group)
     assert f"not authorized to perform: logs:PutSubscriptionFilter on resource: {arn}" in error_of(put, **wanted)
     allow(group, arn)
