@@ -13,6 +13,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam
 from ministack.services.cloudformation import provisioners
 
+from sandbox.cloud.functions import source_function
 from sandbox.cloud.patch import replace
 
 # Only these: neither UpdateAssumeRolePolicy nor DeleteRole has the key.
@@ -40,6 +41,8 @@ def install() -> None:
     def condition_key(key: str, ctx: iam_evaluator.EvalContext) -> Any:  # noqa: ANN401 - the value of any key
         if key.lower() == "aws:principalarn":
             return role_of(ctx.principal_arn)
+        if key.lower() == "lambda:sourcefunctionarn" and (function := source_function(ctx.principal_arn)):
+            return function
         return resolved(key, ctx)
 
     resolved = replace(iam_evaluator, "_resolve_condition_key", "key ctx", condition_key)

@@ -1,6 +1,7 @@
 """Permissions that AWS Lambda and its callers need, which the emulator does not check.
 
-Sources: Lambda Developer Guide, "Execution role"; CloudWatch Logs User Guide, "Subscription filters with AWS Lambda".
+Sources: Lambda Developer Guide, "Execution role" and "Working with source function ARN"; CloudWatch Logs User Guide,
+"Subscription filters with AWS Lambda".
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import error_response_json, get_account_id
 from ministack.services import lambda_svc as functions
+from ministack.services import sts
 
 from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
@@ -25,6 +28,22 @@ def install() -> None:
     update = replace(
         functions, "_update_config", "name data", lambda name, data: _passing(data, lambda: update(name, data))
     )
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        made = issued(config)
+        sts._sessions[made["AWS_ACCESS_KEY_ID"]]["FunctionArn"] = config["FunctionArn"]
+        return made
+
+    for module in (lambda_runtime, functions):
+        issued: Callable[[dict[str, Any]], dict[str, str]] = replace(
+            module, "execution_credentials", "config", credentials
+        )
+
+
+def source_function(principal_arn: str) -> str | None:
+    """Return the function whose code makes the current request: ``lambda:SourceFunctionArn``; None if none does."""
+    session = sts._sessions.get(iam_evaluator._verified_key.get()) or {}
+    return session.get("FunctionArn") if session.get("Arn") == principal_arn else None
 
 
 def _passing(data: dict[str, Any], original: Callable[[], Response]) -> Response:
