@@ -21,6 +21,7 @@ from tests.sandbox.existing_archive import Archive, new_account
 from tests.sandbox.go_sdk import Credentials, GoSdk, GoSdkError
 from tests.stacks import FOLDER
 from topology import policies, tables
+from topology.regions import boundary_arn
 from topology.settings.types import DEPLOYER_ROLE
 
 ARCHIVE, SENDER, REGION = "666666666661", "666666666662", "eu-west-1"
@@ -113,9 +114,13 @@ def role(client: Client, name: str, service: str, policy: dict[str, Any]) -> str
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]}
     document = json.dumps({"Version": "2012-10-17", **trust})
     wanted = {"RoleName": name, "Description": "Delivers records", "MaxSessionDuration": 3600, "Path": "/"}
-    made = client("iam", "CreateRole", **wanted, AssumeRolePolicyDocument=document, Tags=PAIRS)["Role"]
+    boundary = boundary_arn(REGION, ARCHIVE)
+    made = client(
+        "iam", "CreateRole", **wanted, AssumeRolePolicyDocument=document, PermissionsBoundary=boundary, Tags=PAIRS
+    )["Role"]
     client("iam", "PutRolePolicy", RoleName=name, PolicyName="only", PolicyDocument=json.dumps(policy))
-    assert lost({**wanted, "Tags": PAIRS}, client("iam", "GetRole", RoleName=name)["Role"]) == []
+    bounded = {"PermissionsBoundary": {"PermissionsBoundaryArn": boundary, "PermissionsBoundaryType": "PermissionsBoundaryPolicy"}}
+    assert lost({**wanted, **bounded, "Tags": PAIRS}, client("iam", "GetRole", RoleName=name)["Role"]) == []
     assert client("iam", "ListRolePolicies", RoleName=name)["PolicyNames"] == ["only"]
     assert client("iam", "ListAttachedRolePolicies", RoleName=name)["AttachedPolicies"] == []
     assert client("iam", "GetRolePolicy", RoleName=name, PolicyName="only")["PolicyDocument"]
@@ -451,7 +456,7 @@ def test_a_function_is_invoked_with_a_qualifier_and_keeps_its_permission(sender:
 @pytest.mark.parametrize("bus", [None, "default", f"arn:aws:events:{REGION}:{SENDER}:event-bus/default"])
 def test_a_rule_with_its_target_is_decided_on_the_rule_whatever_names_the_bus(sender: Client, bus: str | None) -> None:
     of = {} if bus is None else {"EventBusName": bus}
-    pattern = json.dumps({"source": ["aws.logs"]})
+    pattern = json.dumps({"source": ["aws.logs"], "detail-type": ["AWS API Call via CloudTrail"]})
     rule = {"Name": SUBSCRIBER, "Description": "New log groups", "EventPattern": pattern, "State": "ENABLED"}
     arn = sender("events", "PutRule", **rule, **of, Tags=PAIRS)["RuleArn"]
     found = sender("events", "DescribeRule", Name=SUBSCRIBER, **of)
