@@ -31,8 +31,9 @@ def report_existing_bucket(scope: Scope, archive: Archive) -> None:
         pulumi.warn(
             f"The bucket {bucket.name} belongs to account {archive.bucket_owner}, so none of its settings are read: "
             "encryption, versioning, public access and TLS are up to its owner. Its bucket policy has to allow what "
-            "the output requiredBucketPolicy contains. If it encrypts with a KMS key by default, set "
-            "archive.key.objects to that key."
+            "the output requiredBucketPolicy contains, and the permissions boundary too: deploy "
+            f"bootstrap/archive-account.yaml with BucketOfAnotherAccount={bucket.name}. If it encrypts with a KMS key "
+            "by default, set archive.key.objects to that key."
         )
 
 

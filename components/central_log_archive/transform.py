@@ -48,6 +48,10 @@ class ArchiveTransform:
         """
         self.settings, self._scope, self._keys = settings, scope, keys
         if settings.is_arn:
+            pulumi.warn(
+                "archive.transform: the permissions boundary has to let the delivery role invoke the function: deploy "
+                f"bootstrap/archive-account.yaml with FunctionArn={settings.code}."
+            )
             self._logs = None
             self.function_arn, self.function_name = settings.code, settings.function_name
             return

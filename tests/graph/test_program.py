@@ -230,6 +230,7 @@ def test_the_policy_that_a_bucket_in_another_account_requires_is_an_output(caplo
     existing = {"name": "existing-bucket", "account": "999999999999"}
     graph = record({"archive": {**config_of("archive")["archive"], "existingBucket": existing}})
     assert "belongs to account 999999999999, so none of its settings are read" in caplog.text
+    assert "deploy bootstrap/archive-account.yaml with BucketOfAnotherAccount=existing-bucket" in caplog.text
     assert "archive-delivery-role-1234567" in graph.outputs["requiredBucketPolicy"]
 
 

@@ -121,7 +121,9 @@ def test_events_arrive_in_a_bucket_of_another_account_once_its_owner_allows_it(s
     s3.create_bucket(Bucket="of-others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     existing = {"name": "of-others", "account": "666666666666"}
     config = {"archive": {**config_of("archive")["archive"], "existingBucket": existing}}
-    stacks.up("archive", config)
+    prepare([stacks.write(config)], stacks.instance.environment())
+    s3.delete_bucket_policy(Bucket="of-others")
+    assert "with BucketOfAnotherAccount=of-others" in stacks.up("archive", config)
     stacks.up("app-dev")
     assert eventually(lambda: stacks.ask("idle")["idle"])
     assert s3.list_objects_v2(Bucket="of-others")["KeyCount"] == 0

@@ -119,8 +119,9 @@ def role(client: Client, name: str, service: str, policy: dict[str, Any]) -> str
         "iam", "CreateRole", **wanted, AssumeRolePolicyDocument=document, PermissionsBoundary=boundary, Tags=PAIRS
     )["Role"]
     client("iam", "PutRolePolicy", RoleName=name, PolicyName="only", PolicyDocument=json.dumps(policy))
-    bounded = {"PermissionsBoundary": {"PermissionsBoundaryArn": boundary, "PermissionsBoundaryType": "PermissionsBoundaryPolicy"}}
-    assert lost({**wanted, **bounded, "Tags": PAIRS}, client("iam", "GetRole", RoleName=name)["Role"]) == []
+    bounded = {"PermissionsBoundaryArn": boundary, "PermissionsBoundaryType": "PermissionsBoundaryPolicy"}
+    expected = {**wanted, "PermissionsBoundary": bounded, "Tags": PAIRS}
+    assert lost(expected, client("iam", "GetRole", RoleName=name)["Role"]) == []
     assert client("iam", "ListRolePolicies", RoleName=name)["PolicyNames"] == ["only"]
     assert client("iam", "ListAttachedRolePolicies", RoleName=name)["AttachedPolicies"] == []
     assert client("iam", "GetRolePolicy", RoleName=name, PolicyName="only")["PolicyDocument"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.sandbox.existing_archive import eventually
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
@@ -144,7 +145,8 @@ def test_an_own_function_from_a_folder_or_by_its_arn_decides_what_arrives(stacks
         Code={"ZipFile": code.getvalue()},
     )  # fmt: skip
     existing = {**archive, "transform": "arn:aws:lambda:eu-west-1:111111111111:function:mine:$LATEST"}
-    stacks.up("archive", {"archive": existing})
+    prepare([stacks.write({"archive": existing})], stacks.instance.environment())
+    assert f"with FunctionArn={existing['transform']}" in stacks.up("archive", {"archive": existing})
     stacks.up("app-dev")
     write(stacks, "x")
     assert eventually(lambda: b'"existing"\n' in b"".join(bodies()))
