@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AssumedRole
 from topology import roles
+from topology.regions import role_arn
 from topology.settings import Application
 
 _Found = TypeVar("_Found")
@@ -53,6 +54,8 @@ class Inventory:
             stack: name of the stack, for CloudTrail.
         """
         region = next(iter(application.regions))
+        self._deployer_role = role_arn(region, application.account, application.deployer_role)
+        self._iam_region = region
         self._access = AssumedRole(roles.role_arn(application, region), region, stack)
         self._logs = {region: self._access.client("logs", region) for region in application.regions}
 
@@ -103,6 +106,21 @@ class Inventory:
             )
             for each in found["accountPolicies"]
         ]
+
+    def denied(self, action: str, resources: Iterable[str]) -> list[str]:
+        """Return the resources on which the deployer role is not allowed an action, as IAM's policy simulator decides.
+
+        Args:
+            action: the action.
+            resources: ARNs of its resources.
+        """
+        pages = (
+            self._access.client("iam", self._iam_region)
+            .get_paginator("simulate_principal_policy")
+            .paginate(PolicySourceArn=self._deployer_role, ActionNames=[action], ResourceArns=list(resources))
+        )
+        results = [result for page in pages for result in page["EvaluationResults"]]
+        return [result["EvalResourceName"] for result in results if result["EvalDecision"] != "allowed"]
 
 
 def read_accounts(

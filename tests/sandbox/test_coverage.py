@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.prepare import prepare
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks
+from tests.stacks import EXAMPLES_FOLDER
 from topology.patterns import CANARY
 
 REGIONS = {
@@ -22,6 +24,7 @@ CONFIG = {"archiveStack": "archive", "applications": [SHOP]}
 
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    prepare([stacks.write(CONFIG), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], stacks.instance.environment())
     stacks.up("archive")
     for region in REGIONS:
         logs = stacks.client("logs", account="222222222222", region=region)
