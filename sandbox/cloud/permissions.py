@@ -249,7 +249,7 @@ def conditions_of(original: Callable[..., dict[str, Any]], service: str, action:
     if action == "lambda:AddPermission":
         keys["lambda:Principal"] = parameters.get("Principal")
     if action == "events:PutTargets":
-        keys["events:TargetArn"] = parameters["Targets"][0]["Arn"]
+        keys["events:TargetArn"] = [target["Arn"] for target in parameters["Targets"]]
     if action == "events:PutRule":
         pattern = _parsed(parameters.get("EventPattern", "").encode())
         for field in ("source", "detail-type"):

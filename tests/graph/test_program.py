@@ -485,6 +485,19 @@ def test_a_parameter_of_the_template_that_is_missing_is_named_before_anything_is
     assert graph.resources == []
 
 
+def test_alarms_need_permission_to_let_eventbridge_write_to_the_canary(archive: Graph) -> None:
+    app = {**config_of("app-dev"), "alarms": True}
+    topics = {region: f"arn:aws:sns:{region}:111111111111:oncall" for region in ("eu-west-1", "us-east-1")}
+    denying = Region({}, denied=("logs:PutResourcePolicy",))
+    existing = {("222222222222", region): denying for region in topics}
+    with pytest.raises(pulumi.RunError) as error:
+        record(app, referenced={**archive.outputs, "topics": topics}, existing=existing)
+    assert (
+        f"alarms needs logs:PutResourcePolicy on *, {MISSING}application-account.yaml there again with Alarms=true"
+        in (str(error.value))
+    )
+
+
 @pytest.mark.parametrize(("organization", "roles"), [(True, False), (False, True)])
 def test_filters_need_the_role_of_the_template(*, organization: bool, roles: bool) -> None:
     existing = Region({"a": "STANDARD"}, denied=("iam:PassRole",))
