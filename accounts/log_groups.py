@@ -111,7 +111,9 @@ def _plan(application: Application, settings: Settings, stack: str, *, check_exi
 
 def _missing_grants(application: Application, inventory: Inventory, settings: Settings) -> Iterator[str]:
     """Yield what the deployer role may not do although the stack file needs it."""
-    for grant in roles.grants(application, filters_have_roles=settings.filters_have_roles):
+    for grant in roles.grants(
+        application, filters_have_roles=settings.filters_have_roles, alarms=settings.senders_have_alarms
+    ):
         if denied := inventory.denied(grant.action, grant.resources):
             yield (
                 f"{grant.key} needs {grant.action} on {', '.join(denied)}, which its deployer role "

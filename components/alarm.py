@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from topology.alarms import PERIOD_SECONDS, Alarm
+from topology.alarms import Alarm
 
 
 def make_alarm(
@@ -37,7 +37,7 @@ def make_alarm(
                 metric_name=metric,
                 dimensions=dimensions,
                 stat=statistic,
-                period=PERIOD_SECONDS,
+                period=alarm.period,
             ),
         )
         for each, (metric, statistic) in alarm.metrics.items()
@@ -47,7 +47,7 @@ def make_alarm(
         expression=alarm.expression,
         label=alarm.name,
         return_data=True,
-        period=None if metrics else PERIOD_SECONDS,  # a query has no metric with a period
+        period=None if metrics else alarm.period,  # a query has no metric with a period
     )
     aws.cloudwatch.MetricAlarm(
         logical_name,
@@ -56,7 +56,7 @@ def make_alarm(
         comparison_operator=alarm.comparison,
         threshold=alarm.threshold,
         evaluation_periods=alarm.periods,
-        treat_missing_data="notBreaching",
+        treat_missing_data=alarm.missing,
         metric_queries=[value, *metrics],
         alarm_actions=[topic],
         ok_actions=[topic],

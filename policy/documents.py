@@ -49,6 +49,12 @@ JUSTIFIED = (
         "Lambda passes no source that a condition could check; only who may pass the role in its account can use it.",
     ),
     Justified(
+        "Principal",
+        r"(delivery\.logs|events)\.amazonaws\.com",
+        frozenset({"logs:createlogstream"}),
+        "EventBridge passes the rule with the events, and nothing when it creates the log stream for them.",
+    ),
+    Justified(
         "Resource",
         r"arn:[a-z-]+:logs:[a-z0-9-]+:\d{12}:log-group:\*",
         frozenset({"logs:putlogevents"}),

@@ -71,7 +71,7 @@ def prepare(
     parameters: dict[str, dict[str, set[str]]] = {application.account: {} for application in everyone}
     for of in settings.values():
         for application in of.applications:
-            for grant in grants(application, filters_have_roles=of.filters_have_roles):
+            for grant in grants(application, filters_have_roles=of.filters_have_roles, alarms=of.senders_have_alarms):
                 parameters[application.account].setdefault(grant.parameter, set()).update(grant.values)
     for stack, each in settings.items():
         archive = archives.get(stack) or _archive_of(each, archives, files)

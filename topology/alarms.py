@@ -13,18 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from topology.names import filter_name
+from topology.patterns import CANARY, SCHEDULED_CANARY
 
 PERIOD_SECONDS = 300
-"""Period of every alarm. Firehose delivers within minutes, so a shorter one would only add noise."""
+"""Period of alarms. Firehose delivers within minutes, so a shorter one would only add noise."""
 
 _LATE_SECONDS = 900
+_SILENT_SECONDS = 3600
 _NEAR_LIMIT = 0.8
 _KEY_METRICS = ("KMSKeyAccessDenied", "KMSKeyDisabled", "KMSKeyInvalidState", "KMSKeyNotFound")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A CloudWatch alarm. Missing data does not breach its threshold: if nothing is sent, nothing is late.
+    """A CloudWatch alarm.
 
     Attributes:
         name: last part of the alarm's name.
@@ -35,6 +37,8 @@ class Alarm:
         comparison: compares the value of the expression with the threshold.
         threshold: in the unit of the metric.
         periods: number of consecutive periods that have to breach the threshold.
+        period: in seconds.
+        missing: whether missing data breaches the threshold. If nothing is sent, nothing is late.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Alarm:
     comparison: Literal["GreaterThanThreshold", "LessThanThreshold"]
     threshold: float
     periods: int = 1
+    period: int = PERIOD_SECONDS
+    missing: Literal["breaching", "notBreaching"] = "notBreaching"
 
 
 def stream_alarms(
@@ -220,6 +226,23 @@ def sender_alarms(filters: str, *, prefix: str = "") -> list[Alarm]:
             "lost.",
         ),
     ]
+
+
+def silence_alarm(region: str, account: str) -> Alarm:
+    """Return the alarm on a scheduled canary of which nothing has been forwarded for an hour."""
+    return Alarm(
+        name="silent",
+        description=f"Account {account} has sent nothing to the archive from {region} for an hour. Check the rule "
+        f"{CANARY}, the log group {SCHEDULED_CANARY}, its subscription filter, and the destination policy; then run "
+        "python -m ops coverage.",
+        # A query and not a metric: AWS does not document the value of DestinationType for a destination.
+        expression=f"{_filter_query('ForwardedLogEvents', filter_name(region))} AND LogGroupName = "
+        f"'{SCHEDULED_CANARY}'",
+        comparison="LessThanThreshold",
+        threshold=1,
+        period=_SILENT_SECONDS,
+        missing="breaching",
+    )
 
 
 def dashboard(

@@ -13,7 +13,15 @@ SUBSCRIBER = "central-log-archive-subscriber"
 CANARY = "central-log-archive-canary"
 """The log group in each account and region whose events verify delivery to the bucket."""
 
-OWN = frozenset({SUBSCRIBER, CANARY})
+SCHEDULED_CANARY = "/aws/events/central-log-archive-canary"
+"""The log group in each account and region that sends an event every 15 minutes, if the stack has alarms.
+
+EventBridge only writes to log groups whose names begin like this.
+"""
+
+CANARIES = frozenset({CANARY, SCHEDULED_CANARY})
+
+OWN = CANARIES | {SUBSCRIBER}
 """The archive's own log groups in application accounts. No entry of a stack file selects them."""
 
 

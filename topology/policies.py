@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from topology.patterns import CANARY, SCHEDULED_CANARY
 from topology.regions import PARTITIONS, role_arn
 
 
@@ -529,6 +530,30 @@ def log_group_created() -> str:
     detail = {"eventSource": ["logs.amazonaws.com"], "eventName": ["CreateLogGroup"], "errorCode": [{"exists": False}]}
     pattern = {"source": ["aws.logs"], "detail-type": ["AWS API Call via CloudTrail"], "detail": detail}
     return json.dumps(pattern, separators=(",", ":"))
+
+
+def scheduled_canary_policy(region: str, account: str) -> str:
+    """Let EventBridge write the events of the scheduled canary to its log group, and no other rule.
+
+    The principals and actions are those of the EventBridge User Guide, "CloudWatch Logs permissions". EventBridge names
+    the rule only with the events, not when it creates the log stream.
+    """
+    write = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]},
+        "Resource": f"{scheduled_canary_arn(region, account)}:*",
+    }
+    rule = f"arn:{PARTITIONS[region]}:events:{region}:{account}:rule/{CANARY}"
+    return _document(
+        {"Sid": "CreateLogStreams", **write, "Action": "logs:CreateLogStream"},
+        {"Sid": "PutEvents", **write, "Action": "logs:PutLogEvents",
+         "Condition": {"ArnEquals": {"aws:SourceArn": rule}}},
+    )  # fmt: skip
+
+
+def scheduled_canary_arn(region: str, account: str) -> str:
+    """Return the ARN of the log group of the scheduled canary, as the target of a rule."""
+    return f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{SCHEDULED_CANARY}"
 
 
 def logs_principal(region: str) -> str:

@@ -14,7 +14,7 @@ from topology.settings import Application, Archive
 FILTER_ROLE = "central-log-archive-filters"
 """Name of the role of the subscription filters in an application account."""
 
-GRANTS = ("AccountPolicies", "CreatedLogGroups", "FilterRoles", "Subscriber")
+GRANTS = ("AccountPolicies", "Alarms", "CreatedLogGroups", "FilterRoles", "Subscriber")
 """The parameters of ``bootstrap/application-account.yaml`` that grant what only some stack files need."""
 
 
@@ -47,12 +47,13 @@ class Grant:
     resources: tuple[str, ...]
 
 
-def grants(application: Application, *, filters_have_roles: bool) -> Iterator[Grant]:
+def grants(application: Application, *, filters_have_roles: bool, alarms: bool) -> Iterator[Grant]:
     """Yield what an account needs beyond what its deployer role always has.
 
     Args:
         application: the account.
         filters_have_roles: whether subscription filters have a role.
+        alarms: whether the account has alarms.
     """
 
     def arn(service: str, region: str, resource: str) -> str:
@@ -63,6 +64,8 @@ def grants(application: Application, *, filters_have_roles: bool) -> Iterator[Gr
         yield Grant("filterRoles", "FilterRoles", ("true",), "iam:PassRole", (filter_role_arn(application),))
     if any(each.all is not None for each in wanted.values()):
         yield Grant("all", "AccountPolicies", ("true",), "logs:PutAccountPolicy", ("*",))
+    if alarms:
+        yield Grant("alarms", "Alarms", ("true",), "logs:PutResourcePolicy", ("*",))
     functions = tuple(arn("lambda", region, f"function:{SUBSCRIBER}") for region in application.auto_subscribed)
     if functions:
         yield Grant("autoSubscribe", "Subscriber", ("true",), "lambda:CreateFunction", functions)

@@ -89,6 +89,10 @@ class AccountWide:
     filter: Filter
     excluded: tuple[str, ...]
 
+    def but(self, name: str) -> AccountWide:
+        """Return the same without another log group."""
+        return AccountWide(self.filter, tuple(sorted({*self.excluded, name})))
+
     @property
     def criteria(self) -> str:
         """The selection criteria of the account policy (API operation PutAccountPolicy)."""

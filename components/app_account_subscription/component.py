@@ -16,14 +16,15 @@ from components.archive_outputs import ArchiveEndpoints
 from components.scope import Scope
 from components.subscription_filter import make_subscription_filter
 from topology import policies
-from topology.alarms import Alarm, sender_alarms, subscriber_alarm
+from topology.alarms import Alarm, sender_alarms, silence_alarm, subscriber_alarm
 from topology.names import auto_filter_name, filter_name
-from topology.patterns import CANARY
+from topology.patterns import CANARY, SCHEDULED_CANARY
 from topology.roles import filter_role_arn
 from topology.selection import AccountWide
 from topology.settings import Application, LogGroup, LogGroupFilter
 
 _CANARY_RETENTION_DAYS = 1
+_CANARY_SCHEDULE = "rate(15 minutes)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,8 @@ class AppAccountSubscriptionArgs:
 class AppAccountSubscription(pulumi.ComponentResource):
     """The application side of the topology, for one account.
 
-    In addition to the log groups in the stack file, each region has a canary: a log group for ``ops verify``.
+    In addition to the log groups in the stack file, each region has a canary: a log group for ``ops verify``. With
+    alarms, it has another one, to which EventBridge writes.
 
     Attributes:
         filters: region → log group → name of its subscription filter.
@@ -69,11 +71,9 @@ class AppAccountSubscription(pulumi.ComponentResource):
             for region, groups in args.plan.log_groups.items()
         }  # fmt: skip
         for region in args.application.regions:
-            # Nothing in it is worth keeping, and a retained one would be in the way if the account were added again.
-            canary = self._make_log_group(region, CANARY, _CANARY_RETENTION_DAYS, retain=False)
-            self._subscribe(region, CANARY, canary, LogGroupFilter())
+            self._make_canary(region, CANARY)
         for region, account_wide in args.plan.account_wide.items():
-            self._subscribe_all(region, account_wide)
+            self._subscribe_all(region, account_wide.but(SCHEDULED_CANARY) if args.archive.topics else account_wide)
         queues = {
             region: make_subscriber(
                 self._scope(region),
@@ -84,6 +84,8 @@ class AppAccountSubscription(pulumi.ComponentResource):
             for region, wanted in args.application.auto_subscribed.items()
         }
         for region in args.application.regions if args.archive.topics is not None else ():
+            self._schedule_canary(region)
+            self._make_alarm(silence_alarm(region, args.application.account), region)
             for alarm in sender_alarms(filter_name(region)):
                 self._make_alarm(alarm, region)
             if region in queues:
@@ -135,6 +137,37 @@ class AppAccountSubscription(pulumi.ComponentResource):
             deletion_protection_enabled=retain,
             opts=self._scope(region).child(retain_on_delete=retain, delete_before_replace=True),
         ).name
+
+    def _make_canary(self, region: str, name: str) -> pulumi.Output[str]:
+        # Nothing in it is worth keeping, and a retained one would be in the way if the account were added again.
+        canary = self._make_log_group(region, name, _CANARY_RETENTION_DAYS, retain=False)
+        self._subscribe(region, name, canary, LogGroupFilter())
+        return canary
+
+    def _schedule_canary(self, region: str) -> None:
+        """Let EventBridge write an event to a canary of its own, again and again: an alarm tells if none is sent."""
+        opts, account = self._scope(region).child(delete_before_replace=True), self._args.application.account
+        aws.cloudwatch.LogResourcePolicy(
+            f"{self._name}-canary-policy-{region}",
+            policy_name=CANARY,
+            policy_document=policies.scheduled_canary_policy(region, account),
+            opts=opts,
+        )
+        rule = aws.cloudwatch.EventRule(
+            f"{self._name}-canary-rule-{region}",
+            name=CANARY,
+            description="Writes an event to the canary that proves that the account sends events to the archive",
+            schedule_expression=_CANARY_SCHEDULE,
+            opts=opts,
+        )
+        canary = self._make_canary(region, SCHEDULED_CANARY)
+        aws.cloudwatch.EventTarget(
+            f"{self._name}-canary-target-{region}",
+            rule=rule.name,
+            target_id=CANARY,
+            arn=canary.apply(lambda _: policies.scheduled_canary_arn(region, account)),
+            opts=opts,
+        )
 
     def _subscribe(
         self, region: str, name: str, log_group: pulumi.Input[str], forwards: LogGroupFilter

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ops.errors import OperatorError
 from policy.rules import named_in
-from topology.patterns import CANARY
+from topology.patterns import CANARIES
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 
@@ -109,7 +109,7 @@ class Preview:
     def links(self, when: Literal["before", "after"]) -> set[Link]:
         """Return account, region and log group (or ALL) of everything that this stack archives.
 
-        Canaries are left out: they only exist for ``ops verify``.
+        Canaries are left out: they only show that an account and region sends.
         """
         resources = self.resources(when)
         places = {each.urn: _place(each) for each in resources if each.type == _PROVIDER}
@@ -118,7 +118,7 @@ class Preview:
             for each in resources
             if each.type in (_FILTER, _ACCOUNT_POLICY)
             and f"{_SUBSCRIPTION}::" in each.parent
-            and each.inputs.get("logGroup") != CANARY
+            and each.inputs.get("logGroup") not in CANARIES
         }
 
 

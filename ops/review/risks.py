@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.review.preview import ALL, Change, Link, Preview, Resource
-from topology.patterns import CANARY
+from topology.patterns import CANARIES
 from topology.policies import allowing, principals
 
 STATEFUL = (
@@ -118,7 +118,7 @@ def _losses(preview: Preview) -> Iterator[Risk]:
         if (
             change.op in ("delete", "replace")
             and resource.type in STATEFUL
-            and resource.inputs.get("name") != CANARY
+            and resource.inputs.get("name") not in CANARIES
             and not resource.name.startswith(_DERIVED)
         ):  # fmt: skip
             yield Risk(resource.name, f"{resource.name} ({resource.type_name}) {_outcome(change)}: it holds data")

@@ -137,6 +137,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,
         "centralize": centralization.centralize,  # /_sandbox/centralize/ACCOUNT/CENTRAL_ACCOUNT/CENTRAL_REGION
+        "hour": events.hour,
         "idle": lambda: {"idle": firehose.idle()},
         "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
         "sandbox": lambda: {"sandbox": True},  # by which the program knows it from a tunnel to AWS

@@ -1,9 +1,9 @@
 """CloudWatch alarms on metric math and queries, and the topics that they notify.
 
 The emulator supports alarms on single metrics only, and notifies topics without checking their policies. Implemented
-here: dimensions, arithmetic, the functions FILL and MAX, ``SELECT SUM(…) FROM "…" WHERE … = '…'``, missing data that
-does not breach, and the policies of topics, also in other accounts. Simplified: the last period is evaluated whenever a
-metric is counted, and a single breach changes the state.
+here: dimensions, arithmetic, the functions FILL and MAX, ``SELECT SUM(…) FROM "…" WHERE … = '…' AND …``, missing data
+that breaches or does not, and the policies of topics, also in other accounts. Simplified: the last period is evaluated
+whenever a metric is counted, and a single breach changes the state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from ministack.services import cloudwatch, sns
 from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
 
-_QUERY = re.compile(r"""SELECT SUM\(([\w.]+)\) FROM "([\w/]+)" WHERE (\w+) = '([^']+)'""")
+_CONDITION = r"(\w+) = '([^']+)'"
+_QUERY = re.compile(rf"""SELECT SUM\(([\w.]+)\) FROM "([\w/]+)" WHERE ({_CONDITION}(?: AND {_CONDITION})*)""")  # noqa: S608 - no SQL
 _STATISTICS: Mapping[str, Callable[[list[float]], float]] = {
     "Average": lambda values: sum(values) / len(values), "Maximum": max, "Minimum": min, "Sum": sum,
 }  # fmt: skip
@@ -76,7 +77,11 @@ def _evaluate(alarm: dict[str, Any], original: Callable[..., None]) -> None:
         original(alarm)
         return
     before, value = alarm["StateValue"], _value(alarm["Metrics"])
-    breach = value is not None and _COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+    breach = (
+        alarm["TreatMissingData"] == "breaching"
+        if value is None
+        else _COMPARISONS[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+    )
     now = "ALARM" if breach else "OK"
     if now == before:
         return
@@ -113,8 +118,9 @@ def _value(queries: list[dict[str, Any]]) -> float | None:
             values[query["Id"]] = _STATISTICS[stat["Stat"]](found) if found else None
     (result,) = (query for query in queries if query.get("ReturnData"))
     if insights := _QUERY.fullmatch(result["Expression"]):
-        metric_name, namespace, dimension, value = insights.groups()
-        found = _data(namespace, metric_name, {dimension: value}, result["Period"], exactly=False)
+        metric_name, namespace, conditions, *_ = insights.groups()
+        wanted = dict(re.findall(_CONDITION, conditions))
+        found = _data(namespace, metric_name, wanted, result["Period"], exactly=False)
         return sum(found) if found else None
     return _math(ast.parse(result["Expression"], mode="eval").body, values)
 

@@ -248,6 +248,8 @@ def conditions_of(original: Callable[..., dict[str, Any]], service: str, action:
     keys, parameters = dict(original(service, action, *request)), _parsed(request[0])
     if action == "lambda:AddPermission":
         keys["lambda:Principal"] = parameters.get("Principal")
+    if action == "events:PutTargets":
+        keys["events:TargetArn"] = [target["Arn"] for target in parameters["Targets"]]
     if action == "events:PutRule":
         pattern = _parsed(parameters.get("EventPattern", "").encode())
         for field in ("source", "detail-type"):

@@ -378,11 +378,12 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
         "delivery-errors",
         "delivery-throttling",
         "not-subscribed",
+        "silent",
     ]
     assert sorted(each.name for each in alarms if each.name.endswith("eu-west-1")) == [
         f"shop-dev-alarm-{name}-eu-west-1" for name in names
     ]
-    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 2
+    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 3
     (letters,) = [each for each in alarms if "not-subscribed" in each.name]
     (metric,) = [query["metric"] for query in letters.inputs["metricQueries"] if "metric" in query]
     assert metric["dimensions"] == {"QueueName": "central-log-archive-subscriber"}
@@ -483,6 +484,19 @@ def test_a_parameter_of_the_template_that_is_missing_is_named_before_anything_is
         f"{MISSING}application-account.yaml there again with {parameter}"
     )
     assert graph.resources == []
+
+
+def test_alarms_need_permission_to_let_eventbridge_write_to_the_canary(archive: Graph) -> None:
+    app = {**config_of("app-dev"), "alarms": True}
+    topics = {region: f"arn:aws:sns:{region}:111111111111:oncall" for region in ("eu-west-1", "us-east-1")}
+    denying = Region({}, denied=("logs:PutResourcePolicy",))
+    existing = {("222222222222", region): denying for region in topics}
+    with pytest.raises(pulumi.RunError) as error:
+        record(app, referenced={**archive.outputs, "topics": topics}, existing=existing)
+    assert (
+        f"alarms needs logs:PutResourcePolicy on *, {MISSING}application-account.yaml there again with Alarms=true"
+        in (str(error.value))
+    )
 
 
 @pytest.mark.parametrize(("organization", "roles"), [(True, False), (False, True)])

@@ -25,7 +25,7 @@ from tests.graph.recorder import Graph, Resource
 from tests.graph.test_policy import facts_of
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
 from topology.layouts import LAYOUTS
-from topology.patterns import CANARY
+from topology.patterns import CANARY, SCHEDULED_CANARY
 
 _EXAMPLES = settings(max_examples=40)
 _SEED = 0 if os.environ.get("CI") else random.randrange(2**32)  # noqa: S311 - no secret
@@ -116,6 +116,26 @@ def test_every_account_and_region_has_a_canary_whose_events_take_the_path_of_all
     groups = [g for g in graph.of_type("LogGroup") if g.inputs.get("name") == CANARY]
     assert Counter(map(graph.place_of, groups)) == Counter(wanted.keys())
     assert {(group.inputs["retentionInDays"], bool(group.retain_on_delete)) for group in groups} == {(1, False)}
+
+
+@topologies
+def test_alarms_come_with_a_canary_that_a_schedule_writes_to_and_no_policy_of_all_forwards(
+    config: dict[str, Any],
+) -> None:
+    graph = record(config)
+    wanted = (
+        {(account, region) for account, region, _ in subscribed(config)} if "alarms" in config["archive"] else set()
+    )
+    filters = [f for f in graph.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] == SCHEDULED_CANARY]
+    rules = [r for r in graph.of_type("EventRule") if r.inputs["name"] == CANARY]
+    targets = [t for t in graph.of_type("EventTarget") if t.inputs["rule"] == CANARY]
+    for made in (filters, rules, targets, graph.of_type("LogResourcePolicy")):
+        assert Counter(map(graph.place_of, made)) == Counter(wanted)
+    for target in targets:
+        account, region = graph.place_of(target)
+        assert target.inputs["arn"].endswith(f":logs:{region}:{account}:log-group:{SCHEDULED_CANARY}")
+    for policy in graph.of_type("LogAccountPolicy"):
+        assert (SCHEDULED_CANARY in policy.inputs["selectionCriteria"]) is (graph.place_of(policy) in wanted)
 
 
 @topologies
@@ -390,7 +410,7 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
         assert not graph.of_type("Topic")
         return
     places = Counter(graph.place_of(alarm) for alarm in alarms)
-    assert {place: number for place, number in places.items() if place != home} == dict.fromkeys(senders, 2)
+    assert {place: number for place, number in places.items() if place != home} == dict.fromkeys(senders, 3)
     topics = {region: f"arn:aws:sns:{region}:{archive['account']}:archive-alarms-{region}-1234567"
               for region in {region for _, region in senders} | {archive["region"]}}  # fmt: skip
     for alarm in alarms:

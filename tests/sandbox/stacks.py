@@ -20,7 +20,7 @@ from sandbox.instance import Instance, ask, root_client
 from sandbox.prepare import prepare
 from sandbox.server import ROOT
 from tests.stacks import EXAMPLES_FOLDER
-from topology.patterns import CANARY
+from topology.patterns import CANARIES
 from topology.stacks import files_in, promotion_order, read
 
 SETTINGS = read(files_in(EXAMPLES_FOLDER))
@@ -112,7 +112,7 @@ def left_behind(stacks: Stacks) -> list[str]:
         for account in accounts:
             logs = stacks.client("logs", account=account, region=region)
             for group in logs.describe_log_groups()["logGroups"]:
-                left += [group["arn"]] if group["logGroupName"] == CANARY else []
+                left += [group["arn"]] if group["logGroupName"] in CANARIES else []
                 filters = logs.describe_subscription_filters(logGroupName=group["logGroupName"])
                 left += [each["filterName"] for each in filters["subscriptionFilters"]]
     return left

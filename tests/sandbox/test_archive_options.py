@@ -18,6 +18,7 @@ from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 from tests.stacks import EXAMPLES_FOLDER, config_of
 from topology import policies
+from topology.patterns import CANARY, SCHEDULED_CANARY
 
 
 def test_accounts_of_an_organization_send_through_filter_roles_and_other_accounts_may_not(stacks: Stacks) -> None:
@@ -370,9 +371,24 @@ class OnCall:
         return any(one == account and name.startswith(alarm) and now == "ALARM" for one, name, now in self.messages)
 
 
+def silent(stacks: Stacks, config: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the accounts and regions of which an alarm says that they send nothing."""
+    return {
+        (application["account"], region)
+        for application in config["applications"]
+        for region in application["regions"]
+        for alarm in stacks.client("cloudwatch", account=application["account"], region=region).describe_alarms(
+            AlarmNames=["central-log-archive-silent"]
+        )["MetricAlarms"]
+        if alarm["StateValue"] == "ALARM"
+    }
+
+
 def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: Stacks) -> None:
     archive = {**config_of("archive")["archive"], "alarms": "create"}
     monitored = {**config_of("app-dev"), "alarms": True}
+    monitored["applications"] += config_of("app-prod")["applications"]
+    prepare([stacks.write({**monitored, "archive": archive, "archiveStack": ""})], stacks.instance.environment())
     stacks.up("archive")
     printed = stacks.pulumi("preview", "-s", "app-dev", config=monitored, ok=False)
     assert (
@@ -396,6 +412,16 @@ def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: 
     for stack, config in (("archive", {"archive": archive}), ("app-dev", monitored)):
         stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack, config=config)
         stacks.pulumi("preview", "--expect-no-changes", "-s", stack, config=config)
+    stacks.ask("hour")
+    assert silent(stacks, monitored) == set()
+    logs = stacks.client("logs", account="222222222222")
+    logs.delete_subscription_filter(logGroupName=SCHEDULED_CANARY, filterName="central-log-archive.eu-west-1")
+    stacks.ask("hour")
+    assert silent(stacks, monitored) == {("222222222222", "eu-west-1")}
+    assert eventually(lambda: on_call.is_notified("222222222222", "central-log-archive-silent"))
+    stacks.client("logs", account="333333333333").delete_resource_policy(policyName=CANARY)
+    stacks.ask("hour")
+    assert silent(stacks, monitored) == {("222222222222", "eu-west-1"), ("333333333333", "eu-west-1")}
     dashboards = stacks.client("cloudwatch", account="111111111111").list_dashboards()["DashboardEntries"]
     assert [each["DashboardName"] for each in dashboards] == ["archive-eu-west-1"]
     firehose = stacks.client("firehose", account="111111111111")

@@ -84,7 +84,8 @@ def calls(stacks: Stacks) -> set[Call]:
     auto = {"eu-west-1": {"logGroups": ["aws-waf-logs-*"], "autoSubscribe": True}}
     subscribing = {**with_roles, "applications": [{**shop, "regions": auto}]}
     needed = {**shop, "regions": {**shop["regions"], **auto, "us-west-2": {"all": True}}}
-    together = {"archive": {**archive, "alarms": "create"}, "filterRoles": True, "applications": [needed]}
+    served = {"destinationRegions": [*archive["destinationRegions"], "us-west-2"]}
+    together = {"archive": {**archive, **served, "alarms": "create"}, "filterRoles": True, "applications": [needed]}
     prepare([stacks.write(together)], stacks.instance.environment())
     stacks.up("app-dev", with_roles)
     stacks.up("app-dev", {**with_roles, "applications": [{**shop, "regions": everything}]})

@@ -18,7 +18,7 @@ from sandbox.prepare import prepare
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import HOME, new_account
 from topology import policies
-from topology.patterns import CANARY, SUBSCRIBER
+from topology.patterns import CANARY, SCHEDULED_CANARY, SUBSCRIBER
 from topology.roles import FILTER_ROLE
 
 
@@ -165,6 +165,23 @@ def test_the_function_can_have_no_other_caller_and_no_other_role(subscribed: Acc
     # The emulator takes this call for another one.
     decision = subscribed.decision("central-log-archive-deployer", "lambda:PutFunctionEventInvokeConfig", function)
     assert decision == "implicitDeny"
+
+
+def test_the_rule_of_the_canary_has_no_other_target(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+    archive = {"account": new_account(), "region": HOME, "alarms": "create"}
+    account = Account(cloud, tmp_path_factory.mktemp("stack"), {"logGroups": ["/payroll"]}, archive=archive)
+    events = account.thief("events")
+    events.put_rule(Name=CANARY, EventPattern=json.dumps({"account": [account.id]}))
+    for target in (
+        f"arn:aws:lambda:{HOME}:{account.id}:function:thief",
+        f"arn:aws:logs:{HOME}:{account.id}:log-group:/aws/events/thief",
+        f"arn:aws:logs:{HOME}:999999999999:log-group:{SCHEDULED_CANARY}",
+        f"arn:aws:sns:{HOME}:999999999999:thief",
+    ):
+        assert denied(events.put_targets, Rule=CANARY, Targets=[{"Id": CANARY, "Arn": target}]), target
+        written = {"Id": CANARY, "Arn": policies.scheduled_canary_arn(HOME, account.id)}
+        assert denied(events.put_targets, Rule=CANARY, Targets=[written, {"Id": "thief", "Arn": target}]), target
+    events.put_targets(Rule=CANARY, Targets=[written])
 
 
 WANTED = {"logGroups": [{"name": "/shop/audit", "create": True, "retentionDays": 30}, "/payroll"]}

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from topology.alarms import Alarm, dashboard, function_alarm, sender_alarms, stream_alarms, subscriber_alarm
+from topology.alarms import (
+    Alarm,
+    dashboard,
+    function_alarm,
+    sender_alarms,
+    silence_alarm,
+    stream_alarms,
+    subscriber_alarm,
+)
 
 EVERYTHING: dict[str, Any] = {"transformed": True, "partitioned": True, "has_key": True, "backup": True}
 NOTHING: dict[str, Any] = dict.fromkeys(EVERYTHING, False)
@@ -46,6 +54,7 @@ def test_every_expression_uses_all_its_metrics_and_no_other() -> None:
 
 def test_names_are_unique_and_every_description_has_a_remedy() -> None:
     alarms = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
+    alarms.append(silence_alarm("us-east-1", "222222222222"))
     assert len({alarm.name for alarm in alarms}) == len(alarms)
     assert all(len(alarm.description) <= 1024 and ". " in alarm.description for alarm in alarms)
 
@@ -55,6 +64,20 @@ def test_the_alarms_of_a_sender_cover_all_its_filters_of_a_region() -> None:
     query = "SELECT SUM({}) FROM \"AWS/Logs\" WHERE FilterName = 'central-log-archive.us-east-1'"
     assert errors.expression == query.format("DeliveryErrors")
     assert throttling.expression == query.format("DeliveryThrottling")
+
+
+def test_only_silence_is_an_alarm_although_there_is_no_data() -> None:
+    silent = silence_alarm("us-east-1", "222222222222")
+    assert (silent.missing, silent.period, silent.comparison, silent.threshold) == (
+        "breaching", 3600, "LessThanThreshold", 1,
+    )  # fmt: skip
+    assert silent.expression == (
+        "SELECT SUM(ForwardedLogEvents) FROM \"AWS/Logs\" WHERE FilterName = 'central-log-archive.us-east-1' "
+        "AND LogGroupName = '/aws/events/central-log-archive-canary'"
+    )
+    assert "Account 222222222222 has sent nothing to the archive from us-east-1" in silent.description
+    others = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
+    assert {alarm.missing for alarm in others} == {"notBreaching"}
 
 
 @pytest.mark.parametrize("function", [None, "archive-transform"])

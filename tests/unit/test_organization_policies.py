@@ -20,6 +20,7 @@ KEY = f"arn:aws:kms:eu-west-1:{CENTRAL}:key/1"
 OURS = {"aws:resourcetag/managed-by": "central-log-archive"}
 STREAM = f"arn:aws:firehose:eu-west-1:{CENTRAL}:deliverystream/archive-stream-1234567"
 CANARY = f"arn:aws:logs:us-east-1:{SHOP}:log-group:central-log-archive-canary:*"
+SCHEDULED_CANARY = f"arn:aws:logs:us-east-1:{SHOP}:log-group:/aws/events/central-log-archive-canary:*"
 WAF = f"arn:aws:logs:us-east-1:{SHOP}:log-group:aws-waf-logs-shop"
 
 
@@ -69,6 +70,7 @@ ATTACKS = [
     ("KeepTheFilters", role("administrator", SHOP), "logs:DeleteSubscriptionFilter", WAF, {}),
     ("KeepTheFilters", role("administrator", SHOP), "logs:PutSubscriptionFilter", CANARY, {}),
     ("KeepTheFilters", role("administrator", SHOP), "logs:DeleteLogGroup", CANARY, {}),
+    ("KeepTheFilters", role("administrator", SHOP), "logs:DeleteSubscriptionFilter", SCHEDULED_CANARY, {}),
     ("KeepTheRoles", ADMINISTRATOR, "iam:UpdateAssumeRolePolicy", role("CWLtoKinesisFirehoseRole"), {}),
     ("KeepTheRoles", ADMINISTRATOR, "iam:CreateRole", role("archive-delivery-role-x"), {}),
     ("KeepTheRoles", ADMINISTRATOR, "iam:PutRolePolicy", role("central-log-archive-verifier"), {}),

@@ -51,6 +51,11 @@ class Settings(Section):
         return self.filter_roles or (self.archive is not None and self.archive.sender_organization is not None)
 
     @property
+    def senders_have_alarms(self) -> bool:
+        """Whether application accounts have alarms: if the stack sets it, or its own archive has them."""
+        return self.alarms if self.archive is None else self.archive.alarms is not None
+
+    @property
     def sources(self) -> tuple[Application, ...]:
         """The accounts whose log groups are archived: the applications, and the central one if it has some itself."""
         central = self.archive.source if self.archive is not None else None

@@ -16,6 +16,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
     "aws:cloudwatch/eventRule:EventRule": events.EventRule(),
     "aws:cloudwatch/eventTarget:EventTarget": events.EventTarget(),
     "aws:cloudwatch/logAccountPolicy:LogAccountPolicy": logs.LogAccountPolicy(),
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": logs.LogResourcePolicy(),
     "aws:cloudwatch/logDestination:LogDestination": logs.LogDestination(),
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": logs.LogDestinationPolicy(),
     "aws:cloudwatch/logGroup:LogGroup": logs.LogGroup(),

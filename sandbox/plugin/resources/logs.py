@@ -127,6 +127,17 @@ class LogAccountPolicy(ResourceType):
         return next(iter(found["accountPolicies"]), None)
 
 
+class LogResourcePolicy(ResourceType):
+    service, arguments = "logs", sdk.cloudwatch.LogResourcePolicyArgs
+    inputs = frozenset({"policyDocument", "policyName"})
+    identity = ("policyName",)
+    create_operation, delete_operation = "put_resource_policy", "delete_resource_policy"
+
+    def find(self, aws: Aws, resource_id: str) -> Values | None:
+        found = aws.call("logs", "describe_resource_policies")["resourcePolicies"]
+        return next((policy for policy in found if policy["policyName"] == resource_id), None)
+
+
 def _retain(aws: Aws, inputs: Values) -> None:
     if days := inputs.get("retentionInDays"):
         aws.call("logs", "put_retention_policy", logGroupName=inputs["name"], retentionInDays=days)
