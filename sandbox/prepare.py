@@ -123,7 +123,8 @@ class _Cloud:
         self._endpoint = endpoint
 
     def archive_account(self, archive: Archive) -> Prepared:
-        more = {"Redrivers": _TRUSTED, **archive.bootstrap_parameters}
+        # Everything on the sandbox disappears with it, so that every stack may be destroyed there.
+        more = {"Redrivers": _TRUSTED, "Destroyable": "yes", **archive.bootstrap_parameters}
         self._deployer("archive-account.yaml", archive, archive.region, more)
         self._existing(archive)
         own = archive.source.regions[archive.region] if archive.source is not None else None

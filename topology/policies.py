@@ -10,8 +10,24 @@ from typing import Any
 from topology.regions import PARTITIONS, role_arn
 
 
-def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """What keeps a bucket as it is.
+
+    Attributes:
+        role_arn: ARN of the break-glass role, the only one that may change it.
+        fingerprint: of the settings of the bucket: a policy that differs stands for settings that do.
+    """
+
+    role_arn: str
+    fingerprint: str
+
+
+def bucket_policy(*, bucket_arn: str, key_arn: str | None, lock: Lock | None = None) -> str:
     """Deny requests without TLS and, if there is a key, objects that are not encrypted with it.
+
+    With a lock, also deny everybody but one role to delete the bucket or what is in it, and to change what protects it.
+    The root user of the account may still replace or delete the policy (Amazon S3 API Reference, "PutBucketPolicy").
 
     Within the archive's account, the policies of roles grant access, so nothing is allowed here. A request without
     encryption headers is denied too, since a negated condition holds if its key is absent (IAM User Guide, "IAM JSON
@@ -29,7 +45,26 @@ def bucket_policy(*, bucket_arn: str, key_arn: str | None) -> str:
             _deny("DenyOtherKeys", put, objects, unlike, f"{encryption}-aws-kms-key-id", key_arn),
             _deny("DenyKeysOfCallers", put, objects, "Null", f"{encryption}-customer-algorithm", "false"),
         ]
+    if lock is not None:
+        before, _, name = lock.role_arn.partition(":role/")
+        others = {"ArnNotLike": {"aws:PrincipalArn": [lock.role_arn, f"{before}:role/*/{name}"]}}
+        everything = {"Principal": "*", "Action": _BREAK_GLASS, "Resource": [bucket_arn, f"{bucket_arn}/*"]}
+        statements.append({"Sid": f"{_LOCKED}{lock.fingerprint}", "Effect": "Deny", **everything, "Condition": others})
     return _document(*statements)
+
+
+def is_locked(policy: str | None) -> bool:
+    """Return whether a bucket policy lets only a break-glass role change it."""
+    return any(str(statement.get("Sid", "")).startswith(_LOCKED) for statement in statements(policy))
+
+
+_LOCKED = "OnlyBreakGlass"
+_BREAK_GLASS = [
+    "s3:BypassGovernanceRetention", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject",
+    "s3:DeleteObjectVersion", "s3:PutBucketLogging", "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutObjectLegalHold", "s3:PutObjectRetention",
+]  # fmt: skip
 
 
 def key_policy(

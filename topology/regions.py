@@ -21,6 +21,11 @@ PARTITIONS = {region: partition for partition, regions in _PARTITIONS.items() fo
 """Region → partition, for every region that a stack file may name."""
 
 
+def boundary_arn(region: str, account: str) -> str:
+    """Return the ARN of the permissions boundary that ``bootstrap/archive-account.yaml`` creates."""
+    return f"arn:{PARTITIONS[region]}:iam::{account}:policy/central-log-archive-boundary"
+
+
 def role_arn(region: str, account: str, name: str) -> str:
     """Return the ARN of a role, in the partition of ``region``."""
     return f"arn:{PARTITIONS[region]}:iam::{account}:role/{name}"

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from components.central_log_archive.bucket import make_private
 from components.central_log_archive.dashboard import Dashboard
 from components.central_log_archive.key import KeyArns
+from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from queries import QUERIES
@@ -92,7 +93,16 @@ def make_analysis(
     settings = archive.analysis
     assert settings is not None  # noqa: S101
     name = scope.name
-    protected = make_private(scope, f"{name}-results", results, key_arn=keys.objects, retain=False)
+    protected = make_private(
+        scope,
+        f"{name}-results",
+        results.bucket,
+        key_arn=keys.objects,
+        policy=pulumi.Output.all(bucket=results.arn, key=keys.objects).apply(
+            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
+        ),
+        retain=False,
+    )
     aws.s3.BucketLifecycleConfiguration(
         f"{name}-results-lifecycle",
         bucket=results.bucket,
@@ -159,13 +169,11 @@ def make_analysis(
             workgroup=workgroup.name,
             opts=scope.child(),
         )
-    role = aws.iam.Role(
+    role = make_role(
         f"{name}-analyst-role",
+        scope,
         description="Queries the central log archive",
-        assume_role_policy=policies.analyst_role_trust(
-            home_region=scope.region, account=scope.account, readers=settings.readers
-        ),
-        opts=scope.child(),
+        trust=policies.analyst_role_trust(home_region=scope.region, account=scope.account, readers=settings.readers),
     )
     policy = make_role_policy(
         f"{name}-analyst-policy",

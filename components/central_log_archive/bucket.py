@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
 from components.scope import Scope
 from topology import policies
+from topology.regions import role_arn
 from topology.settings import Bucket, Lifecycle
 
 
@@ -33,23 +37,35 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
         key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
     """
     name = f"{scope.name}-bucket"
-    make_private(scope, name, bucket, key_arn=key_arn, retain=scope.retain)
+    policy = pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
+        lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"], lock=_lock(scope, settings))
+    )
+    if settings.break_glass_role is None and scope.retain:
+        pulumi.warn(
+            "archive.bucket.breakGlassRole: is not set, so whoever has the deployer role can shorten how long events "
+            "are kept, or let somebody else delete them. Name a role of the central account that nobody uses otherwise."
+        )
+    # The name is known once it is known that the bucket may be changed, or need not be: all settings wait for that.
+    bucket_name: pulumi.Output[str] = pulumi.Output.all(bucket.bucket, policy).apply(
+        lambda known: _unless_locked(scope, str(known[0]), str(known[1]))
+    )
 
     def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return scope.child(retain_on_delete=scope.retain, depends_on=depends_on)
 
     versioning = aws.s3.BucketVersioning(
         f"{name}-versioning",
-        bucket=bucket.bucket,
+        bucket=bucket_name,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
         opts=part(),
     )
-    aws.s3.BucketLifecycleConfiguration(
+    lifecycle = aws.s3.BucketLifecycleConfiguration(
         f"{name}-lifecycle",
-        bucket=bucket.bucket,
+        bucket=bucket_name,
         rules=[_rule(settings.lifecycle)],
         opts=part(versioning),  # only versioned buckets have noncurrent versions
     )
+    protection: list[pulumi.Resource] = [versioning, lifecycle]
     if settings.object_lock is not None:
         # S3 requires a checksum with each object that it locks (API operation PutObject), and retries end after a day.
         pulumi.warn(
@@ -57,37 +73,92 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
             "objects, and it has not been verified. Run ops verify right after the update: what Firehose cannot "
             "deliver within 24 hours is lost."
         )
-        aws.s3.BucketObjectLockConfiguration(
-            f"{name}-object-lock",
-            bucket=bucket.bucket,
-            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
-                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
-                    mode=settings.object_lock.mode.upper(), days=settings.object_lock.days
-                )
-            ),
-            opts=part(versioning),  # Object Lock requires versioning
+        protection.append(
+            aws.s3.BucketObjectLockConfiguration(
+                f"{name}-object-lock",
+                bucket=bucket_name,
+                rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                    default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                        mode=settings.object_lock.mode.upper(), days=settings.object_lock.days
+                    )
+                ),
+                opts=part(versioning),  # Object Lock requires versioning
+            )
         )
     if settings.access_logs is not None:
-        aws.s3.BucketLogging(
-            f"{name}-access-logs",
-            bucket=bucket.bucket,
-            target_bucket=settings.access_logs.bucket,
-            target_prefix=settings.access_logs.prefix,
-            opts=part(),
+        protection.append(
+            aws.s3.BucketLogging(
+                f"{name}-access-logs",
+                bucket=bucket_name,
+                target_bucket=settings.access_logs.bucket,
+                target_prefix=settings.access_logs.prefix,
+                opts=part(),
+            )
         )
+    make_private(
+        scope,
+        name,
+        bucket_name,
+        key_arn=key_arn,
+        policy=policy,
+        retain=scope.retain,
+        # The policy may lock the others.
+        before_policy=protection if settings.break_glass_role is not None else [],
+    )
+
+
+def _lock(scope: Scope, settings: Bucket) -> policies.Lock | None:
+    if settings.break_glass_role is None:
+        return None
+    arn = role_arn(scope.region, scope.account, settings.break_glass_role)
+    return policies.Lock(role_arn=arn, fingerprint=settings.fingerprint)
+
+
+async def _unless_locked(scope: Scope, bucket: str, policy: str) -> str:
+    """Return the name of a bucket, unless its policy locks it with other settings than the stack file's.
+
+    Raises:
+        pulumi.RunError: it does, and S3 would deny whatever the update changes.
+    """
+    opts = pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region])
+    try:
+        read = await pulumi.runtime.invoke_async("aws:s3/getBucketPolicy:getBucketPolicy", {"bucket": bucket}, opts)
+    except Exception as error:  # noqa: BLE001 - the SDK raises no other type
+        if "AccessDenied" in str(error):
+            pulumi.warn(
+                f"The policy of {bucket} could not be read, so it was not checked whether the bucket can be changed: "
+                f"{error}. Deploy bootstrap/archive-account.yaml again."
+            )
+        return bucket  # it has no policy yet
+    if policies.is_locked(read["policy"]) and json.loads(read["policy"]) != json.loads(policy):
+        raise pulumi.RunError(
+            f"archive.bucket: the bucket {bucket} is locked with other settings (breakGlassRole), and the stack file "
+            "changes them. Undo the change; or delete the policy of the bucket as the break-glass role, and then run "
+            f"pulumi up, which puts a new one: aws s3api delete-bucket-policy --bucket {bucket}"
+        )
+    return bucket
 
 
 def make_private(
-    scope: Scope, name: str, bucket: aws.s3.Bucket, *, key_arn: pulumi.Input[str] | None, retain: bool
+    scope: Scope,
+    name: str,
+    bucket: pulumi.Input[str],
+    *,
+    key_arn: pulumi.Input[str] | None,
+    policy: pulumi.Input[str],
+    retain: bool,
+    before_policy: Sequence[pulumi.Resource] = (),
 ) -> list[pulumi.Resource]:
     """Make a bucket private, encrypted and TLS only; return the settings that have to exist before it is used.
 
     Args:
         scope: the home region.
         name: logical name of the bucket.
-        bucket: the bucket.
+        bucket: name of the bucket.
         key_arn: ARN of the KMS key that encrypts objects; None: SSE-S3.
+        policy: the policy of the bucket.
         retain: whether the settings are retained.
+        before_policy: what has to exist before the policy.
     """
 
     def part(*depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
@@ -95,13 +166,13 @@ def make_private(
 
     ownership = aws.s3.BucketOwnershipControls(
         f"{name}-ownership",
-        bucket=bucket.bucket,
+        bucket=bucket,
         rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
         opts=part(),
     )
     public_access_block = aws.s3.BucketPublicAccessBlock(
         f"{name}-public-access-block",
-        bucket=bucket.bucket,
+        bucket=bucket,
         block_public_acls=True,
         block_public_policy=True,
         ignore_public_acls=True,
@@ -109,17 +180,9 @@ def make_private(
         # In sequence: S3 rejects concurrent changes of access settings as conflicting operations.
         opts=part(ownership),
     )
-    policy = aws.s3.BucketPolicy(
-        f"{name}-policy",
-        bucket=bucket.bucket,
-        policy=pulumi.Output.all(bucket=bucket.arn, key=key_arn).apply(
-            lambda arns: policies.bucket_policy(bucket_arn=arns["bucket"], key_arn=arns["key"])
-        ),
-        opts=part(public_access_block),
-    )
     encryption = aws.s3.BucketServerSideEncryptionConfiguration(
         f"{name}-encryption",
-        bucket=bucket.bucket,
+        bucket=bucket,
         rules=[
             aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                 apply_server_side_encryption_by_default=(
@@ -134,7 +197,13 @@ def make_private(
         ],
         opts=part(),
     )
-    return [policy, encryption]
+    bucket_policy = aws.s3.BucketPolicy(
+        f"{name}-policy",
+        bucket=bucket,
+        policy=policy,
+        opts=part(public_access_block, *([encryption, *before_policy] if before_policy else [])),
+    )
+    return [bucket_policy, encryption]
 
 
 def _rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfigurationRuleArgs:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
@@ -59,11 +60,11 @@ class Dashboard:
         logs = aws.cloudwatch.LogGroup(
             f"{name}-{LOG_GROUP}", retention_in_days=_LOG_RETENTION_DAYS, kms_key_id=key_arn, opts=scope.child()
         )
-        self.role = aws.iam.Role(
+        self.role = make_role(
             f"{name}-dashboard-role",
+            scope,
             description="Queries the central log archive for its dashboard",
-            assume_role_policy=policies.function_role_trust(),
-            opts=scope.child(),
+            trust=policies.function_role_trust(),
         )
         policy = make_role_policy(
             f"{name}-dashboard-policy",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope, known_after
 from components.subscription_filter import make_subscription_filter
@@ -41,17 +42,17 @@ def make_sender(
         key_arn: ARN of the KMS key of the stream; None: a key that AWS owns.
         depends_on: what has to exist before the role is allowed to put records.
     """
-    role = aws.iam.Role(
+    role = make_role(
         f"{scope.name}-sender-role",
+        scope,
         name=archive.sender_role_name,
         description="CloudWatch Logs puts events of the sender accounts into the central log archive",
-        assume_role_policy=policies.sender_role_trust(
+        trust=policies.sender_role_trust(
             home_region=archive.region,
             account=archive.account,
             sender_accounts=archive.sender_accounts,
             sender_organization=archive.sender_organization,
         ),
-        opts=scope.child(),
     )
     policy = make_role_policy(
         f"{scope.name}-sender-policy",

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.central_log_archive.key import KeyArns
+from components.central_log_archive.role import make_role
 from components.central_log_archive.transform import ArchiveTransform
 from components.role_policy import make_role_policy
 from components.scope import Scope
@@ -70,11 +71,11 @@ def make_stream(
     error_stream = aws.cloudwatch.LogStream(
         f"{name}-{ERROR_LOG_GROUP}-s3", name="S3Delivery", log_group_name=error_group.name, opts=scope.child()
     )
-    role = aws.iam.Role(
+    role = make_role(
         f"{name}-delivery-role",
+        scope,
         description="Amazon Data Firehose writes the central log archive",
-        assume_role_policy=policies.delivery_role_trust(account=scope.account),
-        opts=scope.child(),
+        trust=policies.delivery_role_trust(account=scope.account),
     )
     policy = make_role_policy(
         f"{name}-delivery-policy",

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.central_log_archive.key import KeyArns
+from components.central_log_archive.role import make_role
 from components.role_policy import make_role_policy
 from components.scope import Scope
 from topology import policies
@@ -56,11 +57,11 @@ class ArchiveTransform:
             kms_key_id=keys.log_groups,
             opts=scope.child(),
         )
-        self._role = aws.iam.Role(
+        self._role = make_role(
             f"{scope.name}-transform-role",
+            scope,
             description="Transforms events on their way into the central log archive",
-            assume_role_policy=policies.function_role_trust(),
-            opts=scope.child(),
+            trust=policies.function_role_trust(),
         )
         function = aws.lambda_.Function(
             f"{scope.name}-transform",

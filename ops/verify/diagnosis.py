@@ -285,10 +285,13 @@ def _missing_permission(
     resource: str,
     context: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
-    """Return which permission a role lacks; None if it has it. IAM itself decides, with every policy of the role."""
+    """Return which permission a role lacks; None if it has it. IAM itself decides, with its policies and boundary.
+
+    The boundary asks which role it is, and AWS does not document that SimulatePrincipalPolicy would know.
+    """
     entries = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-        for key, value in context.items()
+        for key, value in {"aws:PrincipalArn": role, **context}.items()
     ]
     answer = verifier.client("iam", region).simulate_principal_policy(
         PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries

@@ -81,6 +81,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         account_policies,
         alarms,
         athena,
+        boundaries,
         buckets,
         centralization,
         delivery,
@@ -102,7 +103,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     guard = Guard(secret, port)
     parts = (
         alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena, web_identity,
+        log_groups, athena, boundaries, web_identity,
     )  # fmt: skip
     for part in parts:
         part.install()

@@ -43,6 +43,7 @@ def install() -> None:
     read = replace(tagging, "resource_tags", "arn", lambda arn: _counting_tags(arn, read))
     for operation in ("_create_key", "_tag_resource", "_untag_resource"):
         _note_changes_of_tags(operation)
+    made = replace(kms, "_create_key", "data", lambda data: _create_key(data, made))
 
 
 _outdated_tags: dict[str, tuple[float, dict[str, str]]] = {}
@@ -60,6 +61,14 @@ def _note_changes_of_tags(operation: str) -> None:
         return response
 
     original = replace(kms, operation, "data", noting)
+
+
+def _create_key(data: dict[str, Any], original: Callable[..., Any]) -> Response:
+    """Create a key if the caller may tag keys that are not particular ones (KMS, "Controlling access to tags")."""
+    tags = {f"aws:RequestTag/{tag['TagKey']}": str(tag["TagValue"]) for tag in data.get("Tags") or []}
+    if tags and not permissions.caller_may("kms:TagResource", "*", tags, None):
+        return error_response_json("AccessDeniedException", "User is not authorized to perform: kms:TagResource", 400)
+    return original(data)
 
 
 def _tags(key: dict[str, Any]) -> dict[str, str]:

@@ -44,16 +44,15 @@ def role_may(
 ) -> bool:
     """Return whether a role's policies allow an action on a resource. The policy of a key has to allow it too."""
     account, name = _account_and_name(role_arn)
-    policies = iam._gather_role_policies(name, account)
     request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, context or {})
-    return _both(request, policies, key_policy)
+    return _both(request, _policies_of_role(name, account), key_policy)
 
 
 def simulated(role_arn: str, action: str, resource: str, context: Context) -> str:
-    """Return the decision of a role's policies on an action, as IAM's policy simulator spells it."""
+    """Return the decision of a role's policies and boundary on an action, as IAM's policy simulator spells it."""
     account, name = _account_and_name(role_arn)
     request = _request(role_arn, account, action, resource, context)
-    decision = iam.evaluate(request, iam._gather_role_policies(name, account)).decision
+    decision = iam.evaluate(request, *_policies_of_role(name, account)).decision
     return {"Allow": "allowed", "Deny": "explicitDeny"}.get(decision, "implicitDeny")
 
 
@@ -109,11 +108,13 @@ def caller_may(
         return True
     account = parse_arn(caller).account_id
     name = caller.rsplit("/", 2)[-2] if ":assumed-role/" in caller else caller.rsplit("/", 1)[-1]
-    gather = iam._gather_role_policies if ":assumed-role/" in caller else iam._gather_user_policies
+    policies = (
+        _policies_of_role(name, account) if ":assumed-role/" in caller else [iam._gather_user_policies(name, account)]
+    )
     tags = {f"aws:ResourceTag/{key}": value for key, value in (tagging.resource_tags(resource) or {}).items()}
     request = _request(caller, account, action, resource, {**tags, **context})
     request.secure_transport = True
-    allowed = _both(request, gather(name, account), resource_policy, owner)
+    allowed = _both(request, policies, resource_policy, owner)
     CALLS.add((caller, action, resource, allowed))
     return allowed
 
@@ -277,11 +278,21 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _both(request: iam.EvalContext, policies: list[Any], resource_policy: str | None, owner: str | None = None) -> bool:
-    decided = iam.evaluate(request, policies)
+def _policies_of_role(name: str, account: str) -> list[list[Any]]:
+    """Return the policies of a role, and then its permissions boundary, if any: it is allowed what both allow."""
+    return [iam._gather_role_policies(name, account), *iam._permissions_boundary(iam_service._roles, name, account)]
+
+
+def _both(
+    request: iam.EvalContext, policies: list[list[Any]], resource_policy: str | None, owner: str | None = None
+) -> bool:
+    """Return the decision of a principal's policies, within its boundary, and of the resource's policy."""
+    decided = iam.evaluate(request, *policies)
     if resource_policy is not None:
         account = owner or parse_arn(request.resource_arn).account_id
-        decided = iam.combine_resource_policy(decided, request, resource_policy, account, required=owner is None)
+        decided = iam.combine_resource_policy(
+            decided, request, resource_policy, account, required=owner is None, limits=tuple(policies[1:])
+        )
     return bool(decided.decision == "Allow")
 
 

@@ -44,7 +44,9 @@ _ARNS = {
     "aws:kms/key:Key": "arn:{partition}:kms:{region}:{account}:key/{name}",
     "aws:iam/role:Role": "arn:{partition}:iam::{account}:role/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "arn:{partition}:logs:{region}:{account}:log-group:{name}",
-    "aws:cloudwatch/logStream:LogStream": "arn:{partition}:logs:{region}:{account}:log-group:group:log-stream:{name}",
+    "aws:cloudwatch/logStream:LogStream": (
+        "arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:{name}"
+    ),
     "aws:cloudwatch/logDestination:LogDestination": "arn:{partition}:logs:{region}:{account}:destination:{name}",
     "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream": (
         "arn:{partition}:firehose:{region}:{account}:deliverystream/{name}"
@@ -153,9 +155,10 @@ class Graph:
 class _Computed(Mocks):
     """Gives resources the values that AWS would compute."""
 
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], bucket_policy: str | None) -> None:
         self._graph = graph
         self._referenced = referenced
+        self._bucket_policy = bucket_policy
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -167,7 +170,13 @@ class _Computed(Mocks):
             (provider,) = [p for p in self._graph.of_type("aws") if p.urn == (args.provider or "").rpartition("::")[0]]
             account, region = _place(provider)
             name = state.get("dashboardName", state["name"])
-            arn = _ARNS[args.typ].format(partition=PARTITIONS[region], account=account, region=region, name=name)
+            arn = _ARNS[args.typ].format(
+                partition=PARTITIONS[region],
+                account=account,
+                region=region,
+                name=name,
+                group=state.get("logGroupName"),
+            )
             state["dashboardArn" if "dashboardName" in state else "arn"] = arn
         return f"{args.name}-id", state
 
@@ -177,6 +186,8 @@ class _Computed(Mocks):
                 return {"name": args.args["name"], "outputs": dict(self._referenced)}, []
             case "aws:cloudcontrol/getResource:getResource":
                 return {**args.args, "properties": json.dumps(BARE_BUCKET)}, []
+            case "aws:s3/getBucketPolicy:getBucketPolicy" if self._bucket_policy is not None:
+                return {**args.args, "policy": self._bucket_policy}, []
             case "aws:s3/getBucketPolicy:getBucketPolicy":
                 raise _EngineError("NoSuchBucketPolicy: The bucket policy does not exist")
         raise AssertionError(f"the program called {args.token}")
@@ -197,8 +208,8 @@ BARE_BUCKET: Mapping[str, Any] = {"BucketName": "existing-bucket"}
 
 
 class _Recorder(MockMonitor):
-    def __init__(self, graph: Graph, referenced: Mapping[str, Any]) -> None:
-        super().__init__(_Computed(graph, referenced))
+    def __init__(self, graph: Graph, referenced: Mapping[str, Any], bucket_policy: str | None) -> None:
+        super().__init__(_Computed(graph, referenced, bucket_policy))
         self._graph = graph
 
     def Invoke(self, request: Any) -> Any:  # noqa: ANN401, N802 - the monitor's own signature
@@ -255,6 +266,7 @@ def record(
     referenced: Mapping[str, Any] | None = None,
     existing: Regions | None = None,
     environment: Mapping[str, str] | None = None,
+    bucket_policy: str | None = None,
     into: Graph | None = None,
 ) -> Graph:
     """Run ``__main__.py`` with a stack's config, and return what it registered.
@@ -265,6 +277,7 @@ def record(
         referenced: outputs of the stack that the program references, another one or its own.
         existing: what exists in the accounts; None: the log groups in the config.
         environment: further environment variables.
+        bucket_policy: the policy that the archive's bucket has now; None: none.
         into: where to record; also contains what a rejected program registered.
 
     Raises:
@@ -282,7 +295,7 @@ def record(
                 project=PROJECT,
                 stack=stack,
                 organization="organization",
-                monitor=_Recorder(graph, referenced or {}),
+                monitor=_Recorder(graph, referenced or {}, bucket_policy),
                 engine=MockEngine(None),
                 dry_run=True,
             )

@@ -16,6 +16,7 @@ from accounts.inventory import Subscription
 from tests.graph.recorder import Graph, Region, record, standard
 from tests.stacks import config_of
 from topology.patterns import CANARY
+from topology.policies import is_locked
 from topology.settings import PIPELINE_LOG_GROUPS
 
 STATEFUL = {"archive-bucket"}
@@ -145,6 +146,9 @@ BUCKET = {
 }
 
 
+GUARDED = {"breakGlassRole": "guardian"}
+
+
 def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     graph = record({"archive": {**config_of("archive")["archive"], "bucket": BUCKET}})
     (rule,) = graph.one("BucketLifecycleConfiguration").inputs["rules"]
@@ -160,11 +164,57 @@ def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
 
 
+def test_without_a_break_glass_role_a_preview_warns_that_the_deployer_role_can_shorten_the_archive(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    archive = config_of("archive")["archive"]
+    record({"archive": archive})
+    (warning,) = caplog.records
+    assert "whoever has the deployer role can shorten how long events are kept" in warning.getMessage()
+
+
+def test_the_policy_that_locks_the_bucket_comes_after_all_its_other_settings() -> None:
+    graph = record({"archive": {**config_of("archive")["archive"], "bucket": {**BUCKET, **GUARDED}}})
+    policy = graph.one("BucketPolicy")
+    others = {each.urn for each in graph.resources if each.type.startswith("aws:s3/bucket") and each is not policy}
+    first = graph.one("BucketOwnershipControls").urn  # before the public access block
+    assert len(others) == 8
+    assert first in graph.one("BucketPublicAccessBlock").dependencies
+    assert policy.dependencies >= others - {first}
+    assert is_locked(policy.inputs["policy"])
+    assert not is_locked(record({"archive": config_of("archive")["archive"]}).one("BucketPolicy").inputs["policy"])
+
+
+LOCKED = {"archive": {**config_of("archive")["archive"], "bucket": GUARDED}}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "changes"),
+    [
+        (GUARDED, False),
+        ({}, True),
+        ({"breakGlassRole": "other"}, True),
+        ({**GUARDED, "lifecycle": {"expireDays": 1}}, True),
+        ({**GUARDED, "accessLogs": {"bucket": "access-logs"}}, True),
+    ],
+)
+def test_a_preview_rejects_what_changes_a_locked_bucket(bucket: dict[str, Any], *, changes: bool) -> None:
+    policy = record(LOCKED).one("BucketPolicy").inputs["policy"]
+    changed = {"archive": {**config_of("archive")["archive"], "bucket": bucket}}
+    graph = Graph()
+    if not changes:
+        record(changed, bucket_policy=policy)
+        return
+    with pytest.raises(pulumi.RunError, match=r"bucket archive-bucket-1234567 is locked .* delete-bucket-policy"):
+        record(changed, bucket_policy=policy, into=graph)
+    assert not graph.of_type("BucketLifecycleConfiguration")
+
+
 def test_a_lock_causes_a_warning_that_delivery_to_it_is_not_verified(caplog: pytest.LogCaptureFixture) -> None:
     archive = config_of("archive")["archive"]
-    record({"archive": {**archive, "bucket": {"lifecycle": BUCKET["lifecycle"]}}})
+    record({"archive": {**archive, "bucket": {"lifecycle": BUCKET["lifecycle"], **GUARDED}}})
     assert caplog.records == []
-    record({"archive": {**archive, "bucket": BUCKET}})
+    record({"archive": {**archive, "bucket": {**BUCKET, **GUARDED}}})
     (warning,) = caplog.records
     assert warning.getMessage().startswith("archive.bucket.objectLock: AWS does not document that Firehose can deliver")
 
@@ -443,7 +493,7 @@ def test_each_step_between_accounts_and_an_organization_is_accepted_in_its_turn(
 def test_an_archive_that_starts_to_admit_an_organization_warns_of_filters_in_other_stacks(
     archive: Graph, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}}
+    config = {**config_of("archive")["archive"], "senders": {"organization": "o-exampleorg1"}, "bucket": GUARDED}
     admitting = record({"archive": config}, referenced=archive.outputs)
     assert [each.message for each in caplog.records] == [
         "The archive starts to admit the organization o-exampleorg1. Subscription filters of other stacks that have no "
@@ -655,7 +705,7 @@ def test_own_log_groups_are_checked_like_those_of_applications(caplog: pytest.Lo
         f"  {place}: the log group /a has 5 other subscription filters, and AWS allows 5 in total: b, c, d, e, f",
     ]
     of_archive(Region({"/a": "STANDARD", "/b": "DELIVERY"}), "/*")
-    assert [each.getMessage() for each in caplog.records] == [
+    assert [each.getMessage() for each in caplog.records if "breakGlassRole" not in each.getMessage()] == [
         f"{place}: not archived, because only log groups of class STANDARD support subscription filters: /b"
     ]
 

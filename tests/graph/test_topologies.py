@@ -20,6 +20,7 @@ from hypothesis import given, seed, settings
 
 from policy.rules import violations
 from tests.graph import recorder
+from tests.graph.boundary import boundary_of, exceeding, policies_of_roles
 from tests.graph.recorder import Graph, Resource
 from tests.graph.test_policy import facts_of
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
@@ -509,3 +510,10 @@ def test_a_mistake_anywhere_is_reported_with_its_path_and_nothing_is_registered(
 @topologies
 def test_no_rule_is_violated(config: dict[str, Any]) -> None:
     assert violations(facts_of(record(config), config)) == []
+
+
+@topologies
+def test_the_boundary_allows_all_that_the_policies_of_the_archives_roles_allow(config: dict[str, Any]) -> None:
+    graph = record(config)
+    assert policies_of_roles(graph)
+    assert list(exceeding(graph, boundary_of(config))) == []

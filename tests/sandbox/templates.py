@@ -22,6 +22,8 @@ def actions(template: str, role: str = "Deployer") -> set[str]:
     allowed: set[str] = set()
     for policy in [*resources[role]["Properties"].get("Policies", []), *attached]:
         for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
             listed = statement["Action"]
             allowed |= {listed} if isinstance(listed, str) else set(listed)
     return allowed

@@ -53,6 +53,12 @@ def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks:
     assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == "access-logs"
     stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
+    guarded = {"archive": {**archive, "bucket": {**BUCKET, "breakGlassRole": "guardian"}}}
+    stacks.up("archive", guarded)
+    stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=guarded)
+    refused = stacks.up("archive", ok=False)
+    assert f"aws s3api delete-bucket-policy --bucket {bucket}" in refused
+    s3.delete_bucket_policy(Bucket=bucket)
     stacks.up("archive")
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert "Expiration" not in rule

@@ -120,7 +120,14 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         },
     )
     roles = {"TrustedPrincipals": TRUSTED, "Verifiers": TRUSTED, "RoleName": DEPLOYER}
-    deploy(running.client, CENTRAL, "bootstrap/archive-account.yaml", SenderRoleName="archive-test-*", **roles)
+    deploy(
+        running.client,
+        CENTRAL,
+        "bootstrap/archive-account.yaml",
+        SenderRoleName="archive-test-*",
+        Destroyable="yes",
+        **roles,
+    )
     for account in (A, B):
         more = {"ArchiveAccount": CENTRAL, "Subscriber": "true", **roles}
         deploy(running.client, account, "bootstrap/application-account.yaml", **more)

@@ -393,7 +393,7 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "keys": [f"company: {KEY_PROBLEM}"],
         "bootstrap": {
             "archive-account.yaml": {
-                "SenderRoleName": "CWLtoFirehose", "KeyArn": "", "ExistingBucket": "company-logs",
+                "SenderRoleName": "CWLtoFirehose", "KeyArn": "", "ExistingBucket": "company-logs", "FunctionArn": "",
                 "StreamName": "waf-logs", "DestinationName": "waf",
             },
             "application-account.yaml": {"ArchiveAccount": CENTRAL, "DestinationName": "waf"},

@@ -33,6 +33,34 @@ def test_the_bucket_denies_every_request_without_tls() -> None:
     ]
 
 
+def test_a_locked_bucket_denies_everybody_but_one_role_to_delete_it_or_to_change_what_protects_it() -> None:
+    lock = policies.Lock(role_arn="arn:aws:iam::111111111111:role/guardian", fingerprint="0123")
+    document = policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None, lock=lock)
+    assert statements(document)[1:] == [
+        {
+            "Sid": "OnlyBreakGlass0123",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": [
+                "s3:BypassGovernanceRetention", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject",
+                "s3:DeleteObjectVersion", "s3:PutBucketLogging", "s3:PutBucketObjectLockConfiguration",
+                "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+                "s3:PutObjectLegalHold", "s3:PutObjectRetention",
+            ],
+            "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"],
+            "Condition": {
+                "ArnNotLike": {
+                    "aws:PrincipalArn": [
+                        "arn:aws:iam::111111111111:role/guardian",
+                        "arn:aws:iam::111111111111:role/*/guardian",
+                    ]
+                }
+            },
+        }
+    ]  # fmt: skip
+
+
 KEY = "arn:aws:kms:eu-west-1:111111111111:key/k"
 THROUGH_S3 = {
     "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"},

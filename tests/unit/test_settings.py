@@ -246,6 +246,21 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         "archive.bucket.objectLock: with retain: false the bucket is emptied and deleted, which Object Lock prevents; "
         "remove one of the two",
     ),
+    "a break-glass role for a bucket that is not retained": (
+        {**with_bucket({"breakGlassRole": "guardian"}), "retain": False},
+        "archive.bucket.breakGlassRole: with retain: false the bucket is emptied and deleted, which only this role may "
+        "do; remove one of the two",
+    ),
+    "a break-glass role that the deployer role is": (
+        with_bucket({"breakGlassRole": "central-log-archive-deployer"}),
+        "archive.bucket.breakGlassRole: central-log-archive-deployer is the deployer role, or one that it may create, "
+        "so it would keep nothing from it; name another role",
+    ),
+    "a break-glass role that the deployer role may create": (
+        with_bucket({"breakGlassRole": "archive-analyst-role-guardian"}),
+        "archive.bucket.breakGlassRole: archive-analyst-role-guardian is the deployer role, or one that it may create, "
+        "so it would keep nothing from it; name another role",
+    ),
     "access logs to an ARN": (
         with_bucket({"accessLogs": {"bucket": "arn:aws:s3:::logs"}}),
         (
@@ -645,7 +660,7 @@ def test_permissions_on_destinations_are_limited_to_their_names(
     archive = load({"archive": json.dumps({**config, "streamName": "waf-logs"})}, "test").archive
     assert archive is not None
     assert archive.bootstrap_parameters_of_senders == parameters
-    others = {"SenderRoleName": "CWLtoKinesisFirehoseRole", "KeyArn": "", "ExistingBucket": ""}
+    others = {"SenderRoleName": "CWLtoKinesisFirehoseRole", "KeyArn": "", "ExistingBucket": "", "FunctionArn": ""}
     assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import os.path
 import re
 from collections.abc import Iterable
@@ -163,6 +165,17 @@ class Bucket(Section):
     lifecycle: Lifecycle = Field(default=Lifecycle(), description="what happens to objects over time")
     object_lock: ObjectLock | None = Field(default=None, description="S3 Object Lock; default: disabled")
     access_logs: AccessLogs | None = Field(default=None, description="server access logging; default: disabled")
+    break_glass_role: RoleName | None = Field(
+        default=None,
+        description="name of a role of the central account, then the only one that may delete the bucket and its "
+        "objects, or change these settings; default: whoever has the permission, the deployer role included",
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies these settings, in what may be part of a policy's ``Sid``."""
+        given = self.model_dump(mode="json", exclude_defaults=True)
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
 
     @model_validator(mode="after")
     def _nothing_expires_under_lock(self) -> Self:
@@ -470,11 +483,16 @@ class Archive(Account):
     @property
     def bootstrap_parameters(self) -> dict[str, str]:
         """Parameter → value for ``bootstrap/archive-account.yaml``, which grants permissions on existing resources."""
-        own_bucket = self.existing_bucket is not None and self.bucket_owner == self.account
+        bucket = {"ExistingBucket": ""}
+        if self.existing_bucket is not None and self.bucket_owner != self.account:
+            bucket = {"BucketOfAnotherAccount": self.existing_bucket.name}
+        elif self.existing_bucket is not None:
+            bucket = {"ExistingBucket": self.existing_bucket.name}
         return {
             "SenderRoleName": self.sender_role_name,
             "KeyArn": ",".join(self.key.given),
-            "ExistingBucket": self.existing_bucket.name if self.existing_bucket is not None and own_bucket else "",
+            **bucket,
+            "FunctionArn": self.transform.code if self.transform is not None and self.transform.is_arn else "",
             **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
             **self.bootstrap_parameters_of_senders,
         }

@@ -43,11 +43,7 @@ def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) 
         for key, value in (("destinationRegions", archive.destination_regions), ("senders", archive.senders)):
             if not value:
                 yield f"archive.{key}: is required in a stack without applications to derive it from"
-    if archive.bucket.object_lock and not settings.retain:
-        yield (
-            "archive.bucket.objectLock: with retain: false the bucket is emptied and deleted, which Object Lock "
-            "prevents; remove one of the two"
-        )
+    yield from _undeletable(archive, retain=settings.retain)
     if archive.alarms is None and settings.alarms:
         yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
     yield from _unused_names(archive)
@@ -134,6 +130,27 @@ def _unused_names(archive: Archive) -> Iterator[str]:
         yield (
             f"archive.destinationNames: {region} has no destination; the archive has destinations in "
             f"{listed(archive.destination_regions)}; remove the name, or add the region to destinationRegions"
+        )
+
+
+def _undeletable(archive: Archive, *, retain: bool) -> Iterator[str]:
+    bucket = archive.bucket
+    if bucket.object_lock and not retain:
+        yield (
+            "archive.bucket.objectLock: with retain: false the bucket is emptied and deleted, which Object Lock "
+            "prevents; remove one of the two"
+        )
+    if bucket.break_glass_role is None:
+        return
+    if not retain:
+        yield (
+            "archive.bucket.breakGlassRole: with retain: false the bucket is emptied and deleted, which only this role "
+            "may do; remove one of the two"
+        )
+    if bucket.break_glass_role == archive.deployer_role or bucket.break_glass_role.startswith("archive-"):
+        yield (
+            f"archive.bucket.breakGlassRole: {bucket.break_glass_role} is the deployer role, or one that it may "
+            "create, so it would keep nothing from it; name another role"
         )
 
 

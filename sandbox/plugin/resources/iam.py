@@ -12,7 +12,7 @@ from sandbox.plugin.resource_type import ResourceType
 
 class Role(ResourceType):
     service, arguments = "iam", sdk.iam.RoleArgs
-    inputs = frozenset({"assumeRolePolicy", "description", "name", "tags"})
+    inputs = frozenset({"assumeRolePolicy", "description", "name", "permissionsBoundary", "tags"})
     computed = frozenset({"arn", "createDate", "uniqueId"})
     identity, named_by = ("name",), "name"
     aws_names: ClassVar = {"assumeRolePolicy": "assumeRolePolicyDocument", "name": "roleName", "uniqueId": "roleId"}
@@ -22,6 +22,8 @@ class Role(ResourceType):
     def update(self, aws: Aws, resource_id: str, inputs: Values) -> None:
         aws.call("iam", "update_assume_role_policy", roleName=resource_id, policyDocument=inputs["assumeRolePolicy"])
         aws.call("iam", "update_role_description", roleName=resource_id, description=inputs.get("description", ""))
+        if boundary := inputs.get("permissionsBoundary"):
+            aws.call("iam", "put_role_permissions_boundary", roleName=resource_id, permissionsBoundary=boundary)
 
     def find(self, aws: Aws, resource_id: str) -> Values | None:
         role = super().find(aws, resource_id)
@@ -42,8 +44,9 @@ class Role(ResourceType):
         return {"description": "", **super().parameters(inputs)}
 
     def properties(self, found: Values) -> Values:
-        role = found["role"]
-        return {"description": "", **self.renamed(role), "tagsAll": role.get("tags", {})}
+        role = self.renamed(found["role"])
+        boundary = role.pop("permissionsBoundary", {}).get("permissionsBoundaryArn", "")
+        return {"description": "", "permissionsBoundary": boundary, **role, "tagsAll": role.get("tags", {})}
 
 
 class RolePolicy(ResourceType):
