@@ -1,16 +1,16 @@
 """Permissions boundaries of roles, where the emulator does not do what AWS documents.
 
 Sources: IAM User Guide, "Permissions boundaries for IAM entities" and "AWS global condition context keys"
-(``aws:PrincipalArn``); Service Authorization Reference, "AWS Identity and Access Management" (which actions have
-``iam:PermissionsBoundary``).
+(``aws:PrincipalArn``); Lambda Developer Guide, "Using source function ARN to control function access behavior"; Service
+Authorization Reference, "AWS Identity and Access Management" (which actions have ``iam:PermissionsBoundary``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+from ministack.services import iam, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 from sandbox.cloud.patch import replace
@@ -44,6 +44,20 @@ def install() -> None:
 
     resolved = replace(iam_evaluator, "_resolve_condition_key", "key ctx", condition_key)
 
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        made: dict[str, str] = issued(config)
+        _functions[made["AWS_ACCESS_KEY_ID"]] = config["FunctionArn"]
+        return made
+
+    issued = replace(lambda_runtime, "execution_credentials", "config", credentials)
+    replace(lambda_svc, "execution_credentials", "config", credentials)
+
+    def keys_of(credential: iam_evaluator.ResolvedCredential) -> dict[str, Any]:
+        function = _functions.get(credential.access_key_id)
+        return {**described(credential), **({"lambda:sourcefunctionarn": function} if function else {})}
+
+    described = replace(iam_evaluator, "_principal_keys", "credential", keys_of)
+
     def create(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:  # noqa: ANN401 - name and attributes
         return _bounded(created(logical_id, props, stack_name), props)
 
@@ -53,6 +67,10 @@ def install() -> None:
     created = replace(provisioners, "_iam_role_create", "logical_id props stack_name", create)
     updated = replace(provisioners, "_iam_role_update", "physical_id old_props new_props stack_name logical_id", update)
     provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"].update(create=create, update=update)
+
+
+_functions: dict[str, str] = {}
+"""Access key that Lambda gave to a function → ARN of the function: whoever else assumes its role has another."""
 
 
 def _bounded(role: tuple[str, dict[str, Any]], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
