@@ -24,7 +24,8 @@ MAX_CHARACTERS = 6144
         {"existingBucket": {"name": "company-logs", "account": "777777777777"}, "analysis": True},
         {"streamName": "waf-logs", "key": "arn:aws:kms:eu-west-1:111111111111:key/1"},
         {"transform": "arn:aws:lambda:eu-west-1:111111111111:function:mask:live"},
-        {"transform": "bundled", "analysis": True, "key": "create"},
+        {"transform": "bundled", "analysis": True, "key": "create", "integrity": True},
+        {"existingBucket": "company-logs", "integrity": True},
         {"senderRoleName": "company-sender"},
     ],
 )
@@ -43,12 +44,12 @@ def test_a_boundary_without_the_parameters_would_not_do() -> None:
 
 def test_every_role_of_the_archive_has_the_boundary() -> None:
     config = config_of("archive")
-    config["archive"] |= {"transform": "bundled", "analysis": True}
+    config["archive"] |= {"transform": "bundled", "analysis": True, "integrity": True}
     graph = record(config)
     account = config["archive"]["account"]
     roles = [each for each in graph.of_type("Role") if "CentralLogArchive" in each.parent]
     assert {each.name for each in roles} == {
-        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "sender", "transform")
+        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "digest", "sender", "transform")
     }
     assert {each.inputs["permissionsBoundary"] for each in roles} == {
         f"arn:aws:iam::{account}:policy/central-log-archive-boundary"
