@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AssumedRole
 from topology import roles
+from topology.regions import role_arn
 from topology.settings import Application
 
 _Found = TypeVar("_Found")
@@ -29,9 +30,9 @@ class Subscription:
         name: name of the filter or policy.
         destination: ARN that the events are delivered to.
         criteria: selection criteria of a policy; empty: all log groups.
-        filter_pattern: pattern of a filter; empty: all events.
+        filter_pattern: its pattern; empty: all events.
         emit_system_fields: system fields that a filter adds to events.
-        role: ARN of the role of a filter; empty: it has none.
+        role: ARN of its role; empty: it has none.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Inventory:
             stack: name of the stack, for CloudTrail.
         """
         region = next(iter(application.regions))
+        self._deployer_role = role_arn(region, application.account, application.deployer_role)
+        self._iam_region = region
         self._access = AssumedRole(roles.role_arn(application, region), region, stack)
         self._logs = {region: self._access.client("logs", region) for region in application.regions}
 
@@ -95,14 +98,32 @@ class Inventory:
     def policies(self, region: str) -> list[Subscription]:
         """Return the account policies that subscribe log groups of a region; AWS allows one."""
         found = self._logs[region].describe_account_policies(policyType="SUBSCRIPTION_FILTER_POLICY")
+        documents = [(each, json.loads(each["policyDocument"])) for each in found["accountPolicies"]]
         return [
             Subscription(
                 each["policyName"],
-                json.loads(each["policyDocument"])["DestinationArn"],
+                document["DestinationArn"],
                 each.get("selectionCriteria", ""),
+                filter_pattern=document.get("FilterPattern", ""),
+                role=document.get("RoleArn", ""),
             )
-            for each in found["accountPolicies"]
+            for each, document in documents
         ]
+
+    def denied(self, action: str, resources: Iterable[str]) -> list[str]:
+        """Return the resources on which the deployer role is not allowed an action, as IAM's policy simulator decides.
+
+        Args:
+            action: the action.
+            resources: ARNs of its resources.
+        """
+        pages = (
+            self._access.client("iam", self._iam_region)
+            .get_paginator("simulate_principal_policy")
+            .paginate(PolicySourceArn=self._deployer_role, ActionNames=[action], ResourceArns=list(resources))
+        )
+        results = [result for page in pages for result in page["EvaluationResults"]]
+        return [result["EvalResourceName"] for result in results if result["EvalDecision"] != "allowed"]
 
 
 def read_accounts(

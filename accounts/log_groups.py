@@ -79,6 +79,8 @@ def _plan(application: Application, settings: Settings, stack: str, *, check_exi
     where = f"{'archive.ownLogGroups' if is_central else 'applications'}, account {application.account}"
     try:
         inventory = Inventory(application, stack)
+        if not is_central:
+            plan.problems.extend(f"{where}: {problem}" for problem in _missing_grants(application, inventory, settings))
         for region, wanted in application.regions.items():
             existing = inventory.log_groups(region)
             place = f"{where}, region {region}"
@@ -105,6 +107,17 @@ def _plan(application: Application, settings: Settings, stack: str, *, check_exi
             f"{'archive' if is_central else 'application'}-account.yaml"
         )
     return plan
+
+
+def _missing_grants(application: Application, inventory: Inventory, settings: Settings) -> Iterator[str]:
+    """Yield what the deployer role may not do although the stack file needs it."""
+    for grant in roles.grants(application, filters_have_roles=settings.filters_have_roles):
+        if denied := inventory.denied(grant.action, grant.resources):
+            yield (
+                f"{grant.key} needs {grant.action} on {', '.join(denied)}, which its deployer role "
+                f"{application.deployer_role} is not allowed; deploy bootstrap/application-account.yaml there again "
+                f"with {grant.parameter}={','.join(grant.values)}"
+            )
 
 
 def _role_problems(filters: Filters, region: str, settings: Settings) -> Iterator[str]:

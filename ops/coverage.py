@@ -1,6 +1,7 @@
 """Which log groups of the application accounts are archived, by which entry of the stack file, and why others are not.
 
-What counts is what exists in AWS, not what the stack file declares. Only the deployer roles are needed to read it.
+What counts is what exists in AWS, not what the stack file declares: with another destination, pattern or role than the
+program configures, a filter archives nothing. Only the deployer roles are needed to read it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Literal
 
 from accounts.inventory import Inventory, Subscription, read_accounts
 from accounts.parallel import OnProgress
+from components.archive_outputs import ArchiveOutputs
 from ops.errors import OperatorError
+from topology import roles
 from topology.names import own_filter_names
 from topology.patterns import OWN, entries_of, is_pattern, matches
+from topology.regions import PARTITIONS
 from topology.selection import SUBSCRIBABLE, Existing
-from topology.settings import Application, RegionLogGroups
+from topology.settings import Application, RegionLogGroups, Settings
 
 _WHOLE = 100
 ALL = "all"
@@ -52,6 +56,30 @@ class Totals:
     archived: int
     excluded: int
     missed: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the archive's subscriptions of an account and region have in common.
+
+    Attributes:
+        destination: ARN that they deliver to; None: it is not known.
+        role: ARN of their role; empty: they have none.
+    """
+
+    destination: str | None
+    role: str
+
+    def difference(self, found: Subscription, pattern: str) -> str | None:
+        """Return how a subscription differs from what is expected, given the filter pattern of its entry."""
+        for what, actual, expected in (
+            ("destination", found.destination, self.destination),
+            ("filter pattern", found.filter_pattern, pattern),
+            ("role", found.role, self.role),
+        ):
+            if expected is not None and actual != expected:
+                return f"the {what} of {found.name} is {actual or 'none'} instead of {expected or 'none'}"
+        return None
 
 
 def totals(lines: Iterable[Line]) -> list[Totals]:
@@ -103,45 +131,58 @@ class Requirement:
         return None
 
 
-def survey(applications: Iterable[Application], stack: str, on_progress: OnProgress) -> list[Line]:
+def survey(settings: Settings, stack: str, archive: ArchiveOutputs | None, on_progress: OnProgress) -> list[Line]:
     """Return a line for each log group, in the order of the stack file.
 
     Args:
-        applications: the accounts.
-        stack: the stack they are read for.
+        settings: settings of the stack.
+        stack: the stack.
+        archive: the archive that it sends to; None: destinations are not compared.
         on_progress: called as accounts are done.
 
     Raises:
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: an account cannot be read.
     """
-    return read_accounts(applications, stack, _read, on_progress)
+
+    def read(application: Application, inventory: Inventory) -> Iterator[Line]:
+        for region, wanted in application.regions.items():
+            expected = _expected(settings, application, region, archive)
+            yield from _read_region(inventory, application.account, region, wanted, expected)
+
+    return read_accounts(settings.sources, stack, read, on_progress)
 
 
-def _read(application: Application, inventory: Inventory) -> Iterator[Line]:
-    for region, wanted in application.regions.items():
-        yield from _read_region(inventory, application.account, region, wanted)
+def _expected(settings: Settings, application: Application, region: str, archive: ArchiveOutputs | None) -> Expected:
+    if settings.archive is not None and application.account == settings.archive.account:
+        sender = f"arn:{PARTITIONS[region]}:iam::{application.account}:role/{settings.archive.sender_role_name}"
+        return Expected(archive.stream_arn if archive else None, sender)
+    role = roles.filter_role_arn(application) if settings.filters_have_roles else ""
+    return Expected(archive.destinations.get(region) if archive else None, role)
 
 
-def _read_region(inventory: Inventory, account: str, region: str, wanted: RegionLogGroups) -> Iterator[Line]:
+def _read_region(
+    inventory: Inventory, account: str, region: str, wanted: RegionLogGroups, expected: Expected
+) -> Iterator[Line]:
     existing = inventory.log_groups(region)
     policies = inventory.policies(region)
     named = {entry.name for entry in wanted.log_groups if not entry.is_pattern}
     for name in sorted(existing.keys() | named):
         filters = inventory.filters(region, name) if name in existing else []
-        archived = existing.get(name) == SUBSCRIBABLE and subscribed(name, region, filters, policies)
-        yield Line(account, region, name, *judge(name, existing, wanted, archived=archived))
+        own = own_subscriptions(name, region, filters, policies)
+        yield Line(account, region, name, *judge(name, existing, wanted, own, expected))
 
 
-def subscribed(name: str, region: str, filters: Iterable[Subscription], policies: Iterable[Subscription]) -> bool:
-    """Return whether a filter or a policy of the archive subscribes a log group."""
+def own_subscriptions(
+    name: str, region: str, filters: Iterable[Subscription], policies: Iterable[Subscription]
+) -> list[Subscription]:
+    """Return the filters and policies of the archive that subscribe a log group."""
     own = own_filter_names(region)
-    return any(each.name in own for each in filters) or any(
-        each.name in own and name not in _excluded_by(each.criteria) for each in policies
-    )
+    of_account = [each for each in policies if name not in _excluded_by(each.criteria)]
+    return [each for each in (*filters, *of_account) if each.name in own]
 
 
 def judge(
-    name: str, existing: Existing, wanted: RegionLogGroups, *, archived: bool
+    name: str, existing: Existing, wanted: RegionLogGroups, own: Iterable[Subscription], expected: Expected
 ) -> tuple[Literal["archived", "excluded", "missed"], str | None, str]:
     """Return status, entry and reason of a log group.
 
@@ -149,15 +190,24 @@ def judge(
         name: name of the log group.
         existing: the existing log groups.
         wanted: what the stack file declares for the account and region.
-        archived: whether the log group is subscribed.
+        own: the subscriptions of the archive that the log group has.
+        expected: what these must be like.
     """
     exclusions = [pattern for pattern in wanted.exclude or () if matches(pattern, name)]
-    entries = entries_of(name, [entry.name for entry in wanted.log_groups], wanted.exclude or ())
+    patterns = {entry.name: entry.filter_pattern for entry in wanted.log_groups}
+    entries = entries_of(name, list(patterns), wanted.exclude or ())
     entry = next(iter(entries), ALL if wanted.all and not exclusions else None)
     if name in OWN:
         return "excluded", None, "used by the archive itself"
-    if archived:
-        return "archived", entry, "" if entry else "no entry matches it anymore: the next update unsubscribes it"
+    subscribed = existing.get(name) == SUBSCRIBABLE and list(own)
+    if subscribed and entry is None:
+        return "archived", entry, "no entry matches it anymore: the next update unsubscribes it"
+    if subscribed and entry is not None:
+        pattern = patterns.get(entry, wanted.all.filter_pattern if wanted.all else "")
+        differences = [expected.difference(each, pattern) for each in subscribed]
+        if None in differences:
+            return "archived", entry, ""
+        return "missed", entry, f"{differences[0]}: run pulumi up --refresh"
     if entry is None and exclusions:
         return "excluded", exclusions[0], ""
     if name not in existing:

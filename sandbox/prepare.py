@@ -18,6 +18,7 @@ from sandbox.server import ROOT
 from topology import stacks
 from topology.patterns import entries_of
 from topology.regions import PARTITIONS
+from topology.roles import GRANTS, grants
 from topology.settings import Application, Archive, RegionLogGroups, Settings
 from topology.stack_file import file_name, read
 
@@ -67,16 +68,15 @@ def prepare(
     prepared = [cloud.archive_account(archive) for archive in archives.values()]
     # An account may be in several stacks, and has one role for all of them.
     everyone = [application for each in settings.values() for application in each.applications]
-    subscribers = {application.account for application in everyone if application.auto_subscribed}
-    with_roles = {each.account for of in settings.values() if of.filters_have_roles for each in of.applications}
+    parameters: dict[str, dict[str, set[str]]] = {application.account: {} for application in everyone}
+    for of in settings.values():
+        for application in of.applications:
+            for grant in grants(application, filters_have_roles=of.filters_have_roles):
+                parameters[application.account].setdefault(grant.parameter, set()).update(grant.values)
     for stack, each in settings.items():
         archive = archives.get(stack) or _archive_of(each, archives, files)
         for application in each.applications:
-            parameters = {
-                "FilterRoles": str(application.account in with_roles).lower(),
-                "Subscriber": str(application.account in subscribers).lower(),
-            }
-            prepared += cloud.application_account(application, archive, parameters)
+            prepared += cloud.application_account(application, archive, parameters[application.account])
     return prepared
 
 
@@ -132,16 +132,40 @@ class _Cloud:
         return _prepared(archive, archive.region, made)
 
     def application_account(
-        self, application: Application, archive: Archive, parameters: Mapping[str, str]
+        self, application: Application, archive: Archive, parameters: Mapping[str, set[str]]
     ) -> list[Prepared]:
         if archive.sender_organization is not None:
             ask(self._endpoint, f"join/{application.account}/{archive.sender_organization}")
-        more = {"ArchiveAccount": archive.account, **parameters, **archive.bootstrap_parameters_of_senders}
-        self._deployer("application-account.yaml", application, next(iter(application.regions)), more)
+        # An account has the template once, since its roles are global.
+        partition = PARTITIONS[next(iter(application.regions))]
+        region = next(each for each in PARTITIONS if PARTITIONS[each] == partition)
+        # What was granted before stays: the next update may delete what needed it.
+        kept = self._granted(application.account, region)
+        granted = {
+            each: parameters.get(each, set()) | kept.get(each, set()) for each in parameters.keys() | kept.keys()
+        }
+        more = {
+            "ArchiveAccount": archive.account,
+            **{name: ",".join(sorted(values)) for name, values in granted.items()},
+            **archive.bootstrap_parameters_of_senders,
+        }
+        self._deployer("application-account.yaml", application, region, more)
         return [
             _prepared(application, region, self._log_groups(application.account, region, presumed_log_groups(wanted)))
             for region, wanted in application.regions.items()
         ]
+
+    def _granted(self, account: str, region: str) -> dict[str, set[str]]:
+        """Return parameter → values, of those with which the template of an application account grants permissions."""
+        try:
+            (stack,) = self._client("cloudformation", account, region).describe_stacks(StackName=_STACK)["Stacks"]
+        except ClientError:
+            return {}  # it is not deployed yet
+        return {
+            each["ParameterKey"]: set(each["ParameterValue"].split(","))
+            for each in stack["Parameters"]
+            if each["ParameterKey"] in GRANTS and each["ParameterValue"] not in ("", "false")
+        }
 
     def _client(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 - boto3 has no types
         return root_client(self._endpoint, service, account=account, region=region)

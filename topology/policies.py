@@ -594,23 +594,6 @@ def log_group_created() -> str:
     return json.dumps(pattern, separators=(",", ":"))
 
 
-def filter_role_trust(*, region: str, account: str) -> str:
-    """Let CloudWatch Logs assume the filter role of an application account, on behalf of that account only."""
-    condition = {"StringLike": {"aws:SourceArn": _log_arns(region, account)}}
-    return _document(_trust("LogsOfThisAccount", logs_principal(region), condition))
-
-
-def filter_role_policy(*, account: str, regions: Iterable[str]) -> str:
-    """Let the filter role put events, which a destination that admits an organization requires.
-
-    AWS specifies the log group as the resource (CloudWatch Logs User Guide, "(Only if using an organization) Create an
-    IAM role"). Here it is every log group in the account's subscribed regions: hundreds of names would not fit into the
-    10,240 characters of a role's inline policies, and only CloudWatch Logs can use the permission.
-    """
-    resources = [f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:*" for region in sorted(regions)]
-    return _document({"Sid": "PutEvents", "Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": resources})
-
-
 def logs_principal(region: str) -> str:
     """Return the service principal of CloudWatch Logs, which has a different name in the China partition.
 

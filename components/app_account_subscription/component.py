@@ -13,12 +13,13 @@ from accounts.log_groups import AccountPlan
 from components.alarm import make_alarm
 from components.app_account_subscription.subscriber import make_subscriber
 from components.archive_outputs import ArchiveEndpoints
-from components.scope import Scope, known_after
+from components.scope import Scope
 from components.subscription_filter import make_subscription_filter
 from topology import policies
 from topology.alarms import Alarm, sender_alarms, subscriber_alarm
 from topology.names import auto_filter_name, filter_name
 from topology.patterns import CANARY
+from topology.roles import filter_role_arn
 from topology.selection import AccountWide
 from topology.settings import Application, LogGroup, LogGroupFilter
 
@@ -33,7 +34,7 @@ class AppAccountSubscriptionArgs:
         application: settings of the account.
         plan: the log groups to subscribe, with every pattern resolved.
         archive: destinations and topics, for each region of the account.
-        filter_role: create a role for the filters in this account, as an archive that admits an organization requires.
+        filter_role: give the filters the role of this account, as an archive that admits an organization requires.
         retain: retain a log group created here when it leaves the stack.
         providers: region → provider of the account, for each of its regions.
     """
@@ -61,7 +62,7 @@ class AppAccountSubscription(pulumi.ComponentResource):
         super().__init__("central-log-archive:index:AppAccountSubscription", name, None, opts)
         self._name, self._args = name, args
         self._warn_of_gaps()
-        self._filter_role = self._make_filter_role() if args.filter_role else None
+        self._filter_role = filter_role_arn(args.application) if args.filter_role else None
         self.filters = {
             region: {group.name: self._subscribe(region, group.name, self._log_group(region, group), group)
                      for group in groups}
@@ -119,26 +120,6 @@ class AppAccountSubscription(pulumi.ComponentResource):
             destination = pulumi.Output.from_input(self._args.archive.destinations[region])
             destination.apply(partial(warn, region, targets))
 
-    def _make_filter_role(self) -> pulumi.Output[str]:
-        """Create the role that CloudWatch Logs assumes for filters; return its ARN, known once it has its policy."""
-        regions = sorted(self._args.application.regions)
-        scope = self._scope(regions[0])  # IAM is global
-        role = aws.iam.Role(
-            f"{self._name}-filter-role",
-            # Fixed, so that the deployer role's policy can name it.
-            name=f"archive-filters-{self._name}",
-            description="CloudWatch Logs sends events of this account to the central log archive",
-            assume_role_policy=policies.filter_role_trust(region=scope.region, account=scope.account),
-            opts=scope.child(),
-        )
-        policy = aws.iam.RolePolicy(
-            f"{self._name}-filter-policy",
-            role=role.name,
-            policy=policies.filter_role_policy(account=scope.account, regions=regions),
-            opts=scope.child(),
-        )
-        return known_after(role.arn, policy)
-
     def _log_group(self, region: str, group: LogGroup) -> pulumi.Input[str]:
         """Return the name of a log group, which is created first if its entry asks for it."""
         if group.create:
@@ -170,11 +151,11 @@ class AppAccountSubscription(pulumi.ComponentResource):
     def _subscribe_all(self, region: str, account_wide: AccountWide) -> None:
         """Subscribe the log groups of a region, including future ones, by the only account policy that AWS allows."""
         destination = self._args.archive.destinations[region]
-        document = pulumi.Output.all(destination=destination, role=self._filter_role).apply(
-            lambda arns: policies.account_policy(
-                destination_arn=arns["destination"],
+        document = pulumi.Output.from_input(destination).apply(
+            lambda arn: policies.account_policy(
+                destination_arn=arn,
                 filter_pattern=account_wide.filter.filter_pattern,
-                role_arn=arns["role"],
+                role_arn=self._filter_role,
             )
         )
         aws.cloudwatch.LogAccountPolicy(

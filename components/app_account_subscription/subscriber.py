@@ -28,7 +28,7 @@ def make_subscriber(
     wanted: RegionLogGroups,
     *,
     destination: pulumi.Input[str],
-    filter_role: pulumi.Input[str] | None,
+    filter_role: str | None,
 ) -> pulumi.Output[str]:
     """Create the function with its rule and dead-letter queue, and invoke it; return the name of the queue.
 
@@ -75,13 +75,22 @@ def make_subscriber(
         logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=logs.name),
         opts=opts,
     )  # fmt: skip
+    # Deleted after the rule, when the function deletes its filters: that the rule is gone tells it that this is no
+    # forged event. It runs when created too, and so does the run below for log groups created before the target was.
+    end = aws.lambda_.Invocation(
+        f"{name}-subscriber-end-{region}",
+        function_name=function.name,
+        lifecycle_scope="CRUD",
+        input=json.dumps({}),
+        opts=opts,
+    )
     rule = aws.cloudwatch.EventRule(
         f"{name}-subscriber-rule-{region}",
         name=SUBSCRIBER,
         description="Invokes the function for new log groups, and every hour for those that were missed",
         event_pattern=policies.log_group_created(),
         schedule_expression="rate(1 hour)",
-        opts=opts,
+        opts=scope.child(depends_on=[end], delete_before_replace=True),
     )
     permission = aws.lambda_.Permission(
         f"{name}-subscriber-permission-{region}",
@@ -95,7 +104,7 @@ def make_subscriber(
     target = aws.cloudwatch.EventTarget(
         f"{name}-subscriber-target-{region}", rule=rule.name, target_id=SUBSCRIBER, arn=function.arn, opts=opts
     )
-    # Invokes the function when created, when its input changes, and when deleted, which deletes the function's filters.
+    # Invokes the function when created, and when its configuration changes.
     aws.lambda_.Invocation(
         f"{name}-subscriber-run-{region}",
         function_name=function.name,

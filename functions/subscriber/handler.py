@@ -3,6 +3,9 @@
 It changes only subscription filters with its own name. ``config.json`` in its folder contains ``filterName``,
 ``handOver`` (the name of Pulumi's filters), ``entries`` and ``exclude``. The program's own ``topology/patterns.py``,
 which is uploaded too, decides which entries select a log group.
+
+An event says when to look, and never what to do: whoever may invoke the function can make one up. What a log group is
+to have follows from ``config.json`` and from what AWS says of the log group and of the function's rule.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from topology.patterns import entries_of, is_pattern
+from topology.patterns import SUBSCRIBER, entries_of, is_pattern
 
 # AWS allows five puts and deletes per second in an account and region; this quota cannot be increased ("CloudWatch Logs
 # quotas").
@@ -38,7 +41,8 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
 
     Args:
         event: from CloudTrail, for a new log group; from Pulumi, with the action of its update under ``tf``; any other,
-            like that of a schedule, checks all log groups that entries select.
+            like that of a schedule, checks all log groups that entries select. Pulumi's deletion of the function
+            deletes all of its filters, but only once the function's rule is gone.
 
     Returns:
         How many filters were put and deleted.
@@ -50,10 +54,10 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
     config = json.loads(Path(__file__).with_name("config.json").read_text(encoding="utf-8"))
     detail = event.get("detail") or {}
     if detail.get("eventName") == "CreateLogGroup":
-        request = detail["requestParameters"]
-        return _reconcile([(request["logGroupName"], request.get("logGroupClass", _SUBSCRIBABLE))], config)
+        name = detail["requestParameters"]["logGroupName"]
+        return _reconcile([group for group in _log_groups(logGroupNamePrefix=name) if group[0] == name], config)
     action = (event.get("tf") or {}).get("action")
-    if action == "delete":
+    if action == "delete" and _rule_is_deleted():
         config = {**config, "entries": []}
     groups = _log_groups()
     if action is None:
@@ -121,9 +125,19 @@ def _reconcile_group(name: str, entry: Mapping[str, Any] | None, config: Mapping
     return "put"
 
 
-def _log_groups() -> list[tuple[str, str]]:
-    """Return name and class of every log group."""
-    pages = _logs().get_paginator("describe_log_groups").paginate()
+def _rule_is_deleted() -> bool:
+    """Return whether the rule that invokes the function is deleted, which Pulumi does before it deletes the filters."""
+    events = _events()
+    try:
+        events.describe_rule(Name=SUBSCRIBER)
+    except events.exceptions.ResourceNotFoundException:
+        return True
+    return False
+
+
+def _log_groups(**selection: str) -> list[tuple[str, str]]:
+    """Return name and class of every log group, or of those that parameters of DescribeLogGroups select."""
+    pages = _logs().get_paginator("describe_log_groups").paginate(**selection)
     return [(g["logGroupName"], g.get("logGroupClass", _SUBSCRIBABLE)) for page in pages for g in page["logGroups"]]
 
 
@@ -131,3 +145,8 @@ def _log_groups() -> list[tuple[str, str]]:
 def _logs() -> Any:  # noqa: ANN401 - boto3 has no types
     # No more attempts: a log group at its quota of filters looks like throttling.
     return boto3.client("logs", config=Config(retries={"mode": "adaptive", "max_attempts": 5}))
+
+
+@functools.cache
+def _events() -> Any:  # noqa: ANN401 - boto3 has no types
+    return boto3.client("events")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ops import outputs
 from ops.cli.common import AsJson, ConfigFile, Stack, progress_bar, read_settings
 from ops.coverage import Line, Requirement, Totals, survey, totals
 from ops.errors import OperatorError
-from terminal.console import print_json, stdout
+from terminal.console import print_json, stderr, stdout
 from terminal.table import Table
 
 _STYLES = {"archived": "green", "excluded": "dim", "missed": "red"}
@@ -33,15 +34,20 @@ def coverage(
     Exit status: 0; 1 if a requirement is not met; 2 if it could not be found out.
     """
     requirements = [Requirement.parse(text) for text in require or ()]
-    sources = read_settings(stack, config_file).sources
+    settings = read_settings(stack, config_file)
+    try:
+        archive = outputs.archive_of(stack, settings)
+    except (OperatorError, FileNotFoundError) as error:  # only pulumi can be missing, and the rest needs none of it
+        archive = None
+        stderr.print(f"destinations are not compared with those of the archive: {error}", style="yellow")
     with progress_bar("reading accounts") as on_progress:
-        lines = survey(sources, stack, on_progress)
+        lines = survey(settings, stack, archive, on_progress)
     sums = totals(lines)
     unmet = [text for requirement in requirements if (text := requirement.unmet(lines))]
     if as_json:
         print_json({"stack": stack, "logGroups": lines, "totals": sums, "unmet": unmet})
     else:
-        _print_tables(lines, sums, {source.account: source.label for source in sources})
+        _print_tables(lines, sums, {source.account: source.label for source in settings.sources})
     if unmet:
         raise OperatorError("\n".join(unmet), status=1)
 

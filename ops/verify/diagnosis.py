@@ -20,7 +20,7 @@ from topology.regions import PARTITIONS
 
 _GRACE_SECONDS = 180.0
 _DRIFT = "it was changed outside Pulumi: run pulumi up --refresh -s {stack}"
-_APPLICATION_STAGES = ("log group", "filter", "role of the filter")
+_APPLICATION_STAGES = ("log group", "filter")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,10 @@ class Diagnosis:
             remedy = (
                 "see the function's log; the event is kept under errors/, from where python -m ops redrive puts it back"
             )
+        elif stage == "role of the filter":
+            remedy = (
+                "deploy bootstrap/application-account.yaml there with FilterRoles=true, and undo changes of the role"
+            )
         else:
             stack = self._stack if stage in _APPLICATION_STAGES else self._archive.stack
             remedy = _DRIFT.format(stack=stack)
@@ -125,6 +129,8 @@ class Diagnosis:
             return f"its destination is {found['destinationArn']} instead of {wanted}"
         if found.get("filterPattern"):
             return f"it only matches events with the pattern {found['filterPattern']}"
+        if self._archive.admitted_organization is not None and not found.get("roleArn"):
+            return "the archive admits an organization, but the filter has no role"
         return None
 
     def _filter_of(self, path: DeliveryPath) -> dict[str, Any] | None:
@@ -136,8 +142,7 @@ class Diagnosis:
         """An admitted organization requires filters with a role (CloudWatch Logs User Guide)."""
         role = (self._filter_of(path) or {}).get("roleArn")
         if not role:
-            required = self._archive.admitted_organization is not None
-            return "the archive admits an organization, but the filter has no role" if required else None
+            return None
         group = f"arn:{PARTITIONS[path.region]}:logs:{path.region}:{path.account}:log-group:{CANARY}:*"
         return _role_problem(path.verifier, path.region, role, path.account, None, "logs:PutLogEvents", group)
 

@@ -88,6 +88,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         destinations,
         events,
         firehose,
+        functions,
         glue,
         keys,
         log_groups,
@@ -102,8 +103,8 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
 
     guard = Guard(secret, port)
     parts = (
-        alarms, firehose, keys, destinations, delivery, events, glue, partitions, protocols, simulation, buckets,
-        log_groups, athena, boundaries, web_identity,
+        alarms, firehose, functions, keys, destinations, delivery, events, glue, partitions, protocols, simulation,
+        buckets, log_groups, athena, web_identity, boundaries,
     )  # fmt: skip
     for part in parts:
         part.install()
@@ -131,7 +132,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         iam_actions,
         "request_tag_context",
         "service iam_action body params",
-        lambda *request: {**tags(*request), **keys.request_context(*request)},
+        lambda *request: {**permissions.conditions_of(tags, *request), **keys.request_context(*request)},
     )
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,

@@ -16,12 +16,16 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import firehose as streams
 
-from sandbox.cloud import filter_pattern, firehose, permissions
+from sandbox.cloud import filter_pattern, firehose, functions, permissions
 from sandbox.cloud.patch import replace
 
 _MAX_POLICY_BYTES = 5120
 _MAX_FILTERS = 2  # per log group; AWS documents both 2 and 5, so the sandbox uses the lower one
 _SERVICE = "logs.amazonaws.com"
+_NOT_ADMITTED = (
+    "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your "
+    "function."
+)
 _UNREACHABLE = "Could not deliver message to specified destination. Check if the destination is valid."
 Response = Any
 
@@ -176,7 +180,8 @@ def _target_rejection(data: dict[str, Any]) -> Response | None:
     if role and not _may_pass(role):
         return _denied("iam:PassRole", role)
     if ":function:" in target:
-        return None  # the emulator delivers to functions
+        admitted = functions.admits(target, _SERVICE, log_group_arn(data["logGroupName"]))
+        return None if admitted else _invalid(_NOT_ADMITTED)
     if ":firehose:" in target:
         _, stream = stream_of(target)
         source = log_group_arn(data["logGroupName"])

@@ -208,6 +208,11 @@ _RESOURCES = {
 _ON_EVERY_RESOURCE = {"DescribeAlarms"}
 
 
+# The only operations that are decided on the ARN of a log group without ``:*`` (CloudWatch Logs User Guide, "CloudWatch
+# Logs resources and operations"). What AWS puts in its place is in its messages of denied calls.
+_ON_LOG_GROUP_ITSELF = {"ListTagsForResource", "TagResource", "UntagResource"}
+
+
 def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: ANN401 - the emulator's function
     """Return the ARN of the resource of a call, even if the emulator does not; of several resources, the first."""
     service, _, _, headers, body, query, region, account = request
@@ -226,12 +231,29 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
     if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
         # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
         return f"{resource}:{qualifier[0]}"
-    if resource != "*" or service not in _RESOURCES:
-        return resource
-    for parameter, arn in _RESOURCES[service].items():
-        for value in _listed(parameters.get(parameter, []))[:1]:
-            return arn.format(region=region, account=account, value=value)
+    if resource == "*":
+        named = {name: arn for name, arn in _RESOURCES.get(service, {}).items() if parameters.get(name)}
+        for parameter, arn in list(named.items())[:1]:
+            resource = arn.format(region=region, account=account, value=_listed(parameters[parameter])[0])
+    if service == "logs" and ":log-group:" in resource and _operation(headers, query) not in _ON_LOG_GROUP_ITSELF:
+        return f"{resource.removesuffix(':*')}:log-stream:{parameters.get('logStreamName', '')}"
     return resource
+
+
+def conditions_of(original: Callable[..., dict[str, Any]], service: str, action: str, *request: Any) -> dict[str, Any]:  # noqa: ANN401 - the emulator's function
+    """Return the condition keys of a call, with those that the emulator lacks.
+
+    Sources: Service Authorization Reference, "AWS Lambda"; EventBridge User Guide, "Using IAM policy conditions".
+    """
+    keys, parameters = dict(original(service, action, *request)), _parsed(request[0])
+    if action == "lambda:AddPermission":
+        keys["lambda:Principal"] = parameters.get("Principal")
+    if action == "events:PutRule":
+        pattern = _parsed(parameters.get("EventPattern", "").encode())
+        for field in ("source", "detail-type"):
+            values = _listed(pattern.get(field, []))
+            keys[f"events:{field}"] = values[0] if len(values) == 1 else values or None
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def _in_the_catalog(operation: str, parameters: Mapping[str, Any], region: str, account: str) -> str | None:

@@ -27,19 +27,30 @@ def _simulate(parameters: dict[str, Any], original: Any) -> Any:  # noqa: ANN401
     role = iam._p(parameters, "PolicySourceArn")
     if ":role/" not in role:
         return original(parameters)
-    actions, resource = iam._extract_simulate_params(parameters)
+    actions, _ = iam._extract_simulate_params(parameters)
     context = dict(_context(parameters))
+    resources = list(_members(parameters, "ResourceArns.member.{}")) or ["*"]
     results = "".join(
         f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{escape(resource)}</EvalResourceName>"
         f"<EvalDecision>{permissions.simulated(role, action, resource, context)}</EvalDecision></member>"
         for action in actions
+        for resource in resources
     )
     result = f"<EvaluationResults>{results}</EvaluationResults><IsTruncated>false</IsTruncated>"
     return iam._xml(200, f"{_OPERATION}Response", f"<{_OPERATION}Result>{result}</{_OPERATION}Result>")
 
 
 def _context(parameters: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    return zip(
+        _members(parameters, "ContextEntries.member.{}.ContextKeyName"),
+        _members(parameters, "ContextEntries.member.{}.ContextKeyValues.member.1"),
+        strict=True,
+    )
+
+
+def _members(parameters: dict[str, Any], name: str) -> Iterator[str]:
+    """Yield the members of a list in a form."""
     index = 1
-    while key := iam._p(parameters, f"ContextEntries.member.{index}.ContextKeyName"):
-        yield key, iam._p(parameters, f"ContextEntries.member.{index}.ContextKeyValues.member.1")
+    while value := iam._p(parameters, name.format(index)):
+        yield value
         index += 1

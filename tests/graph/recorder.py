@@ -11,7 +11,7 @@ import contextvars
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,11 +62,13 @@ class Region:
         log_groups: log group → class.
         filters: log group → its subscription filters.
         policies: account policies that subscribe log groups.
+        denied: actions that the deployer role is not allowed.
     """
 
     log_groups: Mapping[str, str]
     filters: Mapping[str, list[Subscription]] = field(default_factory=dict)
     policies: list[Subscription] = field(default_factory=list)
+    denied: tuple[str, ...] = ()
 
 
 def standard(*names: str) -> Region:
@@ -92,6 +94,9 @@ class _Inventory:
 
     def policies(self, region: str) -> list[Subscription]:
         return self._existing[region].policies
+
+    def denied(self, action: str, resources: Iterable[str]) -> list[str]:
+        return [arn for arn in resources if any(action in region.denied for region in self._existing.values())]
 
 
 class _Role:

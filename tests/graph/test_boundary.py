@@ -17,6 +17,11 @@ MAX_CHARACTERS = 6144
 """Quota for a managed policy ("IAM and STS quotas")."""
 
 
+def archive_with(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a stack file
+    """Return the config of the example archive with further keys."""
+    return {"archive": {**config_of("archive")["archive"], **options}}
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -30,21 +35,18 @@ MAX_CHARACTERS = 6144
     ],
 )
 def test_the_boundary_knows_what_a_stack_file_names(options: dict[str, Any]) -> None:
-    config = config_of("archive")
-    config["archive"] |= options
+    config = archive_with(**options)
     assert list(exceeding(record(config), boundary_of(config))) == []
 
 
 def test_a_boundary_without_the_parameters_would_not_do() -> None:
-    config = config_of("archive")
-    boundary = boundary_of(config)
-    config["archive"] |= {"existingBucket": "company-logs", "streamName": "waf-logs"}
+    config = archive_with(existingBucket="company-logs", streamName="waf-logs")
+    boundary = boundary_of(archive_with())
     assert {action for _, action, _ in exceeding(record(config), boundary)} >= {"firehose:PutRecord", "s3:PutObject"}
 
 
 def test_every_role_of_the_archive_has_the_boundary() -> None:
-    config = config_of("archive")
-    config["archive"] |= {"transform": "bundled", "analysis": True, "integrity": True}
+    config = archive_with(transform="bundled", analysis=True, integrity=True)
     graph = record(config)
     account = config["archive"]["account"]
     roles = [each for each in graph.of_type("Role") if "CentralLogArchive" in each.parent]

@@ -362,8 +362,12 @@ def test_a_function_has_fixed_names_the_role_of_the_bootstrap_and_one_rule_that_
     assert detail["errorCode"] == [{"exists": False}]
     assert permission.inputs["principal"] == "events.amazonaws.com"
     assert permission.inputs["sourceArn"].endswith(f":rule/{name}")
-    assert graph.one("Invocation").inputs["lifecycleScope"] == "CRUD"
-    assert {permission.urn, graph.one("EventTarget").urn, function.urn} <= graph.one("Invocation").dependencies
+    end, run = sorted(graph.of_type("Invocation"), key=lambda each: each.name)
+    assert [each.inputs["lifecycleScope"] for each in (end, run)] == ["CRUD", "CRUD"]
+    assert {permission.urn, graph.one("EventTarget").urn, function.urn} <= run.dependencies
+    # Filters are deleted by the run that is deleted after the rule.
+    assert function.urn in end.dependencies
+    assert end.urn in rule.dependencies
     assert [f.inputs["logGroup"] for f in graph.filters()] == ["named"]
     assert {graph.place_of(r) for r in graph.resources if r.type.startswith("aws:")} == {("222222222222", "eu-west-1")}
 
@@ -394,7 +398,7 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
 OURS = "central-log-archive.eu-west-1"
 PLACE = "applications, account 222222222222, region eu-west-1"
 HERE = "arn:aws:logs:eu-west-1:111111111111:destination:archive-destination-eu-west-1-1234567"
-ROLE = "arn:aws:iam::222222222222:role/archive-filters-222222222222"
+ROLE = "arn:aws:iam::222222222222:role/central-log-archive-filters"
 FILTERS_FIRST = (
     "and would stop when the archive admits the organization o-exampleorg1; set filterRoles: true and remove "
     "archive.senders.organization, run pulumi up, then add it again"
@@ -446,6 +450,58 @@ def test_existing_log_groups_filters_and_policies_can_prevent_a_subscription(
     with pytest.raises(pulumi.RunError) as error:
         of_shop(archive, wanted, existing)
     assert str(error.value) == f"Pulumi.test.yaml has a problem:\n  {PLACE}: {problem}"
+
+
+MISSING = "which its deployer role central-log-archive-deployer is not allowed; deploy bootstrap/"
+GROUPS = "arn:aws:logs:eu-west-1:222222222222:log-group:"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "action", "problem"),
+    [
+        ({"all": True}, "logs:PutAccountPolicy", ("all", "*", "AccountPolicies=true")),
+        (
+            {"logGroups": [{"name": name, "create": True, "retentionDays": 1} for name in ("b", "/a")]},
+            "logs:CreateLogGroup",
+            ("create", f"{GROUPS}b:*, {GROUPS}/a:*", "CreatedLogGroups=/a,b"),
+        ),
+        (
+            {"logGroups": ["a*"], "autoSubscribe": True},
+            "lambda:CreateFunction",
+            (
+                "autoSubscribe",
+                "arn:aws:lambda:eu-west-1:222222222222:function:central-log-archive-subscriber",
+                "Subscriber=true",
+            ),
+        ),
+    ],
+)
+def test_a_parameter_of_the_template_that_is_missing_is_named_before_anything_is_created(
+    archive: Graph, wanted: dict[str, Any], action: str, problem: tuple[str, str, str]
+) -> None:
+    key, resources, parameter = problem
+    graph = Graph()
+    app = {"archiveStack": "archive", "applications": [{"account": "222222222222", "regions": {"eu-west-1": wanted}}]}
+    existing = {("222222222222", "eu-west-1"): Region({}, denied=(action,))}
+    with pytest.raises(pulumi.RunError) as error:
+        record(app, referenced=archive.outputs, existing=existing, into=graph)
+    assert str(error.value) == (
+        f"Pulumi.test.yaml has a problem:\n  applications, account 222222222222: {key} needs {action} on {resources}, "
+        f"{MISSING}application-account.yaml there again with {parameter}"
+    )
+    assert graph.resources == []
+
+
+@pytest.mark.parametrize(("organization", "roles"), [(True, False), (False, True)])
+def test_filters_need_the_role_of_the_template(*, organization: bool, roles: bool) -> None:
+    existing = Region({"a": "STANDARD"}, denied=("iam:PassRole",))
+    with pytest.raises(pulumi.RunError) as error:
+        together(organization=organization, roles=roles, existing=existing)
+    assert str(error.value).endswith(
+        "applications, account 222222222222: filterRoles needs iam:PassRole on "
+        "arn:aws:iam::222222222222:role/central-log-archive-filters, "
+        f"{MISSING}application-account.yaml there again with FilterRoles=true"
+    )
 
 
 def role_of_filters(*roles: str) -> Region:

@@ -192,17 +192,17 @@ def test_those_who_may_subscribe_may_send_and_are_in_the_outputs(config: dict[st
 @topologies
 def test_filters_have_a_role_of_their_account_exactly_when_an_organization_is_admitted(config: dict[str, Any]) -> None:
     graph = record(config)
-    roles = {graph.place_of(role)[0]: role for role in graph.of_type("Role") if role.name.endswith("-filter-role")}
-    accounts = {application["account"] for application in config["applications"]}
-    assert set(roles) == (accounts if organization_of(config) else set())
-    policies = {graph.place_of(p)[0]: p.urn for p in graph.of_type("RolePolicy") if p.name.endswith("-filter-policy")}
     for subscription in filters_of(graph, "AppAccountSubscription"):
         account, _ = graph.place_of(subscription)
-        role = roles.get(account)
-        assert subscription.inputs.get("roleArn") == (
-            f"arn:aws:iam::{account}:role/{role.inputs['name']}" if role else None
-        )
-        assert role is None or policies[account] in subscription.dependencies
+        role = f"arn:aws:iam::{account}:role/central-log-archive-filters" if organization_of(config) else None
+        assert subscription.inputs.get("roleArn") == role
+
+
+@topologies
+def test_no_role_is_created_in_an_application_account(config: dict[str, Any]) -> None:
+    graph = record(config)
+    places = {graph.place_of(role)[0] for kind in ("Role", "RolePolicy") for role in graph.of_type(kind)}
+    assert places == {config["archive"]["account"]}
 
 
 @_EXAMPLES

@@ -16,7 +16,7 @@ from tests.graph.test_program import BUCKET
 from tests.sandbox.existing_archive import eventually
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
-from tests.stacks import config_of
+from tests.stacks import EXAMPLES_FOLDER, config_of
 from topology import policies
 
 
@@ -32,7 +32,11 @@ def test_accounts_of_an_organization_send_through_filter_roles_and_other_account
     write(stacks, "x")
     bucket = stacks.outputs("archive")["bucket"]
     assert eventually(lambda: "222222222222" in {record["owner"] for record in archived(stacks, bucket)})
-    assert "AccessDenied" in stacks.up("app-prod", {**config_of("app-prod"), "filterRoles": True}, ok=False)
+    other = {**config_of("app-prod"), "filterRoles": True}
+    printed = stacks.pulumi("preview", "-s", "app-prod", config=other, ok=False)
+    assert "deploy bootstrap/application-account.yaml there again with FilterRoles=true" in printed
+    prepare([stacks.write(other), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], stacks.instance.environment())
+    assert "AccessDenied" in stacks.up("app-prod", other, ok=False)
     for stack in reversed(EXAMPLES):
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
     assert left_behind(stacks) == []

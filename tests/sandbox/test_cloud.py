@@ -213,10 +213,13 @@ def test_an_invalid_destination_policy_is_rejected(cloud: Cloud, principal: obje
 def filter_role(cloud: Cloud, account: str, *, trusts: str) -> str:
     """Create the role that filters need for a destination which admits an organization; return its ARN."""
     iam = cloud.client("iam", account=account)
-    trust = policies.filter_role_trust(region=HOME, account=trusts)
-    created = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=trust)
-    policy = policies.filter_role_policy(account=account, regions=[HOME])
-    iam.put_role_policy(RoleName="filters", PolicyName="only", PolicyDocument=policy)
+    trust = {
+        "Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "sts:AssumeRole",
+        "Condition": {"StringLike": {"aws:SourceArn": f"arn:aws:logs:*:{trusts}:*"}},
+    }  # fmt: skip
+    created = iam.create_role(RoleName="filters", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    put = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": f"arn:aws:logs:*:{account}:log-group:*"}
+    iam.put_role_policy(RoleName="filters", PolicyName="only", PolicyDocument=json.dumps({"Statement": [put]}))
     return str(created["Role"]["Arn"])
 
 

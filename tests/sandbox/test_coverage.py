@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.prepare import prepare
 from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import Stacks
+from tests.stacks import EXAMPLES_FOLDER
 from topology.patterns import CANARY
 
 REGIONS = {
@@ -22,6 +24,7 @@ CONFIG = {"archiveStack": "archive", "applications": [SHOP]}
 
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks) -> Iterator[Stacks]:
+    prepare([stacks.write(CONFIG), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], stacks.instance.environment())
     stacks.up("archive")
     for region in REGIONS:
         logs = stacks.client("logs", account="222222222222", region=region)
@@ -78,6 +81,19 @@ def test_ci_fails_when_a_requirement_is_not_met(deployed: Stacks) -> None:
     coverage(deployed, "--require", "60%", "--require", "/app/*=100%", config=CONFIG)
     printed = coverage(deployed, "--require", "100%", status=1, config=CONFIG)
     assert "3 of 5 log groups that match * are archived, which is less than 100%" in printed
+
+
+def test_a_filter_that_somebody_blinded_or_diverted_archives_nothing(deployed: Stacks) -> None:
+    logs = deployed.client("logs", account="222222222222")
+    (own,) = logs.describe_subscription_filters(logGroupName="/app/cart")["subscriptionFilters"]
+    kept = {key: own[key] for key in ("filterName", "filterPattern", "destinationArn")} | {"logGroupName": "/app/cart"}
+    logs.put_subscription_filter(**{**kept, "filterPattern": '"no event has this"'})
+    try:
+        printed = coverage(deployed, "--require", "/app/cart=100%", "--json", status=1, config=CONFIG)
+    finally:
+        logs.put_subscription_filter(**kept)
+    assert f'the filter pattern of {own["filterName"]} is \\"no event has this\\" instead of none' in printed
+    coverage(deployed, "--require", "/app/cart=100%", config=CONFIG)
 
 
 def test_what_cannot_be_found_out_has_its_own_exit_status(deployed: Stacks) -> None:

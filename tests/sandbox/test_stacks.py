@@ -192,6 +192,14 @@ def test_all_archives_a_log_group_that_is_created_after_up_and_nothing_twice(dep
     logs = deployed.client("logs", account="222222222222")
     regions = {"eu-west-1": {"all": True, "logGroups": ["aws-waf-logs-shop"], "exclude": ["/aws/lambda/noisy-poller"]}}
     config = {"archiveStack": "archive", "applications": [{**SHOP, "regions": regions}]}
+    named = (
+        "all needs logs:PutAccountPolicy on *, which its deployer role central-log-archive-deployer is not allowed; "
+    )
+    for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+        printed = deployed.pulumi(*command, "-s", "app-dev", config=config, ok=False)
+        assert named + "deploy bootstrap/application-account.yaml there again with AccountPolicies=true" in printed
+        assert "Traceback" not in printed
+    prepare([deployed.write(config), *files_in(EXAMPLES_FOLDER)], deployed.instance.environment())
     deployed.up("app-dev", config)
     deployed.pulumi("preview", "--expect-no-changes", "-s", "app-dev", config=config)
     deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "app-dev", config=config)
@@ -287,6 +295,7 @@ def test_one_stack_with_both_sections_admits_and_serves_what_it_uses(stacks: Sta
     }
     for stack in EXAMPLES:  # the name of the sender role has to be free
         stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+    prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("one", config)
     outputs = stacks.outputs("one")
     assert outputs["admittedAccounts"] == ["444444444444"]

@@ -50,10 +50,13 @@ def create(stacks: Stacks, group: str, **more: str) -> None:
     stacks.client("logs", account="222222222222").create_log_group(logGroupName=group, **more)
 
 
-def run(stacks: Stacks) -> dict[str, int]:
-    """Run the hourly check; return how many filters it put and deleted."""
+SCHEDULE = {"detail-type": "Scheduled Event"}
+
+
+def run(stacks: Stacks, event: dict[str, Any] = SCHEDULE) -> dict[str, int]:
+    """Invoke the function, as the hourly check does; return how many filters it put and deleted."""
     function = stacks.client("lambda", account="222222222222")
-    response = function.invoke(FunctionName=NAME, Payload=json.dumps({"detail-type": "Scheduled Event"}).encode())
+    response = function.invoke(FunctionName=NAME, Payload=json.dumps(event).encode())
     counts: dict[str, int] = json.loads(response["Payload"].read())
     return counts
 
@@ -88,6 +91,23 @@ def test_the_hourly_check_puts_missing_filters_and_changes_no_others(deployed: S
     assert run(deployed) == {"put": 1, "deleted": 0}
     assert filters(deployed, "/app/later") == [AUTO]
     assert run(deployed) == {"put": 0, "deleted": 0}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"tf": {"action": "delete"}},
+        {"detail": {"eventName": "CreateLogGroup", "requestParameters": {
+            "logGroupName": "/app/later", "logGroupClass": "INFREQUENT_ACCESS",
+        }}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whoever_may_invoke_the_function_cannot_make_it_take_filters_away(
+    deployed: Stacks, event: dict[str, Any]
+) -> None:
+    assert run(deployed, event) == {"put": 0, "deleted": 0}
+    assert filters(deployed, "/app/before") == filters(deployed, "/app/later") == [AUTO]
 
 
 def test_coverage_includes_the_filters_of_the_function(deployed: Stacks) -> None:

@@ -15,6 +15,7 @@ from tests.sandbox.stacks import Stacks
 from tests.sandbox.templates import actions
 from tests.stacks import config_of
 from topology.patterns import CANARY
+from topology.roles import FILTER_ROLE
 
 HOME, A, B = "111111111111", "222222222222", "333333333333"
 REGIONS = ("eu-west-1", "us-east-1", "eu-central-1")
@@ -146,11 +147,11 @@ def test_with_an_admitted_organization_the_roles_of_filters_are_checked(deployed
     deployed.up("app-dev", config)
     deployed.up("archive", {"archive": archive, "retain": False})
     assert losses(deployed, status=0) == {}
-    iam, role = deployed.client("iam", account=A), f"archive-filters-{A}"
-    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam, role = deployed.client("iam", account=A), {"RoleName": FILTER_ROLE, "PolicyName": "put-events"}
+    document = iam.get_role_policy(**role)["PolicyDocument"]
+    iam.delete_role_policy(**role)
     assert losses(deployed, timeout=25) == {(A, region): "role of the filter" for region in REGIONS}
-    deployed.pulumi("up", "--refresh", "--yes", "--skip-preview", "-s", "app-dev", config=config)
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
 
 
 def test_a_deleted_stream_is_found(deployed: Stacks) -> None:

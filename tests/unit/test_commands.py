@@ -191,6 +191,19 @@ def test_coverage_lists_every_log_group_and_the_totals(ops: Ops, accounts: Aws) 
 
 
 @pytest.mark.usefixtures("accounts")
+def test_coverage_compares_destinations_with_those_of_the_archive(ops: Ops, pulumi: Pulumi) -> None:
+    pulumi.outputs = {"archive": {**OUTPUTS, "destinations": {HOME: OWN.destination, ABROAD: "arn:ours"}}}
+    printed = rows(ops(*COVERAGE).stdout)
+    assert ["b1", "archived", "b*", ""] in printed
+    diverted = f"the destination of {OWN_ABROAD.name} is arn instead of arn:ours: run pulumi up --refresh"
+    assert ["x", "missed", "all", diverted] in printed
+    pulumi.outputs = {}
+    done = ops(*COVERAGE)
+    assert "destinations are not compared with those of the archive: the outputs of stack archive" in done.stderr
+    assert ["x", "archived", "all", ""] in rows(done.stdout)
+
+
+@pytest.mark.usefixtures("accounts")
 def test_coverage_fails_with_the_requirements_that_are_not_met(ops: Ops) -> None:
     ops(*COVERAGE, "--require", "25%", "--require", "x=100%")
     done = ops(*COVERAGE, "--require", "90%", "--require", "x=100%", "--require", "b*=51%", "--json", status=1)

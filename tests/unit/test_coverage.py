@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
-from ops.coverage import Line, Requirement, judge, subscribed, totals
+from ops.coverage import Expected, Line, Requirement, judge, own_subscriptions, totals
 from ops.errors import OperatorError
 from tests.graph.recorder import standard
 from topology.patterns import CANARY, SUBSCRIBER
@@ -19,6 +19,8 @@ from topology.selection import select, select_all, selection_problems
 from topology.settings import RegionLogGroups
 
 OURS = "central-log-archive.eu-west-1"
+EXPECTED = Expected("d", "")
+SUBSCRIBED = [Subscription(OURS, "d")]
 
 
 def region(**keys: Any) -> RegionLogGroups:  # noqa: ANN401 - as in a stack file
@@ -71,13 +73,45 @@ def test_a_log_group_is_judged_by_the_entry_that_matches_and_by_what_exists(
     keys: dict[str, Any], log_class: str | None, judged: tuple[str, str | None, str], *, archived: bool
 ) -> None:
     existing = {} if log_class is None else {"a": log_class}
-    assert judge("a", existing, region(**keys), archived=archived) == judged
+    assert judge("a", existing, region(**keys), SUBSCRIBED if archived else [], EXPECTED) == judged
+
+
+ROLE = "arn:aws:iam::222222222222:role/filters"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected", "reason"),
+    [
+        ([Subscription(OURS, "thief")], EXPECTED, f"the destination of {OURS} is thief instead of d"),
+        ([Subscription(OURS, "d", filter_pattern="x")], EXPECTED, f"the filter pattern of {OURS} is x instead of none"),
+        ([Subscription(OURS, "d", role=ROLE)], EXPECTED, f"the role of {OURS} is {ROLE} instead of none"),
+        ([Subscription(OURS, "d")], Expected("d", ROLE), f"the role of {OURS} is none instead of {ROLE}"),
+        ([Subscription(OURS, "d", filter_pattern="x"), *SUBSCRIBED], EXPECTED, None),
+        ([Subscription(OURS, "anything")], Expected(None, ""), None),
+    ],
+)
+@pytest.mark.parametrize("keys", [{"logGroups": ["a"]}, {"logGroups": ["a*"], "autoSubscribe": True}, {"all": {}}])
+def test_a_subscription_that_is_not_as_the_program_configures_it_archives_nothing(
+    keys: dict[str, Any], own: list[Subscription], expected: Expected, reason: str | None
+) -> None:
+    status, _, found = judge("a", {"a": "STANDARD"}, region(**keys), own, expected)
+    assert (status, found) == (("missed", f"{reason}: run pulumi up --refresh") if reason else ("archived", ""))
+
+
+def test_each_entry_has_the_filter_pattern_that_its_log_groups_need() -> None:
+    entries = [{"name": "a", "filterPattern": "one"}, {"name": "b*", "filterPattern": "two"}]
+    keys = {"logGroups": entries, "all": {"filterPattern": "three"}}
+    wanted = RegionLogGroups.model_validate(keys, strict=False)
+    for name, pattern in (("a", "one"), ("b1", "two"), ("c", "three")):
+        own = [Subscription(OURS, "d", filter_pattern=pattern)]
+        assert judge(name, {name: "STANDARD"}, wanted, own, EXPECTED)[0] == "archived"
+        assert judge(name, {name: "STANDARD"}, wanted, SUBSCRIBED, EXPECTED)[0] == "missed"
 
 
 @pytest.mark.parametrize("name", [CANARY, SUBSCRIBER])
 @pytest.mark.parametrize("archived", [True, False])
 def test_the_log_groups_of_the_archive_itself_are_excluded(name: str, *, archived: bool) -> None:
-    judged = judge(name, {name: "STANDARD"}, region(all={}), archived=archived)
+    judged = judge(name, {name: "STANDARD"}, region(all={}), SUBSCRIBED if archived else [], EXPECTED)
     assert judged == ("excluded", None, "used by the archive itself")
 
 
@@ -97,7 +131,7 @@ def test_the_log_groups_of_the_archive_itself_are_excluded(name: str, *, archive
 def test_only_filters_and_policies_of_the_archive_count(
     filters: list[Subscription], policies: list[Subscription], *, expected: bool
 ) -> None:
-    assert subscribed("a", "eu-west-1", filters, policies) is expected
+    assert bool(own_subscriptions("a", "eu-west-1", filters, policies)) is expected
 
 
 names = st.text("ab-", min_size=1, max_size=3)
@@ -120,15 +154,15 @@ def test_after_an_update_no_log_group_that_matches_is_missed(
     given_region = region(logGroups=wanted, **keys)
     if list(selection_problems(given_region, there)):
         return
-    own = {group.name for group in select(given_region, there)}
+    named = {group.name for group in select(given_region, there)}
     wide = select_all(given_region, there)
     policies = [] if wide is None else [Subscription(OURS, "d", wide.criteria)]
     for name in existing:
-        filters = [Subscription(OURS, "d")] if name in own else []
-        archived = subscribed(name, "eu-west-1", filters, policies)
-        status, entry, reason = judge(name, there, given_region, archived=archived)
+        filters = SUBSCRIBED if name in named else []
+        own = own_subscriptions(name, "eu-west-1", filters, policies)
+        status, entry, reason = judge(name, there, given_region, own, EXPECTED)
         assert status != "missed" or (entry, reason) == (None, "no entry matches it")
-        assert not (archived and entry is None)
+        assert not (own and entry is None)
 
 
 def line(name: str, status: Any, account: str = "222222222222") -> Line:  # noqa: ANN401 - a literal

@@ -117,6 +117,12 @@ def trust_of(accounts: list[str], organization: str | None = None) -> Answer:
     return role(SENDER, trust)
 
 
+def filter_role(account: str) -> Answer:
+    """The role of filters with the trust policy that the template gives it."""
+    sources = {"StringLike": {"aws:SourceArn": f"arn:aws:logs:*:{account}:*"}}
+    return role(FILTER_ROLE, document(Principal={"Service": "logs.amazonaws.com"}, Condition=sources))
+
+
 def trusting(service: object = "logs.amazonaws.com", **condition: object) -> Answer:
     """The sender role with a trust policy of one statement."""
     trust = {"Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": condition}
@@ -203,7 +209,7 @@ SOUND: dict[Question, Answer] = {
 SOUND_OF_ORGANIZATION = {
     **SOUND,
     FILTERS: filters(roleArn=FILTER_ROLE),
-    FILTER_TRUST: role(FILTER_ROLE, policies.filter_role_trust(region=REGION, account=SHOP)),
+    FILTER_TRUST: filter_role(SHOP),
     FILTER_PERMISSION: allows(PUT_EVENTS),
     DESTINATIONS: admits([], ORGANIZATION),
     SENDER_TRUST: trust_of([], ORGANIZATION),
@@ -231,6 +237,7 @@ def loss(aws: Aws, answers: dict[Question, Answer], archive: ArchiveOutputs = AR
 
 
 UP_APPLICATIONS = "it was changed outside Pulumi: run pulumi up --refresh -s app-dev"
+DEPLOY_TEMPLATE = "deploy bootstrap/application-account.yaml there with FilterRoles=true, and undo changes of the role"
 UP_ARCHIVE = "it was changed outside Pulumi: run pulumi up --refresh -s archive"
 NOT_ADMITTED = f"it does not admit account {SHOP}"
 NOT_TRUSTED = f"{SENDER} does not trust CloudWatch Logs on behalf of account {SHOP}"
@@ -345,10 +352,10 @@ def test_objects_whose_key_the_delivery_role_may_use_are_written(aws: Aws) -> No
 @pytest.mark.parametrize(
     ("broken", "stage", "reason"),
     [
-        ({FILTERS: filters()}, "role of the filter", "the archive admits an organization, but the filter has no role"),
+        ({FILTERS: filters()}, "filter", "the archive admits an organization, but the filter has no role"),
         ({FILTER_TRUST: NO_ROLE}, "role of the filter", f"{FILTER_ROLE} does not exist"),
         (
-            {FILTER_TRUST: role(FILTER_ROLE, policies.filter_role_trust(region=REGION, account=OTHER))},
+            {FILTER_TRUST: filter_role(OTHER)},
             "role of the filter",
             f"{FILTER_ROLE} does not trust CloudWatch Logs on behalf of account {SHOP}",
         ),
@@ -379,7 +386,7 @@ def test_objects_whose_key_the_delivery_role_may_use_are_written(aws: Aws) -> No
 def test_an_archive_that_admits_an_organization_needs_filters_with_a_role(
     aws: Aws, broken: dict[Question, Answer], stage: str, reason: str
 ) -> None:
-    remedy = UP_APPLICATIONS if stage == "role of the filter" else UP_ARCHIVE
+    remedy = {"filter": UP_APPLICATIONS, "role of the filter": DEPLOY_TEMPLATE}.get(stage, UP_ARCHIVE)
     assert loss(aws, SOUND_OF_ORGANIZATION | broken, OF_ORGANIZATION) == Loss(stage, reason, remedy)
 
 
@@ -432,7 +439,8 @@ def test_a_stage_that_cannot_be_checked_is_reported_with_the_error(aws: Aws, que
     found = loss(aws, SOUND_OF_ORGANIZATION | {question: DENIED}, OF_ORGANIZATION)
     assert found.stage == stage
     assert found.reason.startswith("cannot be checked: An error occurred (AccessDenied)")
-    assert found.remedy == (UP_APPLICATIONS if question[0] == SHOP else UP_ARCHIVE)
+    applications = DEPLOY_TEMPLATE if stage == "role of the filter" else UP_APPLICATIONS
+    assert found.remedy == (applications if question[0] == SHOP else UP_ARCHIVE)
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(stream(), 480), (NOT_FOUND, 180), (stream(BufferingHints={}), 180)])

@@ -326,33 +326,6 @@ def test_cloudwatch_logs_may_assume_the_sender_role_for_an_organization_and_the_
     assert organization["Condition"] == {"StringEquals": {"aws:SourceOrgID": "o-exampleorg1"}}
 
 
-def test_the_filter_role_is_for_cloudwatch_logs_on_behalf_of_its_own_account() -> None:
-    assert statements(policies.filter_role_trust(region="eu-west-1", account="222222222222")) == [
-        {
-            "Sid": "LogsOfThisAccount",
-            "Effect": "Allow",
-            "Principal": {"Service": "logs.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringLike": {"aws:SourceArn": "arn:aws:logs:*:222222222222:*"}},
-        }
-    ]
-
-
-def test_the_filter_role_puts_events_in_the_subscribed_regions_of_its_account_and_nothing_else() -> None:
-    policy = policies.filter_role_policy(account="222222222222", regions=["us-east-1", "eu-west-1"])
-    assert statements(policy) == [
-        {
-            "Sid": "PutEvents",
-            "Effect": "Allow",
-            "Action": "logs:PutLogEvents",
-            "Resource": [
-                "arn:aws:logs:eu-west-1:222222222222:log-group:*",
-                "arn:aws:logs:us-east-1:222222222222:log-group:*",
-            ],
-        }
-    ]
-
-
 @pytest.mark.parametrize(
     ("region", "partition", "principal"),
     [
@@ -366,7 +339,6 @@ def test_every_arn_and_principal_is_in_the_partition_of_its_region(region: str, 
         policies.sender_role_trust(
             home_region=region, account="111111111111", sender_accounts=[], sender_organization="o-exampleorg1"
         ),
-        policies.filter_role_trust(region=region, account="222222222222"),
     ]
     for statement in [statement for trust in trusts for statement in statements(trust)]:
         assert statement["Principal"] == {"Service": principal}
@@ -381,7 +353,7 @@ def test_every_arn_and_principal_is_in_the_partition_of_its_region(region: str, 
     assert set(re.findall(rf"(?:s3|firehose|logs)\.{region}[a-z.]+", key)) == {
         f"{service}.{region}{suffix}" for service in ("s3", "firehose", "logs")
     }
-    for document in [*trusts, key, policies.filter_role_policy(account="222222222222", regions=[region])]:
+    for document in [*trusts, key]:
         assert set(re.findall("arn:([a-z-]+):", document)) == {partition}
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from components.app_account_subscription.subscriber import configuration
 from functions.subscriber import handler as subscriber
+from topology.patterns import SUBSCRIBER
 from topology.settings import RegionLogGroups
 
 OWN, PULUMIS = "central-log-archive.auto.eu-west-1", "central-log-archive.eu-west-1"
@@ -61,7 +62,12 @@ class Logs:
         groups = [
             {"logGroupName": name, **({"logGroupClass": each} if each else {})} for name, each in self.groups.items()
         ]
-        return SimpleNamespace(paginate=lambda: [{"logGroups": groups[:1]}, {"logGroups": groups[1:]}])
+
+        def paginate(logGroupNamePrefix: str = "") -> list[dict[str, Any]]:  # noqa: N803 - boto3
+            found = [group for group in groups if group["logGroupName"].startswith(logGroupNamePrefix)]
+            return [{"logGroups": found[:1]}, {"logGroups": found[1:]}]
+
+        return SimpleNamespace(paginate=paginate)
 
     def describe_subscription_filters(self, *, logGroupName: str) -> dict[str, Any]:  # noqa: N803 - boto3
         self.described.append(logGroupName)
@@ -82,12 +88,36 @@ class Logs:
         del self.filters[logGroupName][filterName]
 
 
+class Events:
+    """EventBridge of one account and region.
+
+    Attributes:
+        rules: names of the rules.
+    """
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=NotFoundError)
+
+    def __init__(self, *rules: str) -> None:
+        self.rules = rules
+
+    def describe_rule(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3
+        if Name not in self.rules:
+            raise NotFoundError
+        return {"Name": Name}
+
+
 PAUSE = subscriber._PAUSE_SECONDS
 Subscriber = Callable[..., dict[str, int]]
 
 
 @contextmanager
-def running(logs: Any, folder: Path, **environment: str) -> Iterator[Subscriber]:  # noqa: ANN401 - or a client
+def running(
+    logs: Any,  # noqa: ANN401 - or a client
+    folder: Path,
+    *,
+    events: Events | None = None,
+    **environment: str,
+) -> Iterator[Subscriber]:
     """The function in an account: called with an event, and with entries and exclusions as in a stack file."""
 
     def run(event: dict[str, Any], *entries: Any, exclude: Sequence[str] = ()) -> dict[str, int]:  # noqa: ANN401
@@ -99,6 +129,7 @@ def running(logs: Any, folder: Path, **environment: str) -> Iterator[Subscriber]
 
     with (
         mock.patch.object(subscriber, "_logs", return_value=logs),
+        mock.patch.object(subscriber, "_events", return_value=events or Events(SUBSCRIBER)),
         mock.patch.object(subscriber, "_PAUSE_SECONDS", 0),
         mock.patch.object(subscriber, "__file__", str(folder / "handler.py")),
         mock.patch.dict(os.environ, {"DESTINATION_ARN": DESTINATION, **environment}),
@@ -154,8 +185,10 @@ def test_an_archive_that_admits_an_organization_gets_filters_with_a_role(logs: L
         created("other"),
         created("noisy"),
         created("cart"),
-        created("rare", logGroupClass="INFREQUENT_ACCESS"),
+        created("rare", logGroupClass="STANDARD"),
+        created("rare"),
         created("gone"),
+        created("car"),
     ],
 )
 def test_a_new_log_group_that_matches_no_pattern_is_not_changed(
@@ -185,11 +218,47 @@ def test_an_update_deletes_its_own_filters_where_no_pattern_matches_any_more(log
     assert logs.filters == {"cart": kept, "noisy": {OWN: PUT, **kept}, "other": kept, "rare": kept}
 
 
-def test_a_deletion_deletes_every_filter_of_its_own_and_no_other(logs: Logs, run: Subscriber) -> None:
+def test_a_deletion_deletes_every_filter_of_its_own_and_no_other_once_the_rule_is_gone(
+    logs: Logs, tmp_path: Path
+) -> None:
     logs.filters["cart"] = {OWN: dict(PUT), "siem": {}}
     logs.filters["noisy"] = {OWN: dict(PUT), PULUMIS: {}}
-    assert run(DELETE, "*") == {"put": 0, "deleted": 2}
+    with running(logs, tmp_path, events=Events("another")) as run:
+        assert run(DELETE, "*") == {"put": 0, "deleted": 2}
     assert logs.filters == {"cart": {"siem": {}}, "noisy": {PULUMIS: {}}, "other": {}, "rare": {}}
+
+
+FORGED = [
+    DELETE,
+    {"config": "", "entries": [], "exclude": ["*"], "filterName": PULUMIS, "tf": {"action": "delete"}},
+    {"tf": {"action": "update"}},
+    {"tf": {"action": "anything"}},
+    created("cart", logGroupClass="INFREQUENT_ACCESS"),
+    created("cart", logGroupClass="DELIVERY", filterName=OWN),
+    {"detail": {"eventName": "DeleteLogGroup", "requestParameters": {"logGroupName": "cart"}}},
+    {"detail": {"eventName": "CreateLogGroup", "requestParameters": {"logGroupName": "c"}}},
+    {},
+]
+
+
+@pytest.mark.parametrize("event", FORGED)
+def test_no_event_that_somebody_makes_up_takes_away_a_filter_that_is_configured(
+    logs: Logs, run: Subscriber, event: dict[str, Any]
+) -> None:
+    configured = {name: {OWN: dict(PUT), PULUMIS: {}} for name in ("cart", "noisy", "other")}
+    logs.filters |= {name: dict(filters) for name, filters in configured.items()}
+    assert run(event, "*") == {"put": 0, "deleted": 0}
+    assert logs.filters == {**configured, "rare": {}}
+
+
+@pytest.mark.parametrize("event", FORGED)
+def test_without_the_rule_only_the_deletion_deletes_what_is_configured(
+    logs: Logs, tmp_path: Path, event: dict[str, Any]
+) -> None:
+    logs.filters["cart"] = {OWN: dict(PUT)}
+    with running(logs, tmp_path, events=Events()) as run:
+        run(event, "*")
+    assert (OWN in logs.filters["cart"]) is ((event.get("tf") or {}).get("action") != "delete")
 
 
 def test_a_failing_log_group_does_not_prevent_the_filters_of_others(logs: Logs, run: Subscriber) -> None:
@@ -239,6 +308,7 @@ def older_sdk() -> Any:  # noqa: ANN401 - boto3 has no types
 def test_an_older_sdk_puts_filters_without_system_fields(tmp_path: Path) -> None:
     client = older_sdk()
     with Stubber(client) as aws, running(client, tmp_path) as run:
+        aws.add_response("describe_log_groups", {"logGroups": [{"logGroupName": "cart"}]})
         aws.add_response("describe_subscription_filters", {"subscriptionFilters": []})
         aws.add_response("put_subscription_filter", {}, {"logGroupName": "cart", "filterName": OWN, **PUT})
         assert run(created("cart"), "c*") == {"put": 1, "deleted": 0}
@@ -248,6 +318,7 @@ def test_an_older_sdk_puts_filters_without_system_fields(tmp_path: Path) -> None
 def test_an_older_sdk_fails_if_system_fields_are_wanted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     client = older_sdk()
     with Stubber(client) as aws, running(client, tmp_path) as run:
+        aws.add_response("describe_log_groups", {"logGroups": [{"logGroupName": "cart"}]})
         aws.add_response("describe_subscription_filters", {"subscriptionFilters": []})
         aws.add_response("put_subscription_filter", {})
         with pytest.raises(subscriber.SubscriberError, match="failed: cart;"):

@@ -20,9 +20,9 @@ class Settings(Section):
     applications: tuple[Application, ...] = Field(default=(), description="the application accounts")
     filter_roles: bool = Field(
         default=False,
-        description="create a role for the subscription filters in their own account, which an archive that admits an "
-        "organization requires; automatic if such an archive is in this stack; filters keep their role, so a deployed "
-        "`true` stays",
+        description="give subscription filters the role `central-log-archive-filters` of their own account, which an "
+        "archive that admits an organization requires; automatic if such an archive is in this stack; filters keep "
+        "their role, so a deployed `true` stays",
     )
     alarms: bool = Field(
         default=False,
