@@ -34,6 +34,8 @@ class ArchiveOutputs:
         admitted_organization: ID of the organization whose accounts may send, if any.
         analysis: what queries need: account, region, database, workgroup, analystRole and reuseMinutes; None without
             ``archive.analysis``.
+        integrity: what proves the integrity of the archive: signingKey and graceHours; None without
+            ``archive.integrity``.
     """
 
     stack: str
@@ -49,6 +51,7 @@ class ArchiveOutputs:
     admitted_accounts: tuple[str, ...]
     admitted_organization: str | None
     analysis: Mapping[str, Any] | None = None
+    integrity: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, stack: str, outputs: Mapping[str, Any]) -> ArchiveOutputs | None:
@@ -74,6 +77,7 @@ class ArchiveOutputs:
             admitted_accounts=tuple(outputs["admittedAccounts"]),
             admitted_organization=outputs.get("admittedOrganization"),
             analysis=outputs.get("analysis"),
+            integrity=outputs.get("integrity"),
         )
 
     @property
@@ -96,6 +100,7 @@ def export_archive(settings: Archive, archive: CentralLogArchive) -> None:
         "destinations": archive.destinations,
         "topics": archive.topics,
         "analysis": archive.analysis,
+        "integrity": archive.integrity,
         "admittedAccounts": settings.sender_accounts,
         "admittedOrganization": settings.sender_organization,
     }

@@ -308,6 +308,69 @@ def _log_into(log_group_arn: str) -> dict[str, Any]:
     }
 
 
+def digest_role_policy(
+    *, home_region: str, bucket_arn: str, log_group_arn: str, signing_key_arn: str, key_arn: str | None
+) -> str:
+    """Let the function of the digests list what arrived, write and read digests, sign and verify them, and log.
+
+    It can read no event: a list has all that a digest says of an object.
+
+    Args:
+        home_region: region of the archive.
+        bucket_arn: ARN of the archive's bucket.
+        log_group_arn: ARN of the function's log group.
+        signing_key_arn: ARN of the key that signs.
+        key_arn: ARN of the KMS key of the objects, if any.
+    """
+    return _document(
+        {
+            "Sid": "ListArrivals",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
+            "Resource": bucket_arn,
+            "Condition": {"StringLike": {"s3:prefix": ["digests/*", "logs/*"]}},
+        },
+        {
+            "Sid": "Digests",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": f"{bucket_arn}/digests/*",
+        },
+        {"Sid": "Sign", "Effect": "Allow", "Action": ["kms:Sign", "kms:Verify"], "Resource": signing_key_arn},
+        _log_into(log_group_arn),
+        *([_encrypt_objects(home_region, [bucket_arn], key_arn)] if key_arn is not None else []),
+    )
+
+
+def signing_key_policy(*, home_region: str, account: str, deployer_role: str, signer_arn: str) -> str:
+    """Let one role sign, and whoever the IAM policies of the account let verify; deny everybody else to sign.
+
+    Args:
+        home_region: region of the key.
+        account: ID of the archive's account.
+        deployer_role: name of the deployer role.
+        signer_arn: ARN of the role of the function that signs.
+    """
+    allow = {"Effect": "Allow", "Resource": "*"}
+    root = {"AWS": f"arn:{PARTITIONS[home_region]}:iam::{account}:root"}
+    deployer = {"AWS": role_arn(home_region, account, deployer_role)}
+    others = {"ArnNotEquals": {"aws:PrincipalArn": signer_arn}}
+    return _document(
+        {"Sid": "Administer", **allow, "Principal": root, "Action": _ADMINISTER},
+        {"Sid": "Deploy", **allow, "Principal": deployer, "Action": _DEPLOY},
+        {"Sid": "Verify", **allow, "Principal": root, "Action": ["kms:GetPublicKey", "kms:Verify"]},
+        {"Sid": "Sign", **allow, "Principal": {"AWS": signer_arn}, "Action": "kms:Sign"},
+        {
+            "Sid": "DenyOtherSigners",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["kms:CreateGrant", "kms:Sign"],
+            "Resource": "*",
+            "Condition": others,
+        },
+    )
+
+
 def analyst_role_trust(*, home_region: str, account: str, readers: Iterable[str]) -> str:
     """Let the readers assume the analyst role; without any, whoever the IAM policies of the account let assume it."""
     principals = sorted(readers) or [f"arn:{PARTITIONS[home_region]}:iam::{account}:root"]

@@ -45,6 +45,12 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
             "archive.bucket.breakGlassRole: is not set, so whoever has the deployer role can shorten how long events "
             "are kept, or let somebody else delete them. Name a role of the central account that nobody uses otherwise."
         )
+    if settings.object_lock is None and scope.retain:
+        pulumi.warn(
+            "archive.bucket.objectLock: is not set, so whoever may delete objects can delete events. Lock them for as "
+            "long as they have to be evidence, like objectLock: {mode: governance, days: 365}, and run ops verify "
+            "right after the update."
+        )
     # The name is known once it is known that the bucket may be changed, or need not be: all settings wait for that.
     bucket_name: pulumi.Output[str] = pulumi.Output.all(bucket.bucket, policy).apply(
         lambda known: _unless_locked(scope, str(known[0]), str(known[1]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.central_log_archive import dashboard, transform
+from components.central_log_archive import dashboard, integrity, transform
 from components.central_log_archive.analysis import make_analysis, make_results_bucket, report_unread
 from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
@@ -49,6 +49,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         destinations: region → ARN of the destination, known once its policy admits the senders.
         topics: region → ARN of the topic that alarms of the region notify; empty without alarms.
         analysis: what queries the archive, as in the stack output; None without.
+        integrity: what verifies the archive, as in the stack output; None without.
     """
 
     bucket: pulumi.Output[str]
@@ -57,6 +58,7 @@ class CentralLogArchive(pulumi.ComponentResource):
     destinations: dict[str, pulumi.Output[str]]
     topics: dict[str, pulumi.Output[str]]
     analysis: dict[str, pulumi.Input[str | int]] | None
+    integrity: dict[str, pulumi.Input[str | int]] | None
 
     def __init__(self, name: str, args: CentralLogArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("central-log-archive:index:CentralLogArchive", name, None, opts)
@@ -77,7 +79,9 @@ class CentralLogArchive(pulumi.ComponentResource):
             self.bucket = pulumi.Output.from_input(archive.existing_bucket.name)
             bucket_arn = self.bucket.apply(lambda bucket: f"arn:{PARTITIONS[archive.region]}:s3:::{bucket}")
             report_existing_bucket(home, archive)
-        logs = [ERROR_LOG_GROUP, transform.LOG_GROUP, *([dashboard.LOG_GROUP] if archive.analysis is not None else [])]
+        logs = [ERROR_LOG_GROUP, transform.LOG_GROUP]
+        logs += [dashboard.LOG_GROUP] if archive.analysis is not None else []
+        logs += [integrity.LOG_GROUP] if archive.integrity is not None else []
         results = make_results_bucket(home) if archive.analysis is not None else None
         bucket_arns = [bucket_arn, *([results.arn] if results is not None else [])]
         keys = archive_keys(home, archive, bucket_arns=bucket_arns, log_groups=[f"{name}-{group}-*" for group in logs])
@@ -97,6 +101,11 @@ class CentralLogArchive(pulumi.ComponentResource):
             report_unread(archive)
             analysis = make_analysis(home, archive, bucket=self.bucket, results=results, keys=keys)
         self.analysis = analysis.output if analysis is not None else None
+        self.integrity = None
+        if archive.integrity is not None:
+            self.integrity = integrity.make_digests(
+                home, archive, archive.integrity, bucket=self.bucket, bucket_arn=bucket_arn, keys=keys
+            )
         self.required_bucket_policy = None
         if archive.bucket_owner != archive.account:
             readers = analysis.readers if analysis is not None else []
@@ -119,5 +128,6 @@ class CentralLogArchive(pulumi.ComponentResource):
                 "destinations": self.destinations,
                 "topics": self.topics,
                 "analysis": self.analysis,
+                "integrity": self.integrity,
             }
         )

@@ -26,23 +26,24 @@ def report_existing_bucket(scope: Scope, archive: Archive) -> None:
         return
     if archive.bucket_owner == archive.account:
         opts = pulumi.InvokeOptions(parent=scope.parent, provider=scope.providers[scope.region])
-        pulumi.Output.all(_report(archive, bucket.name, opts))
+        pulumi.Output.all(_report(archive, bucket.name, opts, retain=scope.retain))
     else:
         pulumi.warn(
             f"The bucket {bucket.name} belongs to account {archive.bucket_owner}, so none of its settings are read: "
-            "encryption, versioning, public access and TLS are up to its owner. Its bucket policy has to allow what "
-            "the output requiredBucketPolicy contains, and the permissions boundary too: deploy "
+            "encryption, versioning, Object Lock, public access and TLS are up to its owner. Its bucket policy has to "
+            "allow what the output requiredBucketPolicy contains, and the permissions boundary too: deploy "
             f"bootstrap/archive-account.yaml with BucketOfAnotherAccount={bucket.name}. If it encrypts with a KMS key "
             "by default, set archive.key.objects to that key."
         )
 
 
-def settings_findings(properties: Mapping[str, Any], key: str | None) -> Iterator[tuple[str, str]]:
-    """Yield what a bucket lacks compared with a bucket created here, and how to fix it.
+def settings_findings(properties: Mapping[str, Any], key: str | None, *, retain: bool) -> Iterator[tuple[str, str]]:
+    """Yield what a bucket lacks compared with the bucket that is recommended, and how to fix it.
 
     Args:
         properties: the bucket's properties in CloudFormation (resource type AWS::S3::Bucket).
         key: the KMS key that the archive specifies for its objects, if any.
+        retain: whether events are to be kept.
     """
     encryption = properties.get("BucketEncryption")
     if not encryption:
@@ -62,6 +63,11 @@ def settings_findings(properties: Mapping[str, Any], key: str | None) -> Iterato
         yield (
             "locks new objects, and AWS does not document that Firehose can deliver them",
             "run ops verify right after the update",
+        )
+    elif retain:
+        yield (
+            "does not lock new objects, so whoever may delete objects can delete events",
+            "enable Object Lock, with a default retention for as long as they have to be evidence",
         )
 
 
@@ -88,7 +94,7 @@ def _default_key(encryption: Mapping[str, Any]) -> str | None:
     return next((rule.get("ServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules), None)
 
 
-async def _report(archive: Archive, bucket: str, opts: pulumi.InvokeOptions) -> None:
+async def _report(archive: Archive, bucket: str, opts: pulumi.InvokeOptions, *, retain: bool) -> None:
     found: list[tuple[str, str]] = []
     # The only function that returns all settings of a bucket: the provider has none for some of them.
     arguments = {"typeName": "AWS::S3::Bucket", "identifier": bucket}
@@ -99,7 +105,7 @@ async def _report(archive: Archive, bucket: str, opts: pulumi.InvokeOptions) -> 
         _warn_of_unread(bucket, "encryption, public access and versioning", error)
     else:
         properties = json.loads(read["properties"])
-        found += settings_findings(properties, archive.key.objects)
+        found += settings_findings(properties, archive.key.objects, retain=retain)
         if archive.analysis is not None:
             found += unread_findings(properties)
     try:

@@ -11,6 +11,7 @@ from ops.cli.ask import ask
 from ops.cli.common import error_messages
 from ops.cli.coverage import coverage
 from ops.cli.gate import gate
+from ops.cli.integrity import integrity
 from ops.cli.look import look
 from ops.cli.promote import promote
 from ops.cli.redrive import redrive
@@ -22,7 +23,7 @@ from ops.cli.verify import verify
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Change": (stacks, promote),
     "Review": (report, gate),
-    "Prove": (verify, coverage),
+    "Prove": (verify, coverage, integrity),
     "Look": (look, ask, redrive),
     "Adopt": (adopt, retire),
 }

@@ -1,8 +1,8 @@
 """Permissions boundaries of roles, where the emulator does not do what AWS documents.
 
 Sources: IAM User Guide, "Permissions boundaries for IAM entities" and "AWS global condition context keys"
-(``aws:PrincipalArn``); Service Authorization Reference, "AWS Identity and Access Management" (which actions have
-``iam:PermissionsBoundary``).
+(``aws:PrincipalArn``); Lambda Developer Guide, "Using source function ARN to control function access behavior"; Service
+Authorization Reference, "AWS Identity and Access Management" (which actions have ``iam:PermissionsBoundary``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tags of a new bucket, and blocked encryption types, both of which the emulator ignores.
+"""What the emulator ignores: tags of a new bucket, blocked encryption types, and the key that a new object names.
 
-Sources: API operations CreateBucket and PutBucketEncryption; Amazon S3 User Guide, "Blocking or unblocking SSE-C for a
-general purpose bucket".
+Sources: Service Authorization Reference, "Amazon S3" (condition keys of PutObject); API operations CreateBucket and
+PutBucketEncryption; Amazon S3 User Guide, "Blocking or unblocking SSE-C for a general purpose bucket".
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ministack.core import iam_actions
 from ministack.services import s3
 
 from sandbox.cloud import permissions
 from sandbox.cloud.patch import replace
 
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
+_KEY_HEADERS = (_CUSTOMER_KEY, "x-amz-server-side-encryption-aws-kms-key-id")
 Response = Any
 
 
@@ -36,6 +38,11 @@ def install() -> None:
             return None, s3._error("AccessDenied", "SSE-C is blocked for this bucket.", 403)
         return resolve(headers, bucket_name)
 
+    def context(iam_action: str, query_params: dict[str, Any], path: str, headers: dict[str, str]) -> dict[str, Any]:
+        named = {f"s3:{name}": headers[name] for name in _KEY_HEADERS if headers.get(name)}
+        return {**object_context(iam_action, query_params, path, headers), **named}
+
+    object_context = replace(iam_actions, "_s3_object_context", "iam_action query_params path headers", context)
     create_bucket = replace(s3, "_create_bucket", "name body headers endpoint_region", create)
     resolve = replace(s3, "_resolve_sse_write_headers", "headers bucket_name", encrypted)
 

@@ -29,7 +29,8 @@ def archive_with(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - values of 
         {"existingBucket": {"name": "company-logs", "account": "777777777777"}, "analysis": True},
         {"streamName": "waf-logs", "key": "arn:aws:kms:eu-west-1:111111111111:key/1"},
         {"transform": "arn:aws:lambda:eu-west-1:111111111111:function:mask:live"},
-        {"transform": "bundled", "analysis": True, "key": "create"},
+        {"transform": "bundled", "analysis": True, "key": "create", "integrity": True},
+        {"existingBucket": "company-logs", "integrity": True},
         {"senderRoleName": "company-sender"},
     ],
 )
@@ -45,12 +46,12 @@ def test_a_boundary_without_the_parameters_would_not_do() -> None:
 
 
 def test_every_role_of_the_archive_has_the_boundary_or_is_the_bootstraps() -> None:
-    config = archive_with(transform="bundled", analysis=True)
+    config = archive_with(transform="bundled", analysis=True, integrity=True)
     graph = record(config)
     account = config["archive"]["account"]
     roles = [each for each in graph.of_type("Role") if "permissionsBoundary" in each.inputs]
     assert {each.name for each in roles} == {
-        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "transform")
+        f"archive-{kind}-role" for kind in ("analyst", "dashboard", "delivery", "digest", "transform")
     }
     (sender,) = (each for each in graph.of_type("Role") if each not in roles)
     assert (sender.name, sender.inputs) == ("archive-sender-role", {"id": "CWLtoKinesisFirehoseRole"})

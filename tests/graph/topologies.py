@@ -136,6 +136,8 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     used = {place for application in applications for place in application["regions"]} | {region}
     topics = {place: f"arn:aws:sns:{place}:{archive}:given" for place in used}
     alarms = draw(st.sampled_from([None, "create", topics]))
+    integrity = draw(st.sampled_from([None, True, {"graceHours": 12}]))
+    existing = bucket.get("existingBucket", "")
     analysis = draw(st.sampled_from([None, True, {"scanLimitGiB": 1, "accounts": ["999999999999"], "reuseMinutes": 0}]))
     organization = {"senders": {"organization": "o-exampleorg1"}} if draw(st.booleans()) else {}
     return {
@@ -150,6 +152,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
             **({"transform": transform} if transform else {}),
             **({"alarms": alarms} if alarms else {}),
             **({"analysis": analysis} if analysis else {}),
+            **({"integrity": integrity} if integrity and "account" not in existing else {}),
         },
         "applications": applications,
     }

@@ -16,9 +16,9 @@ from tests.stacks import config_of
 # Permissions that no change of a stack file uses, but a later version of the program may.
 FOR_LATER_VERSIONS = {
     "archive-account.yaml": {
-        "athena:UntagResource", "cloudwatch:UntagResource", "firehose:UntagDeliveryStream", "glue:UntagResource",
-        "glue:UpdateDatabase", "iam:UntagRole", "lambda:UntagResource", "logs:UntagResource", "s3:UntagResource",
-        "sns:UntagResource",
+        "athena:UntagResource", "cloudwatch:UntagResource", "events:UntagResource", "firehose:UntagDeliveryStream",
+        "glue:UntagResource", "glue:UpdateDatabase", "iam:UntagRole", "lambda:UntagResource", "logs:UntagResource",
+        "s3:UntagResource", "sns:UntagResource",
     },
     "application-account.yaml": {
         "cloudwatch:UntagResource", "events:UntagResource", "lambda:UntagResource", "logs:UntagResource",
@@ -65,10 +65,18 @@ def calls(stacks: Stacks) -> set[Call]:
     bucket = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": bucket, "key": "create", "alarms": "create"}
     analysis = {"readers": ["arn:aws:iam::222222222222:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
-    stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True}})
+    stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True, "integrity": True}})
     coverage(stacks, config={"archive": rich})
     stacks.up(
-        "archive", {"archive": {**rich, "transform": {"code": "bundled", "memoryMiB": 256}, "analysis": analysis}}
+        "archive",
+        {
+            "archive": {
+                **rich,
+                "transform": {"code": "bundled", "memoryMiB": 256},
+                "analysis": analysis,
+                "integrity": {"graceHours": 5},
+            }
+        },
     )
     # The lock goes first: a new stream gets test messages, and what was locked could not be deleted in the end.
     stacks.up("archive", {"archive": {**archive, "transform": "bundled"}})

@@ -19,10 +19,11 @@ SOUND: dict[str, Any] = {
 POLICY = json.loads(policies.bucket_policy(bucket_arn="arn:aws:s3:::logs", key_arn=None))
 ARN = "arn:aws:kms:eu-west-1:111111111111:key/k"
 WITHOUT_TLS = "accepts requests without TLS"
+WITHOUT_LOCK = "does not lock new objects, so whoever may delete objects can delete events"
 
 
 def lacks(properties: dict[str, Any], policy: dict[str, Any]) -> list[str]:
-    return [finding for finding, _ in (*settings_findings(properties, None), *policy_findings(policy))]
+    return [finding for finding, _ in (*settings_findings(properties, None, retain=False), *policy_findings(policy))]
 
 
 def test_a_bucket_like_one_that_is_created_here_lacks_nothing() -> None:
@@ -46,7 +47,8 @@ def test_a_default_key_that_the_archive_does_not_name_is_reported(default: str) 
     bucket = encrypting("aws:kms", KMSMasterKeyID=default)
     (finding,) = lacks(bucket, POLICY)
     assert finding == f"encrypts with the KMS key {default} by default, which the delivery role may not use"
-    assert list(settings_findings(bucket, "arn:aws:kms:eu-west-1:1:key/another")) == []  # Firehose specifies that one
+    another = "arn:aws:kms:eu-west-1:1:key/another"  # Firehose specifies that one
+    assert list(settings_findings(bucket, another, retain=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,12 @@ def test_a_default_encryption_that_everybody_may_use_and_a_lock_without_retentio
 )
 def test_what_is_missing_is_named(difference: dict[str, Any], lack: str) -> None:
     assert lacks({**SOUND, **difference}, POLICY) == [lack]
+
+
+@pytest.mark.parametrize("lock", [{}, {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}])
+def test_a_lock_is_asked_for_where_events_are_to_be_kept(lock: dict[str, Any]) -> None:
+    assert [finding for finding, _ in settings_findings({**SOUND, **lock}, None, retain=True)] == [WITHOUT_LOCK]
+    assert list(settings_findings({**SOUND, **lock}, None, retain=False)) == []
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from topology.settings import SettingsError
 PANELS = {
     "Change": ["stacks", "promote"],
     "Review": ["report", "gate"],
-    "Prove": ["verify", "coverage"],
+    "Prove": ["verify", "coverage", "integrity"],
     "Look": ["look", "ask", "redrive"],
     "Adopt": ["adopt", "retire"],
 }

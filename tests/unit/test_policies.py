@@ -510,3 +510,33 @@ def test_principals_are_read_in_either_notation(principal: object, named: list[s
 def test_a_document_that_allows_nothing_has_no_allow_statement(policy: str | dict[str, Any] | None) -> None:
     assert policies.allowing(policy) == []
     assert policies.allowing('{"Statement": {"Effect": "Allow"}}') == [{"Effect": "Allow"}]
+
+
+def test_the_digest_role_lists_what_arrived_and_writes_digests_but_reads_no_event() -> None:
+    policy = policies.digest_role_policy(
+        home_region="eu-west-1",
+        bucket_arn="arn:aws:s3:::archive",
+        log_group_arn="arn:logs",
+        signing_key_arn="arn:key/signing",
+        key_arn=None,
+    )
+    by_sid = {each["Sid"]: each for each in json.loads(policy)["Statement"]}
+    assert by_sid.keys() == {"ListArrivals", "Digests", "Sign", "Log"}
+    assert by_sid["Digests"]["Resource"] == "arn:aws:s3:::archive/digests/*"
+    assert by_sid["ListArrivals"]["Condition"] == {"StringLike": {"s3:prefix": ["digests/*", "logs/*"]}}
+    assert by_sid["Sign"]["Resource"] == "arn:key/signing"
+
+
+def test_only_one_role_may_sign_and_whoever_may_use_keys_verifies() -> None:
+    signer = "arn:aws:iam::111111111111:role/archive-digest-role-1"
+    policy = policies.signing_key_policy(
+        home_region="eu-west-1", account="111111111111", deployer_role="deployer", signer_arn=signer
+    )
+    statements = json.loads(policy)["Statement"]
+    signing = [each for each in statements if "kms:Sign" in policies.as_list(each["Action"])]
+    allowed, denied = signing
+    assert (allowed["Effect"], allowed["Principal"]) == ("Allow", {"AWS": signer})
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": signer}}
+    (verify,) = [each for each in statements if "kms:Verify" in policies.as_list(each["Action"])]
+    assert verify["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}

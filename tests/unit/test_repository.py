@@ -26,7 +26,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
 # Prefixes of objects, metric namespaces, what commands create, and folders of the operator.
 _ELSEWHERE = re.compile(
-    r"(?:AWS|central-log-archive|control|errors|logs|originals|mutants|transforms|\.sandbox|\.venv)/"
+    r"(?:AWS|central-log-archive|control|digests|errors|logs|originals|mutants|transforms|\.sandbox|\.venv)/"
 )
 _STACK_FILE = re.compile(r"Pulumi\..+\.yaml")
 

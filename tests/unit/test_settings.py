@@ -114,6 +114,15 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         "archive.alarms.eu-west-1: arn:aws:sns:us-east-1:111111111111:oncall is in another region, but alarms only "
         "notify topics in their own; use a topic in eu-west-1",
     ),
+    "a digest a day after its own": (
+        {"archive": {**ARCHIVE, "integrity": {"graceHours": 24}}},
+        "archive.integrity.graceHours: 24 is not valid; input should be less than or equal to 23",
+    ),
+    "digests in a bucket of another account": (
+        {"archive": {**ARCHIVE, "existingBucket": {"name": "logs", "account": "999999999999"}, "integrity": True}},
+        "archive: integrity: the bucket belongs to account 999999999999, and digests are signed in the bucket's own "
+        "account only; remove integrity",
+    ),
     "a first day that is no day": (
         with_analysis(since="2025-02-30"),
         'archive.analysis.since: "2025-02-30" is not a date; allowed: a day in quotes, like "2025-01-31"',
@@ -397,7 +406,7 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         {"archive": {**ARCHIVE, "zzz": 1}},
         "archive.zzz: unknown key; allowed: account, alias, deployerRole, region, destinationRegions, senders, "
         "senderRoleName, streamName, destinationNames, bucket, existingBucket, key, ownLogGroups, exclude, delivery, "
-        "transform, alarms, analysis",
+        "transform, alarms, analysis, integrity",
     ),
     "an unquoted account": (
         {"archive": {**ARCHIVE, "account": 111111111111}},

@@ -27,6 +27,7 @@ from topology.settings.archive import (
     Transform,
 )
 from topology.settings.checks import unserved
+from topology.settings.integrity import Integrity
 from topology.settings.loading import SettingsError, load, sections_of
 from topology.settings.stack import Settings
 from topology.settings.types import DEPLOYER_ROLE, Account, Section, listed
@@ -46,6 +47,7 @@ __all__ = [
     "Delivery",
     "ExistingBucket",
     "Filter",
+    "Integrity",
     "Keys",
     "Lifecycle",
     "LogGroup",

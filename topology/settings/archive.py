@@ -18,6 +18,7 @@ from topology.patterns import matches
 from topology.regions import PARTITIONS
 from topology.settings.analysis import Analysis
 from topology.settings.applications import Application, LogGroup, RegionLogGroups, SubscribedLogGroup
+from topology.settings.integrity import Integrity
 from topology.settings.types import (
     KEY,
     Account,
@@ -402,6 +403,11 @@ class Archive(Account):
         default=None,
         description="`true`, or an object: make what queries the archive with Amazon Athena; default: nothing",
     )
+    integrity: Annotated[Integrity | None, BeforeValidator(enabled)] = Field(
+        default=None,
+        description="`true`, or an object: sign each day what arrived, so that `ops integrity` finds what was deleted, "
+        "changed or added since; default: nothing",
+    )
 
     @property
     def sender_accounts(self) -> tuple[str, ...]:
@@ -525,6 +531,15 @@ class Archive(Account):
     def _an_existing_bucket_is_not_changed(self) -> Self:
         if self.existing_bucket is not None and "bucket" in self.model_fields_set:
             raise problem("existingBucket: the settings of an existing bucket are not changed; remove bucket")
+        return self
+
+    @model_validator(mode="after")
+    def _digests_stay_in_the_account(self) -> Self:
+        if self.integrity is not None and self.bucket_owner != self.account:
+            raise problem(
+                f"integrity: the bucket belongs to account {self.bucket_owner}, and digests are signed in the bucket's "
+                "own account only; remove integrity"
+            )
         return self
 
     @model_validator(mode="after")
