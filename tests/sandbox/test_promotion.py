@@ -195,7 +195,8 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
     report, gate = previewed(base, status=1)
     assert "- **archive-stream (FirehoseDeliveryStream) would be replaced: it holds data**" in report
     assert "if this is intended, pass --allow archive-stream" in gate
-    (checkout.folder / "policy/rules.py").open("a").write("# anything goes\n")
+    with (checkout.folder / "policy/rules.py").open("a", encoding="utf-8") as guarded:
+        guarded.write("# anything goes\n")
     checkout.commit("and other rules", touch=False)
     report, gate = previewed(base, status=1)
     assert report.splitlines()[3].startswith("- **policy/rules.py changed: ")

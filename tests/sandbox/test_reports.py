@@ -116,6 +116,7 @@ def test_a_preview_with_the_preview_role_only_reads_and_an_update_rejects_it(
     (summary,) = json.loads(text)
     assert {word for word, number in summary["counts"].items() if number} == {"unchanged"}
     config["applications"][0]["regions"]["us-east-1"]["all"] = True  # then it looks for policies of others too
+    prepare([deployed.write(config), EXAMPLES_FOLDER / "Pulumi.archive.yaml"], deployed.instance.environment())
     previewed("app-dev", config)
     calls = [
         call for call in deployed.ask("calls") if ":assumed-role/central-log-archive-previewer/" in call["principal"]
@@ -136,7 +137,9 @@ def test_a_preview_of_an_archive_with_the_preview_role_reads_its_own_log_groups(
     previewed("archive", {"archive": archive, "previewRole": "central-log-archive-previewer"})
     calls = [call for call in deployed.ask("calls")
              if ":111111111111:assumed-role/central-log-archive-previewer/" in call["principal"]]  # fmt: skip
-    assert {call["action"] for call in calls} == actions("archive-account.yaml", "Previewer")
+    # The official provider reads the policies of the sender role too; the bucket's is read with a break-glass role.
+    others = {"iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "s3:GetBucketPolicy"}
+    assert {call["action"] for call in calls} == actions("archive-account.yaml", "Previewer") - others
     assert all(call["allowed"] for call in calls)
 
 
