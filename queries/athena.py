@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from queries import Statement
 
 Value = str | int | float | bool | datetime | None
+
+LONGEST_PERIOD = timedelta(hours=1)
+"""For how long the same question is the same query, at most."""
 
 _FIRST_PAUSES, _PAUSE_SECONDS = (0.1, 0.2, 0.4), 0.8
 _UNFINISHED = {"QUEUED", "RUNNING"}
@@ -62,21 +67,48 @@ class Answer:
         rows: the rows. Times are in UTC.
         scanned: bytes read for it, now or when it was first asked.
         reused: whether it is the result of an earlier run, which costs nothing.
+        started: when the query was started.
     """
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Value, ...], ...]
     scanned: int
     reused: bool
+    started: datetime
 
 
-def start(athena: Any, statement: Statement, workgroup: Workgroup) -> str:  # noqa: ANN401 - boto3
-    """Start a query; return its ID.
+def token(statement: Statement, workgroup: Workgroup, now: datetime, attempt: str = "") -> str | None:
+    """Return what makes one query of everyone who asks the same in the same period, even before it has ended.
+
+    AWS returns the ID of the first one's query to whoever comes with the same token (API operation StartQueryExecution,
+    ``ClientRequestToken``). Periods are of ``reuse_minutes``, an hour at most; None: results are not reused.
+
+    Args:
+        statement: the query.
+        workgroup: where it runs.
+        now: the moment of the call.
+        attempt: another one is another query, though all else is the same: what failed would stay so for the period.
+    """
+    period = min(timedelta(minutes=workgroup.reuse_minutes), LONGEST_PERIOD)
+    if not period:
+        return None
+    question = [statement.sql, *statement.parameters, *astuple(workgroup), now.timestamp() // period.total_seconds()]
+    return hashlib.sha256(json.dumps([*question, attempt]).encode()).hexdigest()
+
+
+def start(
+    athena: Any,  # noqa: ANN401 - boto3
+    statement: Statement,
+    workgroup: Workgroup,
+    token: str | None = None,
+) -> str:
+    """Start a query; return its ID, or that of the query that was started with the same token.
 
     Args:
         athena: a client of boto3.
         statement: the query.
         workgroup: where it runs.
+        token: of ``token``. None: it is a query of its own.
     """
     reuse: dict[str, Any] = {"Enabled": workgroup.reuse_minutes > 0}
     if workgroup.reuse_minutes:
@@ -85,6 +117,7 @@ def start(athena: Any, statement: Statement, workgroup: Workgroup) -> str:  # no
         QueryString=statement.sql,
         **({"ExecutionParameters": list(statement.parameters)} if statement.parameters else {}),
         QueryExecutionContext={"Database": workgroup.database},
+        **({"ClientRequestToken": token} if token else {}),
         WorkGroup=workgroup.name,
         ResultReuseConfiguration={"ResultReuseByAgeConfiguration": reuse},
     )
@@ -126,7 +159,8 @@ def wait(
 
 def fetch(athena: Any, identifier: str) -> Answer:  # noqa: ANN401 - boto3
     """Return what a query returned that succeeded."""
-    statistics = _execution(athena, identifier)["Statistics"]
+    execution = _execution(athena, identifier)
+    statistics = execution["Statistics"]
     pages = list(athena.get_paginator("get_query_results").paginate(QueryExecutionId=identifier))
     columns = tuple((each["Name"], each["Type"]) for each in pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
     convert = [_CONVERSIONS.get(kind, str) for _, kind in columns]
@@ -140,7 +174,11 @@ def fetch(athena: Any, identifier: str) -> Answer:  # noqa: ANN401 - boto3
     )
     reuse = statistics.get("ResultReuseInformation") or {}
     return Answer(
-        columns, tuple(rows), int(statistics.get("DataScannedInBytes", 0)), bool(reuse.get("ReusedPreviousResult"))
+        columns,
+        tuple(rows),
+        int(statistics.get("DataScannedInBytes", 0)),
+        bool(reuse.get("ReusedPreviousResult")),
+        execution["Status"]["SubmissionDateTime"],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.archived import QueryError
+from queries.athena import QueryError
 from sandbox.command import CommandError, arguments_for
 from sandbox.demo import Archived, DemoError
 from sandbox.demo import run as run_demo

@@ -5,6 +5,7 @@ Stack files are taken as they are, and say what has to arrive.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -108,8 +109,8 @@ def run(instance: Instance, console: PlainConsole, folder: Path = ROOT) -> dict[
         _until_idle(endpoint)
         for stack, archive in archives.items():
             status.update(f"reading what arrived in the archive of {stack}")
-            name = _pulumi(instance, environment, folder, "stack", "output", "bucket", "--stack", stack).strip()
-            _read(Bucket(endpoint, archive, name), received[stack])
+            outputs = json.loads(_pulumi(instance, environment, folder, "stack", "output", "--json", "--stack", stack))
+            _read(Bucket(endpoint, archive, outputs), received[stack])
     return received
 
 

@@ -3,8 +3,8 @@
 ``config.json`` in its folder says ``senders`` (IDs of the accounts that are expected to send), ``grouped`` (whether
 queries have to name log groups) and ``reuseMinutes``; the environment, ``WORKGROUP``, ``DATABASE`` and ``BUCKET``.
 
-A widget asks one query at most. What takes too long to wait for is fetched by the ID of the query, with a button.
-Source: CloudWatch User Guide, "Create a custom widget".
+A widget asks one query at most, and those that ask the same share it. What takes too long to wait for is fetched by
+the ID of the query, with a button. Source: CloudWatch User Guide, "Create a custom widget".
 """
 
 from __future__ import annotations
@@ -52,19 +52,14 @@ def handler(event: Mapping[str, Any], context: Context) -> str | dict[str, str]:
         return {"markdown": documentation()}
     theme = "light"
     try:
-        config = _config()
+        config, now = _config(), datetime.now(UTC)
         request = Request.parse(
-            event,
-            endpoint=context.invoked_function_arn,
-            reuse_minutes=config["reuseMinutes"],
-            now=datetime.now(UTC),
+            event, endpoint=context.invoked_function_arn, reuse_minutes=config["reuseMinutes"], now=now
         )
         theme = request.theme
-        return html(theme, *_content(request, config))
+        return html(theme, *_content(request, config, now))
     except RequestError as error:
         return html(theme, element("p", str(error), class_="alert"))
-    except athena.QueryError as error:
-        return html(theme, element("p", f"The query failed: {error}", class_="alert"))
     except (BotoCoreError, ClientError) as error:
         _log.exception("AWS rejected a call")
         return html(theme, element("p", _explained(error), class_="alert"))
@@ -80,7 +75,7 @@ def _explained(error: BotoCoreError | ClientError) -> str:
     return f"AWS rejected a call ({code}); the log of the widget's function says which."
 
 
-def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
+def _content(request: Request, config: Mapping[str, Any], now: datetime) -> Iterator[Child]:
     widget = WIDGETS.get(request.widget)
     if widget is None:
         raise RequestError(f"There is no widget “{request.widget}”; there are {', '.join(WIDGETS)}.")
@@ -97,12 +92,15 @@ def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
         _client("athena").stop_query_execution(QueryExecutionId=request.execution)
         yield element("p", "The query was stopped. Choose a shorter time range, an account or a region.")
         return
-    execution = request.execution
-    if execution is None:
-        execution = athena.start(_client("athena"), _statement(request, widget, query, config), _workgroup(config))
-    else:
-        _own_execution(execution, query)
-    if not athena.wait(_client("athena"), execution, _WAIT_SECONDS):
+    execution = _execution(request, widget, query, config, now)
+    try:
+        finished = athena.wait(_client("athena"), execution, _WAIT_SECONDS)
+    except athena.QueryError as error:
+        yield element("p", f"The query failed: {error}", class_="alert")
+        again = {**request.event, **request.own(query), "widget": request.widget, "again": execution}
+        yield button("Ask again", Action(request.endpoint, again, widget.popup), class_="action")
+        return
+    if not finished:
         yield from _pending(request, widget, query, execution)
         return
     answer = athena.fetch(_client("athena"), execution)
@@ -112,14 +110,15 @@ def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
         rows=[dict(zip((name for name, _ in answer.columns), row, strict=True)) for row in answer.rows],
         execution=execution,
         senders=config["senders"],
-        now=datetime.now(UTC),
+        now=now,
         popup=widget.popup,
     )
     if answer.rows or widget.shows_nothing:
         yield from widget.show(view)
     else:
         yield element("p", "Nothing in this time range. Choose a longer one, or another account or region.")
-    read = "result of an earlier query, which costs nothing" if answer.reused else f"read {size(answer.scanned)}"
+    earlier = answer.reused or answer.started < now
+    read = "result of an earlier query, which costs nothing" if earlier else f"read {size(answer.scanned)}"
     yield element(
         "p",
         f"{request.range} · account {request.account}, region {request.region} · {read}",
@@ -127,6 +126,16 @@ def _content(request: Request, config: Mapping[str, Any]) -> Iterator[Child]:
     )
     if (request.account, request.region) != (ALL, ALL) and not widget.popup:
         yield view.stay("All accounts and regions", {"account": ALL, "region": ALL}, class_="action")
+
+
+def _execution(request: Request, widget: Widget, query: Query, config: Mapping[str, Any], now: datetime) -> str:
+    """Return the ID of the query that answers: the one that is named, one that asks the same, or a new one."""
+    if request.execution is not None:
+        _own_execution(request.execution, query)
+        return request.execution
+    statement, workgroup = _statement(request, widget, query, config), _workgroup(config)
+    token = athena.token(statement, workgroup, now, request.values.get("again", ""))
+    return athena.start(_client("athena"), statement, workgroup, token)
 
 
 def _statement(request: Request, widget: Widget, query: Query, config: Mapping[str, Any]) -> Statement:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from queries import ALL, Query, Scope
+from queries.athena import LONGEST_PERIOD
 
 _ACCOUNT = re.compile(r"all|[0-9]{12}|other")
 _REGION = re.compile(r"all|[a-z0-9-]{1,20}")
 _EXECUTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_TEXT = 1000
 _MAX_PAGE = 10_000
-_LONGEST_STEP = timedelta(hours=1)
 
 
 class RequestError(Exception):
@@ -150,7 +150,7 @@ def _time_range(
         except (KeyError, TypeError, ValueError, OverflowError, OSError):
             since, until = now - timedelta(hours=3), now
         if dashboard.get("mode") != "absolute" and shown is dashboard:
-            step = min(timedelta(minutes=max(reuse_minutes, 1)), _LONGEST_STEP)
+            step = min(timedelta(minutes=max(reuse_minutes, 1)), LONGEST_PERIOD)
             since, until = since - _past(since, step), until + _past(until, step, ahead=True)
     if since >= until:
         raise RequestError("The time range ends before it begins. Choose another one.")

@@ -16,6 +16,9 @@ STATEFUL = (
 )
 """Types of resources that hold data: archived or buffered events, and the keys that decrypt them."""
 
+_DERIVED = ("archive-results", "archive-dashboard-logs")
+"""Logical names of what analysis lets expire: results, which another query returns, and a log without events."""
+
 
 def stateful(preview: Preview) -> list[Change]:
     """Return the changes that would delete or replace a resource that holds data."""
@@ -25,6 +28,7 @@ def stateful(preview: Preview) -> list[Change]:
         if change.op in ("delete", "replace")
         and change.resource.type in STATEFUL
         and change.resource.inputs.get("name") != CANARY
+        and change.resource.name not in _DERIVED
     ]
 
 

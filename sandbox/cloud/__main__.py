@@ -119,6 +119,12 @@ def _app() -> Callable[..., Awaitable[None]]:
         "service method path headers body query_params region account_id",
         lambda *request: permissions.resource_of(resource, *request),
     )
+    tags = replace(
+        iam_actions,
+        "request_tag_context",
+        "service iam_action body params",
+        lambda *request: {**tags(*request), **keys.request_context(*request)},
+    )
     endpoints: dict[str, Callable[..., object]] = {
         "calls": permissions.calls,
         "centralize": centralization.centralize,  # /_sandbox/centralize/ACCOUNT/CENTRAL_ACCOUNT/CENTRAL_REGION

@@ -14,6 +14,7 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 import tempfile
 import time
 import zlib
@@ -52,6 +53,12 @@ _VIA_ATHENA = {"aws:CalledVia": "athena.amazonaws.com", "aws:ViaAWSService": "tr
 _ENGINE = "Athena engine version 3"
 _ENCRYPTION = "x-amz-server-side-encryption"
 _QUOTE = '"'
+# The official provider looks for these words: Athena has no code of its own for what does not exist.
+_ABSENT = {
+    r"^WorkGroup (\S+) not found$": r"WorkGroup \1 is not found.",
+    r"^Named query (\S+) not found$": r"NamedQuery \1 does not exist.",
+    r"^Query (\S+) not found$": r"QueryExecution \1 was not found",
+}
 
 
 class QueryError(Exception):
@@ -76,10 +83,6 @@ class Result:
 
 def install() -> None:
     """Replace functions of the emulator."""
-
-    def start(data: dict[str, Any]) -> Response:
-        is_definition = athena._parse_ddl(data.get("QueryString", "")) is not None
-        return _refused(data) or (start_definition if is_definition else _start)(data)
 
     def create(data: dict[str, Any]) -> Response:
         response = create_workgroup(data)
@@ -110,11 +113,23 @@ def install() -> None:
             del store[key]
         return delete_workgroup(data)
 
-    start_definition = replace(athena, "_start_query_execution", "data", start)
+    error = replace(
+        athena,
+        "error_response_json",
+        "code message status extra message_key content_type",
+        lambda code, message, *rest, **more: error(code, _reworded(message), *rest, **more),
+    )
+    define = replace(athena, "_start_query_execution", "data", lambda data: _requested(data, define))
     create_workgroup = replace(athena, "_create_workgroup", "data", create)
     update_workgroup = replace(athena, "_update_workgroup", "data", update)
     delete_workgroup = replace(athena, "_delete_workgroup", "data", delete)
     results = replace(athena, "_get_query_results", "data", lambda data: _results(data, results))
+
+
+def _reworded(message: str) -> str:
+    for pattern, words in _ABSENT.items():
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _invalid(message: str, code: str = "INVALID_INPUT") -> Response:
@@ -166,8 +181,33 @@ def _refused(data: dict[str, Any]) -> Response | None:
 _running: set[asyncio.Task[None]] = set()
 
 
-def _start(data: dict[str, Any]) -> Response:
-    """Start a query, or answer it with the result of an earlier one."""
+def _requested(data: dict[str, Any], define: Callable[[dict[str, Any]], Response]) -> Response:
+    sent = dict(data)
+    if (response := _refused(data)) is not None:
+        return response
+    if athena._parse_ddl(data.get("QueryString", "")) is not None:
+        return define(data)
+    return _again(sent) or _start(data, sent)
+
+
+def _again(sent: Mapping[str, Any]) -> Response | None:
+    """Return the response to a request whose token an earlier one had; None: none had. Tokens do not expire."""
+    token = sent.get("ClientRequestToken")
+    for identifier, earlier in athena._executions.items():
+        if token and token == earlier.get("_sent", {}).get("ClientRequestToken"):
+            if sent != earlier["_sent"]:
+                return _invalid("Idempotent parameters do not match")
+            return json_response({"QueryExecutionId": identifier})
+    return None
+
+
+def _start(data: dict[str, Any], sent: Mapping[str, Any]) -> Response:
+    """Start a query, or answer it with the result of an earlier one.
+
+    Args:
+        data: the request, with the settings that count.
+        sent: the request as it was sent.
+    """
     context, settings = data.get("QueryExecutionContext") or {}, data["ResultConfiguration"]
     parameters, reuse = data.get("ExecutionParameters") or [], data.get("ResultReuseConfiguration") or {}
     query = partial(trino_sql.parsed, data["QueryString"], parameters)
@@ -194,6 +234,7 @@ def _start(data: dict[str, Any]) -> Response:
         "WorkGroup": data["WorkGroup"],
         "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": _ENGINE},
         **({"ExecutionParameters": parameters} if parameters else {}),
+        "_sent": sent,
         "_asked": (data["QueryString"], parameters, context, settings, data["WorkGroup"]),
     }
     earlier = _earlier(execution)
@@ -438,9 +479,9 @@ def _meant(
 ) -> list[bool]:
     """Return for each place, which says its partition, whether a condition leaves it."""
     distinct = {tuple(values.values()): values for values in places}
-    if condition is None or not distinct:
+    names = list(next(iter(distinct.values()), ()))
+    if condition is None or not names:
         return [True] * len(places)
-    names = list(next(iter(distinct.values())))
     types = {f"c{number}": table.columns[name].sql("duckdb") for number, name in enumerate(names)}
     listed = [dict(zip(types, values, strict=True)) for values in distinct]
     columns = ", ".join(f"p.{column} AS {_quoted(name)}" for column, name in zip(types, names, strict=True))

@@ -7,6 +7,7 @@ Guide, "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartD
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -110,6 +111,14 @@ def may_put_records(stream: dict[str, Any], may: Callable[[str, str, permissions
     key = _key(arn)
     context = _through_firehose()
     return key is not None and all(may(action, key["Arn"], context, key["Policy"]) for action in _RECORD_ACTIONS)
+
+
+def request_context(service: str, _action: str, body: bytes, _params: object) -> dict[str, str]:
+    """Return condition keys of a call of KMS: the encryption context that it names."""
+    if service != "kms":
+        return {}
+    given = json.loads(body or b"{}").get("EncryptionContext") or {}
+    return {f"kms:EncryptionContext:{key}": value for key, value in given.items()}
 
 
 def encrypted_arn(bucket: str, object_arn: str) -> str:

@@ -106,6 +106,12 @@ FUNCTIONS = frozenset(
 )  # fmt: skip
 """The functions of Trino that are translated."""
 
+_AGGREGATES = {
+    **dict.fromkeys(("countif", "every", "logicaland", "logicalor"), "boolean"),
+    **dict.fromkeys(("avg", "sum"), "number"),
+}
+"""Which sort of value they take, by sqlglot's names: DuckDB takes others too."""
+
 _INNER = ("", "CROSS", "INNER")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
@@ -259,6 +265,13 @@ def qualified(query: exp.Query, plan: Plan) -> exp.Query:
             left, right = _sort(comparison.this), _sort(other)
             if left and right and left != right:
                 raise SqlError(f"TYPE_MISMATCH: Cannot apply operator: {left} = {right} in {comparison.sql(Trino)}")
+    for call in found.find_all(exp.AggFunc, exp.Anonymous):
+        name = call.name if isinstance(call, exp.Anonymous) else call.key
+        value, *_ = call.expressions or [call.this]
+        wanted = _AGGREGATES.get(name.lower())
+        if wanted and _sort(value) not in {None, wanted}:
+            written, kind = call.sql(Trino).partition("(")[0].lower(), value.type.sql(Trino).lower()
+            raise SqlError(f"FUNCTION_NOT_FOUND: line 1:1: Unexpected parameters ({kind}) for function {written}")
     return found
 
 
@@ -529,6 +542,8 @@ _TRANSLATIONS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.ArraySlice: lambda node: _call("trino_slice", node.this, node.args["start"], node.args["end"]),
     exp.Bracket: _bracket,
     exp.Cast: _cast,
+    # DuckDB's own returns NULL where there is nothing to count.
+    exp.CountIf: lambda node: exp.Count(this=exp.Case(ifs=[exp.If(this=node.this, true=exp.Literal.number(1))])),
     exp.DateAdd: _date,
     exp.DateDiff: _date_diff,
     exp.DateTrunc: _date,

@@ -26,6 +26,8 @@ _ABSENT = {
     "OwnershipControlsNotFoundError", "ReplicationConfigurationNotFoundError", "ResourceNotFound",
     "ResourceNotFoundException", "ServerSideEncryptionConfigurationNotFoundError",
 }  # fmt: skip
+# Athena has no code of its own: the words that the official provider looks for.
+_ATHENAS_WORDS = ("is not found", "does not exist")
 _session = boto3.session.Session()  # shared: it caches the service models, the costly part of a client
 _session_lock = threading.Lock()
 
@@ -115,8 +117,7 @@ def present(call: Callable[..., Any], **arguments: Any) -> Any | None:  # noqa: 
         return call(**arguments)
     except ClientError as error:
         code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
-        # Athena has no code of its own for what does not exist.
-        if code in _ABSENT or (code == "InvalidRequestException" and message.endswith("not found")):
+        if code in _ABSENT or (code == "InvalidRequestException" and any(word in message for word in _ATHENAS_WORDS)):
             return None
         raise
 

@@ -7,7 +7,9 @@ import calendar
 import gzip
 import itertools
 import json
+import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.sandbox.conftest import Cloud
+from topology import policies
 
 REGION = "eu-west-1"
 ACCOUNTS = ("111111111111", "033333333333")
@@ -141,8 +144,8 @@ class Analysis:
             },
         )
 
-    def role(self, name: str, statements: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - boto3
-        """Return a client of Athena with these permissions."""
+    def role(self, name: str, statements: list[dict[str, Any]], service: str = "athena") -> Any:  # noqa: ANN401 - boto3
+        """Return a client of a service with these permissions."""
         trust = {
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{self.account}:root"},
@@ -155,7 +158,7 @@ class Analysis:
             RoleArn=f"arn:aws:iam::{self.account}:role/{name}", RoleSessionName="test"
         )["Credentials"]
         return boto3.client(
-            "athena",
+            service,
             endpoint_url=self.cloud.endpoint,
             region_name=REGION,
             aws_access_key_id=credentials["AccessKeyId"],
@@ -326,6 +329,22 @@ def test_a_result_is_reused_until_it_is_too_old_or_the_question_differs(analysis
     assert not reused(sql, f"'{ACCOUNTS[0]}'", ResultReuseConfiguration=reuse)
 
 
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM raw", "SELECT 1 FROM nothing"])
+def test_a_token_stands_for_one_query_whoever_asks_and_whatever_came_of_it(analysis: Analysis, sql: str) -> None:
+    token, needed = sql.ljust(32), reader(analysis)
+    starter = analysis.role("starter", [needed[each] for each in ("start", "follow", "location")])  # nothing on tables
+    ids = [
+        analysis.run(sql, client=client, ClientRequestToken=token)["QueryExecutionId"]
+        for client in (analysis.athena, analysis.athena, starter)
+    ]
+    assert len(set(ids)) == 1
+    assert analysis.run(sql)["QueryExecutionId"] not in ids
+    reuse = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 5}}
+    for other, more in ((f"{sql} ", {}), (sql, {"ResultReuseConfiguration": reuse})):
+        with pytest.raises(ClientError, match="Idempotent parameters do not match"):
+            analysis.run(other, ClientRequestToken=token, **more)
+
+
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
@@ -370,6 +389,22 @@ def test_a_result_says_the_types_of_its_columns(analysis: Analysis) -> None:
         "day": "date",
         "now": "timestamp with time zone",
     }
+
+
+@pytest.mark.parametrize(
+    ("operation", "of", "words"),
+    [
+        ("get_work_group", {"WorkGroup": "x"}, "WorkGroup x is not found."),
+        ("update_work_group", {"WorkGroup": "x"}, "WorkGroup x is not found."),
+        ("get_named_query", {"NamedQueryId": "x"}, "NamedQuery x does not exist."),
+        ("get_query_execution", {"QueryExecutionId": "x"}, "QueryExecution x was not found"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_the_words_that_clients_look_for(
+    analysis: Analysis, operation: str, of: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ClientError, match=rf"InvalidRequestException.*{re.escape(words)}$"):
+        getattr(analysis.athena, operation)(**of)
 
 
 def test_a_disabled_workgroup_and_one_that_holds_queries_refuse(analysis: Analysis) -> None:
@@ -480,6 +515,108 @@ def test_a_bucket_policy_and_a_key_decide_too(analysis: Analysis) -> None:
     assert problem_of(analysis, analysis.role("decrypter", [*reader(analysis).values(), decrypt])) == ""
 
 
+@dataclass
+class Encrypted:
+    """Events and results with a key, and the analyst role of an archive that has them."""
+
+    analysis: Analysis
+
+    def __post_init__(self) -> None:
+        analysis = self.analysis
+        self.elsewhere = f"elsewhere-{analysis.account}"
+        self.key = analysis.cloud.client("kms", account=analysis.account).create_key()["KeyMetadata"]["Arn"]
+        analysis.s3.create_bucket(Bucket=self.elsewhere, CreateBucketConfiguration={"LocationConstraint": REGION})
+        for bucket in (analysis.data, self.elsewhere):
+            analysis.s3.put_object(
+                Bucket=bucket,
+                Key=f"logs/111111111111/{REGION}/2026-11-01/encrypted",
+                Body=record_of("111111111111", json.dumps(WAF)).encode(),
+                ServerSideEncryption="aws:kms",
+                SSEKMSKeyId=self.key,
+            )
+        encryption = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": self.key}}
+        analysis.athena.update_work_group(
+            WorkGroup="team", ConfigurationUpdates={"ResultConfigurationUpdates": encryption}
+        )
+        table = analysis.glue.get_table(DatabaseName="logs", Name="raw")["Table"]
+        moved = json.loads(json.dumps(table, default=str).replace(analysis.data, self.elsewhere))
+        kept = ("TableType", "PartitionKeys", "Parameters", "StorageDescriptor")
+        analysis.glue.create_table(
+            DatabaseName="logs", TableInput={"Name": "elsewhere", **{each: moved[each] for each in kept}}
+        )
+        queried = policies.Queried(
+            home_region=REGION,
+            account=analysis.account,
+            database="logs",
+            workgroup="team",
+            bucket_arn=f"arn:aws:s3:::{analysis.data}",
+            results_arn=f"arn:aws:s3:::{analysis.results}",
+            key_arn=self.key,
+        )
+        document = policies.analyst_role_policy(queried, function_arn="arn:function", dashboard_arn="arn:dashboard")
+        self.statements: list[dict[str, Any]] = json.loads(document)["Statement"]
+
+    def changed(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the statements, with another one on the key."""
+        return [change(each) if each["Sid"] == "EncryptObjects" else each for each in self.statements]
+
+
+@pytest.fixture
+def encrypted(analysis: Analysis) -> Encrypted:
+    return Encrypted(analysis)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "problem"),
+    [
+        (None, ""),
+        ("kms:Decrypt", "Permission denied on S3 path"),
+        ("kms:GenerateDataKey", "Access denied when writing output to url"),
+    ],
+)
+def test_the_analyst_role_needs_each_permission_on_the_key(
+    encrypted: Encrypted, lacking: str | None, problem: str
+) -> None:
+    kept = encrypted.changed(lambda use: {**use, "Action": [each for each in use["Action"] if each != lacking]})
+    assert problem_of(encrypted.analysis, encrypted.analysis.role("analyst", kept)).partition(":")[0] == problem
+
+
+def uses_the_key_itself(encrypted: Encrypted, statements: list[dict[str, Any]]) -> bool:
+    """Ask KMS, in the words of S3, instead of S3."""
+    kms = encrypted.analysis.role(f"analyst-{next(_numbers)}", statements, "kms")
+    context = {"aws:s3:arn": f"arn:aws:s3:::{encrypted.analysis.data}"}
+    try:
+        kms.generate_data_key(KeyId=encrypted.key, KeySpec="AES_256", EncryptionContext=context)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        return False
+    return True
+
+
+def reads_another_bucket(encrypted: Encrypted, statements: list[dict[str, Any]]) -> bool:
+    """Read a bucket of others that has the same key."""
+    arn = f"arn:aws:s3:::{encrypted.elsewhere}"
+    more = {"Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [arn, f"{arn}/*"]}
+    client = encrypted.analysis.role(f"analyst-{next(_numbers)}", [*statements, more])
+    status = encrypted.analysis.run("SELECT count(*) FROM elsewhere", client=client)["Status"]
+    assert status["State"] == "SUCCEEDED" or status["StateChangeReason"].startswith("Permission denied on S3 path")
+    return bool(status["State"] == "SUCCEEDED")
+
+
+@pytest.mark.parametrize(
+    ("condition", "attack"), [("StringEquals", uses_the_key_itself), ("StringLike", reads_another_bucket)]
+)
+def test_each_condition_keeps_the_analyst_role_from_another_use_of_the_key(
+    encrypted: Encrypted, condition: str, attack: Callable[[Encrypted, list[dict[str, Any]]], bool]
+) -> None:
+    assert not attack(encrypted, encrypted.statements)
+    rest = encrypted.changed(
+        lambda use: {**use, "Condition": {key: each for key, each in use["Condition"].items() if key != condition}}
+    )
+    assert attack(encrypted, rest)
+
+
 def test_results_are_encrypted_as_the_workgroup_says(analysis: Analysis) -> None:
     key = analysis.cloud.client("kms", account=analysis.account).create_key()["KeyMetadata"]["Arn"]
     encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": key}
@@ -521,7 +658,8 @@ def test_registered_partitions_need_permission_and_are_pruned(analysis: Analysis
     assert "glue:GetPartitions" in analysis.failure("SELECT x FROM plain", client=role)
     storage["Location"] = f"s3://{analysis.data}/plain"
     analysis.glue.create_table(DatabaseName="logs", TableInput={"Name": "whole", "StorageDescriptor": storage})
-    assert sorted(analysis.rows("SELECT x FROM whole")[1:]) == [["1"], ["3"]]
+    for condition in ("", "WHERE true", "WHERE x > 0"):
+        assert sorted(analysis.rows(f"SELECT x FROM whole {condition}")[1:]) == [["1"], ["3"]]
 
 
 def test_every_kind_of_message_survives(analysis: Analysis) -> None:

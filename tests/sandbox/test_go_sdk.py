@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import Archive, new_account
 from tests.sandbox.go_sdk import Credentials, GoSdk, GoSdkError
 from tests.stacks import FOLDER
-from topology import policies
+from topology import policies, tables
 from topology.settings.types import DEPLOYER_ROLE
 
 ARCHIVE, SENDER, REGION = "666666666661", "666666666662", "eu-west-1"
@@ -471,3 +474,124 @@ def test_a_queue_keeps_attributes_and_tags(sender: Client) -> None:
     assert lost(attributes, found) == []
     assert sender("sqs", "ListQueueTags", QueueUrl=url)["Tags"] == TAGS
     sender("sqs", "DeleteQueue", QueueUrl=url)
+
+
+DATABASE = "central_log_archive_go"
+
+
+@pytest.fixture
+def catalog(cloud: Cloud, archive: Client) -> Iterator[str]:
+    """A database with a table and a view over a bucket with one event. Every property was read back."""
+    bucket, of = "archive-events-go", {"DatabaseName": DATABASE}
+    s3 = cloud.client("s3", account=ARCHIVE)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    record = {
+        "messageType": "DATA_MESSAGE", "owner": SENDER, "logGroup": "/go", "logStream": "s",
+        "logEvents": [{"id": "1", "timestamp": 1769860800000, "message": "hello"}],
+    }  # fmt: skip
+    key = f"logs/account={SENDER}/region={REGION}/date=2026-01-31/archive-1-2026-01-31-12-00-00-x.gz"
+    s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(json.dumps(record).encode()))
+    records = tables.records_table(
+        layout="partitioned", accounts=[SENDER], regions=[REGION], since=datetime(2026, 1, 1, tzinfo=UTC).date()
+    )
+    view = tables.events_view(layout="partitioned", account=ARCHIVE, regions=[REGION])
+
+    def columns(described: Iterable[tables.Column]) -> list[dict[str, str]]:
+        return [{"Name": each.name, "Type": each.type} for each in described]
+
+    table = {
+        "Name": records.name,
+        "Owner": tables.OWNER,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": records.parameters(bucket),
+        "PartitionKeys": columns(records.partition_keys),
+        "StorageDescriptor": {
+            "Columns": columns(records.columns),
+            "Location": records.location(bucket),
+            "InputFormat": tables.INPUT_FORMAT,
+            "OutputFormat": tables.OUTPUT_FORMAT,
+            "SerdeInfo": {"SerializationLibrary": tables.SERDE, "Parameters": dict(tables.SERDE_PARAMETERS)},
+        },
+    }
+    events = {
+        "Name": view.name,
+        "Owner": tables.OWNER,
+        "TableType": "VIRTUAL_VIEW",
+        "Parameters": dict(tables.VIEW_PARAMETERS),
+        "ViewOriginalText": view.original_text(DATABASE),
+        "ViewExpandedText": tables.VIEW_EXPANDED_TEXT,
+        "StorageDescriptor": {
+            "Columns": columns(view.columns),
+            "SerdeInfo": {"Name": "-", "SerializationLibrary": "-"},
+        },
+    }
+    described = {"Name": DATABASE, "Description": "The archive"}
+    archive("glue", "CreateDatabase", DatabaseInput=described, Tags=TAGS)
+    assert lost(described, archive("glue", "GetDatabase", Name=DATABASE)["Database"]) == []
+    arn = f"arn:aws:glue:{REGION}:{ARCHIVE}:database/{DATABASE}"
+    assert archive("glue", "GetTags", ResourceArn=arn)["Tags"] == TAGS
+    for each in (table, events):
+        archive("glue", "CreateTable", **of, TableInput={**each, "Owner": "before"})
+        archive("glue", "UpdateTable", **of, TableInput=each)
+        assert lost(each, archive("glue", "GetTable", **of, Name=each["Name"])["Table"]) == []
+        assert (
+            archive("glue", "GetPartitionIndexes", **of, TableName=each["Name"])["PartitionIndexDescriptorList"] == []
+        )
+    yield bucket
+    for each in (events, table):
+        archive("glue", "DeleteTable", **of, Name=each["Name"])
+    archive("glue", "DeleteDatabase", Name=DATABASE)
+    with pytest.raises(GoSdkError, match="EntityNotFoundException"):
+        archive("glue", "GetDatabase", Name=DATABASE)
+
+
+def test_a_workgroup_and_its_query_keep_every_property_and_the_query_returns_what_a_view_has(
+    sdk: GoSdk, archive: Client, catalog: str
+) -> None:
+    of = {"WorkGroup": "archive-analysis-go"}
+    results = {"ExpectedBucketOwner": ARCHIVE, "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"}}
+    configuration = {
+        "EnforceWorkGroupConfiguration": True,
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
+        "PublishCloudWatchMetricsEnabled": True,
+    }
+    before, after = (
+        {
+            "BytesScannedCutoffPerQuery": limit,
+            "ResultConfiguration": {**results, "OutputLocation": f"s3://{catalog}/{to}/"},
+        }
+        for limit, to in ((10**10, "before"), (10**11, "results"))
+    )
+    wanted = {"Name": of["WorkGroup"], "Description": "Queries the archive"}
+    archive("athena", "CreateWorkGroup", **wanted, Configuration={**configuration, **before}, Tags=PAIRS)
+    updates = {
+        "ResultConfigurationUpdates" if key == "ResultConfiguration" else key: each for key, each in after.items()
+    }
+    archive("athena", "UpdateWorkGroup", **of, ConfigurationUpdates=updates)
+    found = archive("athena", "GetWorkGroup", **of)["WorkGroup"]
+    assert lost({**wanted, "Configuration": {**configuration, **after}}, found) == []
+    arn = f"arn:aws:athena:{REGION}:{ARCHIVE}:workgroup/{of['WorkGroup']}"
+    assert archive("athena", "ListTagsForResource", ResourceARN=arn)["Tags"] == PAIRS
+    sql = 'SELECT time, message FROM events WHERE "date" = ? AND account = ?'
+    saved = {**of, "Name": "messages", "Description": "Lists messages", "Database": DATABASE, "QueryString": sql}
+    identifier = archive("athena", "CreateNamedQuery", **saved)["NamedQueryId"]
+    assert lost(saved, archive("athena", "GetNamedQuery", NamedQueryId=identifier)["NamedQuery"]) == []
+
+    def run(operation: str, **parameters: object) -> Any:  # noqa: ANN401 - as AWS spells it
+        root = {"AccessKeyID": ARCHIVE, "SecretAccessKey": "any"}  # the deployer role may not query
+        return sdk.call(root, "athena", operation, parameters)
+
+    values = {"ExecutionParameters": ["'2026-01-31'", f"'{SENDER}'"], "QueryExecutionContext": {"Database": DATABASE}}
+    asked = {"QueryExecutionId": run("StartQueryExecution", **of, QueryString=sql, **values)["QueryExecutionId"]}
+    while (status := run("GetQueryExecution", **asked)["QueryExecution"]["Status"])["State"] in {"QUEUED", "RUNNING"}:
+        time.sleep(0.05)
+    assert status["State"] == "SUCCEEDED", status["StateChangeReason"]
+    result = run("GetQueryResults", **asked)["ResultSet"]
+    rows = [[cell["VarCharValue"] for cell in row["Data"]] for row in result["Rows"]]
+    assert rows == [["time", "message"], ["2026-01-31 12:00:00.000", "hello"]]
+    assert [each["Type"] for each in result["ResultSetMetadata"]["ColumnInfo"]] == ["timestamp", "varchar"]
+
+    archive("athena", "DeleteNamedQuery", NamedQueryId=identifier)
+    archive("athena", "DeleteWorkGroup", **of, RecursiveDeleteOption=True)
+    with pytest.raises(GoSdkError, match=r"InvalidRequestException.* is not found"):
+        archive("athena", "GetWorkGroup", **of)

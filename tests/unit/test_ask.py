@@ -36,7 +36,10 @@ PREFIX = f"logs/account={SHOP}/region={HOME}/date="
 
 def finished(state: str = "SUCCEEDED", *, reason: str = "", scanned: int = 7, reused: bool = False) -> dict[str, Any]:
     return {"QueryExecution": {
-        "Status": {"State": state, **({"StateChangeReason": reason} if reason else {})},
+        "Status": {
+            "State": state, "SubmissionDateTime": datetime.now(UTC),
+            **({"StateChangeReason": reason} if reason else {}),
+        },
         "Statistics": {"DataScannedInBytes": scanned, "ResultReuseInformation": {"ReusedPreviousResult": reused}},
     }}  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +179,7 @@ class Athena:
 
     def __init__(self, query: str = "waf-requests", state: str = "SUCCEEDED", **status: str) -> None:
         self.sql, self.state, self.status, self.stopped = QUERIES[query].sql, state, status, False
+        self.submitted = datetime(2100, 1, 1, tzinfo=UTC)
         self.started: list[dict[str, Any]] = []
 
     def start_query_execution(self, **given: Any) -> dict[str, str]:  # noqa: ANN401
@@ -188,7 +190,7 @@ class Athena:
         return {
             "QueryExecution": {
                 "Query": self.sql, "WorkGroup": "analysis", "Statistics": {},
-                "Status": {"State": self.state, **self.status},
+                "Status": {"State": self.state, "SubmissionDateTime": self.submitted, **self.status},
             }
         }  # fmt: skip
 
@@ -279,6 +281,56 @@ def test_a_failed_query_says_what_athena_says_and_what_to_do(monkeypatch: pytest
     text = "".join(shown().itertext())
     assert "The query failed: Bytes scanned limit was exceeded" in text
     assert "ask for one account or region" in text
+
+
+def tokens(athena: Athena, *events: dict[str, Any]) -> list[str | None]:
+    """Return the token of the query that each event asks."""
+    for each in events:
+        shown(**each)
+    return [started.get("ClientRequestToken") for started in athena.started]
+
+
+def test_widgets_that_ask_the_same_share_a_query_until_it_would_be_asked_anew(
+    monkeypatch: pytest.MonkeyPatch, athena: Athena
+) -> None:
+    moment, period = datetime(2026, 5, 1, 10, 0, tzinfo=UTC), timedelta(minutes=15)
+    clock = SimpleNamespace(now=lambda _: moment)
+    monkeypatch.setattr(handler, "datetime", clock)
+    overview, volume = ({"widget": widget, "mode": "absolute"} for widget in ("overview", "volume"))
+    assert len(set(tokens(athena, overview, volume))) == 1
+    moment += period - timedelta.resolution
+    assert len(set(tokens(athena, overview))) == 1
+    moment += timedelta.resolution
+    different: list[dict[str, Any]] = [overview, {**overview, "account": "222222222222"}, {**overview, "minutes": 59}]
+    assert len(set(tokens(athena, *different, {**overview, "widget": "waf"}))) == 5
+    assert all(re.fullmatch("[0-9a-f]{64}", str(token)) for token in tokens(athena))
+
+
+def test_a_query_is_shared_for_an_hour_at_most_and_not_at_all_if_results_are_not_reused(
+    monkeypatch: pytest.MonkeyPatch, athena: Athena
+) -> None:
+    moment = datetime(2026, 5, 1, 10, 59, tzinfo=UTC)
+    monkeypatch.setattr(handler, "datetime", SimpleNamespace(now=lambda _: moment))
+    monkeypatch.setattr(handler, "_config", lambda: {**CONFIG, "reuseMinutes": 10_080})
+    tokens(athena, {"mode": "absolute"})
+    moment += timedelta(minutes=1)
+    assert len(set(tokens(athena, {"mode": "absolute"}))) == 2
+    monkeypatch.setattr(handler, "_config", lambda: {**CONFIG, "reuseMinutes": 0})
+    assert tokens(athena, {})[-1] is None
+
+
+def test_a_result_that_was_there_before_costs_nothing(athena: Athena, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "read 0 bytes" in "".join(shown().itertext())
+    monkeypatch.setattr(athena, "submitted", datetime(2026, 5, 1, tzinfo=UTC))
+    assert "result of an earlier query, which costs nothing" in "".join(shown().itertext())
+
+
+def test_what_failed_is_asked_again_only_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    athena = use(monkeypatch, Athena(state="FAILED", StateChangeReason="GENERIC_INTERNAL_ERROR"))
+    again = buttons(shown(country="DE"))["Ask again"]
+    assert (again["widget"], again["country"], again["again"]) == ("requests", "DE", EXECUTION)
+    first, second = tokens(athena, again)
+    assert first != second
 
 
 @pytest.mark.parametrize(

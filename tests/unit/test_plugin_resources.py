@@ -223,10 +223,12 @@ def test_a_workgroup_is_deleted_with_its_queries_only_if_the_program_says_so(aws
         athena.assert_no_pending_responses()
 
 
-def test_a_workgroup_that_does_not_exist_is_read_as_none(aws: Aws) -> None:
+def test_a_workgroup_or_query_that_does_not_exist_is_read_as_none(aws: Aws) -> None:
     with Stubber(aws.client("athena")) as athena:
-        athena.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup w is not found")
+        athena.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup w is not found.")
         assert WORKGROUP.read(aws, "w") is None
+        athena.add_client_error("get_named_query", "InvalidRequestException", "NamedQuery q does not exist.")
+        assert NAMED_QUERY.read(aws, "q") is None
         athena.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup is malformed")
         with pytest.raises(Exception, match="malformed"):
             WORKGROUP.read(aws, "w")

@@ -246,6 +246,13 @@ def test_a_canary_is_neither_archived_nor_data(tmp_path: Path) -> None:
     assert reasons(preview, []) == []
 
 
+def test_turning_analysis_off_loses_no_data(tmp_path: Path) -> None:
+    made = [("aws:s3/bucket:Bucket", "archive-results"), ("aws:cloudwatch/logGroup:LogGroup", "archive-dashboard-logs")]
+    preview = read(written(tmp_path, *(step("delete", state(kind, name)) for kind, name in made)))
+    assert (summary(preview).stateful, summary(preview).counts["deleted"]) == ([], 2)
+    assert reasons(preview, []) == []
+
+
 @pytest.mark.parametrize(
     ("op", "outcome"),
     [

@@ -15,10 +15,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -49,12 +51,16 @@ type result struct {
 
 func client(service string, config aws.Config) any {
 	switch service {
+	case "athena":
+		return athena.NewFromConfig(config)
 	case "cloudwatch":
 		return cloudwatch.NewFromConfig(config)
 	case "events":
 		return eventbridge.NewFromConfig(config)
 	case "firehose":
 		return firehose.NewFromConfig(config)
+	case "glue":
+		return glue.NewFromConfig(config)
 	case "iam":
 		return iam.NewFromConfig(config)
 	case "kms":
