@@ -11,6 +11,7 @@ import itertools
 import json
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -194,9 +195,12 @@ class _Bucket:
 
 
 def _raw_data(entry: Mapping[str, Any]) -> bytes:
-    """Return the record that Firehose could not process, decompressed."""
+    """Return the record that Firehose could not process, decompressed if it can be."""
     data = base64.b64decode(entry.get("rawData", ""))
-    return gzip.decompress(data) if data.startswith(_GZIP) else data
+    if data.startswith(_GZIP):
+        with suppress(OSError, EOFError, zlib.error):
+            return gzip.decompress(data)
+    return data
 
 
 def _hours(start: datetime, end: datetime) -> list[datetime]:
