@@ -374,17 +374,6 @@ def test_the_errors_of_other_events_or_from_before_the_event_do_not_count(world:
     assert world.read == ["errors/a/date=2026-05-01/other"]
 
 
-@pytest.mark.parametrize(
-    "damaged", [b"\x1f\x8bno header", gzip.compress(b"cut off")[:-4], gzip.compress(b"x")[:10] + b"\xff" * 20]
-)
-def test_a_damaged_record_of_others_keeps_no_event_from_its_verdict(world: World, damaged: bytes) -> None:
-    world.compress, world.suffix = raw, ""
-    world.add("errors/a/date=2026-05-01/damaged", failed(damaged))
-    world.delays = dict.fromkeys(PLACES, 1.0)
-    assert [(verdict.seconds, verdict.loss) for verdict in world.verify()] == [(1.25, None)] * 3
-    assert "errors/a/date=2026-05-01/damaged" in world.read
-
-
 def test_an_event_that_arrived_was_not_lost_if_firehose_also_failed_to_process_a_duplicate(world: World) -> None:
     world.on_written = lambda place, message: world.add(f"errors/a/date=2026-05-01/{place}", failed(message))
     world.compress, world.suffix = raw, ""
