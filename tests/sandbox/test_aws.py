@@ -130,7 +130,7 @@ def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
         **roles,
     )
     for account in (A, B):
-        more = {"ArchiveAccount": CENTRAL, "Alarms": "true", "Subscriber": "true", **roles}
+        more = {"ArchiveAccount": CENTRAL, "AccountPolicies": "true", "Alarms": "true", "Subscriber": "true", **roles}
         deploy(running.client, account, "bootstrap/application-account.yaml", **more)
     for account in (CENTRAL, A, B):
         deploy(running.client, account, "tests/aws/tester.yaml", TrustedPrincipals=TRUSTED)

@@ -29,7 +29,8 @@ def test_an_update_creates_nothing_that_was_unknown_in_its_preview_and_violates_
     stacks: Stacks, tmp_path: Path
 ) -> None:
     document = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}'
-    hidden = ("policy=policy,", f"policy=role.arn.apply(lambda _: {document!r}),")
+    named = "role=role.name,\n        policy="
+    hidden = (f"{named}policy,", f"{named}role.arn.apply(lambda _: {document!r}),")
     printed = _changed(stacks, tmp_path / "project", "up --yes --skip-preview", "archive", *hidden)
     assert "[mandatory]  no-wildcards" in printed
     assert re.search(r"archive-\w+-policy: allows s3:\*", printed)

@@ -201,7 +201,8 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
     report, gate = previewed(base, status=1)
     assert report.splitlines()[3].startswith("- **policy/rules.py changed: ")
     stream, rules = sorted(set(re.findall(r"label `(.+?)`", report)))
-    assert previewed(base, labels=f"{stream} {rules}")[1] == f"archive: may be applied\n{UNCHANGED}"
+    allowed = previewed(base, labels=f"{stream} {rules}")[1]
+    assert allowed == "".join(f"{stack}: may be applied\n" for stack in ("archive", "app-dev", "app-prod")) + UNCHANGED
     assert "pass --allow policy" in previewed(base, status=1, labels=stream)[1]
     assert checkout.git("status", "--porcelain") == ""
     checkout.git("checkout", "--quiet", base)
