@@ -153,9 +153,6 @@ def warn_of_changes(archive: Archive, applications: Iterable[Application], *, re
         archive: settings of the archive. The outputs of this stack contain the previous ones.
         applications: the application accounts of this stack.
         retain: whether a replaced stream is retained.
-
-    Raises:
-        pulumi.RunError: (when the outputs are resolved) the new stream would have the name of the old one.
     """
 
     def warn(before: ArchiveOutputs) -> None:
@@ -167,11 +164,6 @@ def warn_of_changes(archive: Archive, applications: Iterable[Application], *, re
                 f"that sends to this archive with filterRoles: true. It admits the accounts {', '.join(others)}."
             )
         changes = list(_replacing_changes(before, archive))
-        if changes and archive.stream_name == before.stream:
-            raise pulumi.RunError(
-                f"{changes[0]}, which requires a new stream, but {archive.stream_name} exists; remove "
-                "archive.streamName, so that the new stream is auto-named"
-            )
         old_stream = (
             "leaves the old stream in the account to deliver what it has buffered: delete it manually after its buffer "
             "interval"

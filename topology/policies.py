@@ -662,6 +662,28 @@ def principals(statement: Mapping[str, Any]) -> list[str]:
     return as_list(named if isinstance(named, str) else named.get("AWS", []))
 
 
+def condition_values(statement: Mapping[str, Any], key: str) -> list[str]:
+    """Return the values that the conditions of a statement compare a key with, of those that a request must equal.
+
+    Names of keys are not case-sensitive (IAM User Guide, "IAM JSON policy elements: Condition").
+
+    Args:
+        statement: a statement of a policy document.
+        key: a condition key.
+    """
+    return [
+        value
+        for operator, keys in (statement.get("Condition") or {}).items()
+        if operator.rpartition(":")[2].removesuffix("IfExists") in _EQUALITY
+        for name, values in keys.items()
+        if name.lower() == key.lower()
+        for value in as_list(values)
+    ]
+
+
+_EQUALITY = ("ArnEquals", "ArnLike", "StringEquals", "StringEqualsIgnoreCase", "StringLike")
+
+
 def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - a part of a policy document
     """Return an element of a policy document, which may be a single value or a list, as a list."""
     return value if isinstance(value, list) else [value]

@@ -99,6 +99,11 @@ class AccountWide:
         return f"LogGroupName NOT IN {json.dumps(self.excluded)}"
 
 
+def excluded_by(criteria: str) -> list[str]:
+    """Return the log groups that the selection criteria of an account policy exclude; none without criteria."""
+    return json.loads(criteria.partition(" NOT IN ")[2] or "[]")  # type: ignore[no-any-return]
+
+
 def select_all(wanted: RegionLogGroups, existing: Existing) -> AccountWide | None:
     """Return what a policy of the account and region subscribes, or None without ``all``.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from topology import policies
 from topology.patterns import CANARY
-from topology.policies import allowing, as_list, logs_principal
+from topology.policies import allowing, as_list, condition_values, logs_principal
 from topology.regions import PARTITIONS, boundary_arn, role_arn
 from topology.settings import Archive
 
@@ -68,13 +68,10 @@ def trusts(trust: Mapping[str, Any], region: str, account: str, organization: st
     for statement in allowing(trust):
         if logs_principal(region) not in as_list((statement.get("Principal") or {}).get("Service", [])):
             continue
-        condition = statement.get("Condition") or {}
-        sources = as_list((condition.get("StringLike") or {}).get("aws:SourceArn", []))
-        source_organization = (condition.get("StringEquals") or {}).get("aws:SourceOrgID")
         if (
-            not condition
-            or any(fnmatchcase(source, pattern) for pattern in sources)
-            or (source_organization is not None and source_organization == organization)
+            not statement.get("Condition")
+            or any(fnmatchcase(source, pattern) for pattern in condition_values(statement, "aws:SourceArn"))
+            or organization in condition_values(statement, "aws:SourceOrgID")
         ):
             return True
     return False

@@ -5,103 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from pydantic import ValidationError
 
 from accounts.inventory import Inventory, Subscription
+from accounts.log_groups import MAX_FILTERS
 from accounts.parallel import OnProgress, in_parallel
 from accounts.session import AWS_ERRORS, AssumedRole
+from accounts.stream import Stream
+from ops.adopt.bootstrap import OWN_ROLE, PRINCIPAL, TRUSTED, commands, formatted, needed
 from ops.errors import OperatorError
 from topology.given_keys import customer_managed
 from topology.names import own_filter_names
-from topology.policies import allowing, as_list, principals
+from topology.policies import allowing, condition_values, principals
 from topology.regions import PARTITIONS, role_arn
 from topology.settings import Application, Archive
 
 Filters = Mapping[str, list[Subscription]]
 """Log group → its subscription filters that lead to the archive."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A Firehose stream that writes into S3.
-
-    Attributes:
-        name: name of the stream.
-        arn: ARN of the stream.
-        bucket: name of the bucket.
-        role: ARN of the role that it writes with.
-        prefix: prefix of its objects; empty: the default of AWS.
-        compression: compression of its objects, as AWS spells it.
-        buffer_mib: buffer size, in MiB.
-        buffer_seconds: buffer interval, in seconds.
-        processors: type → parameters of its processors.
-        partitioned: whether dynamic partitioning is enabled, which cannot be changed.
-        backup: whether it backs up source records, which cannot be disabled.
-        converts: whether it converts records to Parquet or ORC.
-        object_key: ARN of the KMS key that it encrypts objects with; None: the bucket's default encryption.
-        key: ARN of the KMS key of the stream itself; None: an AWS owned key, or no encryption.
-        error_log_group: log group of its errors, if any.
-    """
-
-    name: str
-    arn: str
-    bucket: str
-    role: str
-    prefix: str
-    compression: str
-    buffer_mib: int
-    buffer_seconds: int
-    processors: Mapping[str, Mapping[str, str]]
-    partitioned: bool
-    backup: bool
-    converts: bool
-    object_key: str | None
-    key: str | None
-    error_log_group: str | None
-
-    @classmethod
-    def of(cls, described: Mapping[str, Any]) -> Self:
-        """Parse the description of a stream (API operation DescribeDeliveryStream).
-
-        Raises:
-            OperatorError: CloudWatch Logs cannot put events into it, or it does not write to S3.
-        """
-        name, status = described["DeliveryStreamName"], described["DeliveryStreamStatus"]
-        delivery = described["Destinations"][0].get("ExtendedS3DestinationDescription")
-        if described["DeliveryStreamType"] != "DirectPut" or not delivery:
-            raise OperatorError(f"the stream {name} is not a Direct PUT stream that writes to S3")
-        if status != "ACTIVE":
-            raise OperatorError(f"the status of the stream {name} is {status}; wait until it is ACTIVE")
-        objects = (delivery.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}
-        at_rest = described.get("DeliveryStreamEncryptionConfiguration") or {}
-        return cls(
-            name=name,
-            arn=described["DeliveryStreamARN"],
-            bucket=delivery["BucketARN"].rpartition(":")[2],
-            role=delivery["RoleARN"],
-            prefix=delivery.get("Prefix", ""),
-            compression=delivery["CompressionFormat"],
-            buffer_mib=delivery["BufferingHints"]["SizeInMBs"],
-            buffer_seconds=delivery["BufferingHints"]["IntervalInSeconds"],
-            processors={
-                each["Type"]: {pair["ParameterName"]: pair["ParameterValue"] for pair in each.get("Parameters", [])}
-                for each in _enabled(delivery, "ProcessingConfiguration").get("Processors", [])
-            },
-            partitioned=bool(_enabled(delivery, "DynamicPartitioningConfiguration")),
-            backup=delivery.get("S3BackupMode") == "Enabled",
-            converts=bool(_enabled(delivery, "DataFormatConversionConfiguration")),
-            object_key=objects.get("AWSKMSKeyARN"),
-            key=at_rest.get("KeyARN"),
-            error_log_group=_enabled(delivery, "CloudWatchLoggingOptions").get("LogGroupName"),
-        )
-
-
-def _enabled(delivery: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    """Return a part of the configuration of a stream; empty if it is disabled."""
-    found: Mapping[str, Any] = delivery.get(part) or {}
-    return found if found.get("Enabled") else {}
 
 
 @dataclass(frozen=True)
@@ -148,12 +70,13 @@ class ExistingArchive:
         deployer_role: name of the role it was read with, in every account.
         stream: the stream.
         destinations: region → destination that leads to the stream.
-        role_policies: names of the policies of the role that CloudWatch Logs assumes.
+        others: region and name of the account's other destinations → ARN of the role of each.
         bucket_key: the KMS key of the bucket's default encryption, as the bucket names it; None: a key that AWS owns or
             manages, or unknown.
         bucket_problem: why the bucket's default encryption could not be read, if so.
         own_filters: filters of the central account's log groups, in the home region.
         filters: account → region → filters of its log groups.
+        full: account, region and name of the log groups that cannot have another filter.
         account_policies: account-level subscription policies that lead to the archive, a line each.
         unread: accounts and regions that cannot be read, since they are not enabled or access is denied.
     """
@@ -163,9 +86,10 @@ class ExistingArchive:
     deployer_role: str
     stream: Stream
     destinations: Mapping[str, Destination]
-    role_policies: tuple[str, ...]
     own_filters: Filters
     filters: Mapping[str, Mapping[str, Filters]]
+    others: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    full: frozenset[tuple[str, str, str]] = frozenset()
     bucket_key: str | None = None
     bucket_problem: str | None = None
     account_policies: tuple[str, ...] = ()
@@ -180,11 +104,6 @@ class ExistingArchive:
     def sending(self) -> frozenset[str]:
         """IDs of the accounts that have filters which lead to the archive."""
         return frozenset(account for account, regions in self.filters.items() if regions)
-
-    @property
-    def role(self) -> str:
-        """ARN of the role of the destinations; if there are several, of the home region's, or else of the first."""
-        return _role(self.destinations, self.region)
 
 
 def read(
@@ -215,28 +134,34 @@ def read(
     arn = role_arn(region, account, deployer_role)
     try:
         home = AssumedRole(arn, region, stack)
-        found, unread = _destinations(home, region)
-        destinations = _one_per_region(found, region, stream)
+        every, unread = destinations_of(home, region)
+        destinations = _one_per_region(every, region, stream)
         inventory = Inventory(own, stack)
     except AWS_ERRORS as error:
-        raise OperatorError(f"{account} cannot be read with its deployer role {arn}: {error}") from None
-    role = _role(destinations, region)
+        raise OperatorError(
+            f"{account} cannot be read with its deployer role {arn}: {error}; deploy bootstrap/archive-account.yaml "
+            f"there with {formatted(TRUSTED)}"
+        ) from None
+    senders = admitted(destinations.values(), account)
+    if senders.organizations and not applications:
+        raise OperatorError(
+            f"the destinations admit the organization {', '.join(sorted(senders.organizations))}, whose accounts the "
+            "central account cannot list; name every account that sends with --application"
+        )
     target = next(iter(destinations.values())).target
     try:
         described = home.client("firehose", region).describe_delivery_stream(
             DeliveryStreamName=target.rpartition("/")[2]
         )["DeliveryStreamDescription"]
-        # A role with a path is not used by the program, and the bootstrap already names the one that is.
-        name = role.rpartition("/")[2]
-        is_used = role == role_arn(region, account, name)
-        role_policies = _policies_of(home.client("iam", region), name) if is_used else ()
-        own_filters = _filters(inventory, region, {target})
+        own_filters, full = _filters(inventory, region, {target})
     except AWS_ERRORS as error:
-        raise OperatorError(_missing_permissions(error, arn, target, role, destinations)) from None
-    accounts = sorted(set(applications) or admitted(destinations.values(), account).accounts)
-    senders = _read_senders(accounts, destinations, deployer_role, stack, on_progress)
-    archived = Stream.of(described)
+        raise OperatorError(_missing_permissions(error, arn, account, region, target, destinations)) from None
+    read_senders = _read_senders(
+        sorted(set(applications) or senders.accounts), account, destinations, deployer_role, stack, on_progress
+    )
+    archived = _active(described)
     bucket_key, bucket_problem = _default_key(home, region, archived.bucket)
+    adopted = {destination.arn for destination in destinations.values()}
     return ExistingArchive(
         account=account,
         region=region,
@@ -245,12 +170,38 @@ def read(
         bucket_key=bucket_key,
         bucket_problem=bucket_problem,
         destinations=destinations,
-        role_policies=role_policies,
+        others={
+            (each, destination.name): destination.role
+            for each, found in every.items()
+            for destination in found
+            if destination.arn not in adopted
+        },
         own_filters=own_filters,
-        filters={each.account: each.filters for each in senders},
-        account_policies=tuple(line for each in senders for line in each.policies),
-        unread=(*unread, *(place for each in senders for place in each.unread)),
+        filters={each.account: each.filters for each in read_senders},
+        full=frozenset(
+            (of, *place)
+            for of, places in [
+                (account, [(region, name) for name in full]),
+                *((e.account, e.full) for e in read_senders),
+            ]
+            for place in places
+        ),
+        account_policies=tuple(line for each in read_senders for line in each.policies),
+        unread=(*unread, *(place for each in read_senders for place in each.unread)),
     )
+
+
+def _active(described: Mapping[str, Any]) -> Stream:
+    """Parse the description of a stream that can be updated."""
+    try:
+        stream = Stream.of(described)
+    except ValueError as error:
+        raise OperatorError(str(error)) from None
+    if described["DeliveryStreamStatus"] != "ACTIVE":
+        raise OperatorError(
+            f"the status of the stream {stream.name} is {described['DeliveryStreamStatus']}; wait until it is ACTIVE"
+        )
+    return stream
 
 
 def _validated(account: str, region: str, deployer_role: str) -> Application:
@@ -260,13 +211,16 @@ def _validated(account: str, region: str, deployer_role: str) -> Application:
         raise OperatorError("; ".join(detail["msg"] for detail in error.errors())) from None
 
 
-def parameters(values: Mapping[str, str]) -> str:
-    """Format the parameters of a bootstrap template for the AWS CLI."""
-    return " ".join(f"{key}={value}" for key, value in values.items() if value)
+def destinations_of(home: AssumedRole, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
+    """Return region → destinations of an account, and the regions that cannot be read, a line each.
 
+    Args:
+        home: a role of the account.
+        region: home region, which has to be readable.
 
-def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destination]], tuple[str, ...]]:
-    """Return region → destinations that lead to a stream of the home region, and the regions that cannot be read."""
+    Raises:
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the home region cannot be read.
+    """
     partition = PARTITIONS[region]
     regions = [each for each in PARTITIONS if PARTITIONS[each] == partition]
 
@@ -280,7 +234,6 @@ def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destin
                 )
                 for page in pages
                 for found in page["destinations"]
-                if found["targetArn"].startswith(f"arn:{partition}:firehose:{region}:")
             ]  # fmt: skip
         except AWS_ERRORS:
             if each == region:
@@ -294,8 +247,10 @@ def _destinations(home: AssumedRole, region: str) -> tuple[dict[str, list[Destin
     )
 
 
-def _one_per_region(found: Mapping[str, list[Destination]], region: str, stream: str | None) -> dict[str, Destination]:
-    """Return region → the destination there that leads to the stream."""
+def _one_per_region(every: Mapping[str, list[Destination]], region: str, stream: str | None) -> dict[str, Destination]:
+    """Return region → the destination there that leads to the stream of the home region."""
+    firehose = f"arn:{PARTITIONS[region]}:firehose:{region}:"
+    found = {each: [one for one in listed if one.target.startswith(firehose)] for each, listed in every.items()}
     streams = sorted({destination.target.rpartition("/")[2] for each in found.values() for destination in each})
     if stream is None and len(streams) > 1:
         raise OperatorError(
@@ -321,23 +276,28 @@ def _one_per_region(found: Mapping[str, list[Destination]], region: str, stream:
     return chosen
 
 
-def _role(destinations: Mapping[str, Destination], region: str) -> str:
-    return destinations.get(region, next(iter(destinations.values()))).role
-
-
 def _missing_permissions(
-    error: Exception, arn: str, target: str, role: str, destinations: Mapping[str, Destination]
+    error: Exception, arn: str, account: str, region: str, target: str, destinations: Mapping[str, Destination]
 ) -> str:
-    names = Archive.model_construct(
-        sender_role_name=role.rpartition("/")[2],
-        stream_name=target.rpartition("/")[2],
-        destination_names={region: destination.name for region, destination in destinations.items()},
-    )
-    return (
-        f"the stream {names.stream_name} and the role {names.sender_role_name} cannot be read with {arn}: {error}\n"
-        f"Deploy bootstrap/archive-account.yaml with {parameters(names.bootstrap_parameters)}, and "
-        f"bootstrap/application-account.yaml with {parameters(names.bootstrap_parameters_of_senders)}; then run this "
-        "command again"
+    stream, senders = target.rpartition("/")[2], admitted(destinations.values(), account)
+    archive = Archive.model_validate({
+        "account": account,
+        "deployerRole": arn.rpartition("/")[2],
+        "region": region,
+        "senders": {
+                "accounts": sorted(senders.accounts) or None,
+                "organization": min(senders.organizations, default=None),
+            },
+        "senderRoleName": OWN_ROLE,
+        "destinationNames": {each: destination.name for each, destination in destinations.items()},
+    })  # fmt: skip
+    return "\n".join(
+        [
+            f"the stream {stream} cannot be read with {arn}: {error}",
+            f"Deploy the templates, where {PRINCIPAL} is the ARN of who runs Pulumi and these commands, then run this "
+            "command again:",
+            *commands(needed(archive, [], stream=stream)),
+        ]
     )
 
 
@@ -351,11 +311,6 @@ def _default_key(home: AssumedRole, region: str, bucket: str) -> tuple[str | Non
     return customer_managed(rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")), None
 
 
-def _policies_of(iam: Any, role: str) -> tuple[str, ...]:  # noqa: ANN401 - boto3 has no types
-    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    return (*iam.list_role_policies(RoleName=role)["PolicyNames"], *(each["PolicyName"] for each in attached))
-
-
 def admitted(destinations: Iterable[Destination], account: str) -> Senders:
     """Return everyone whom the policies of destinations admit, other than the account they are in."""
     accounts, organizations, everyone = set[str](), set[str](), False
@@ -364,8 +319,8 @@ def admitted(destinations: Iterable[Destination], account: str) -> Senders:
             named = principals(statement)
             accounts |= {each for each in named if re.fullmatch(r"\d{12}", each)}
             if "*" in named:
-                within = (statement.get("Condition") or {}).get("StringEquals", {}).get("aws:PrincipalOrgID", [])
-                organizations |= set(as_list(within))
+                within = condition_values(statement, "aws:PrincipalOrgID")
+                organizations |= set(within)
                 everyone |= not within
     return Senders(frozenset(accounts - {account}), frozenset(organizations), everyone)
 
@@ -376,6 +331,7 @@ class _Sender:
 
     account: str
     filters: dict[str, Filters] = field(default_factory=dict)
+    full: list[tuple[str, str]] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     problem: str | None = None
@@ -383,6 +339,7 @@ class _Sender:
 
 def _read_senders(
     accounts: Iterable[str],
+    central: str,
     destinations: Mapping[str, Destination],
     deployer_role: str,
     stack: str,
@@ -404,8 +361,8 @@ def _read_senders(
     senders = in_parallel(read_one, accounts, on_progress)
     if problems := [sender.problem for sender in senders if sender.problem]:
         raise OperatorError(
-            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there, or name the "
-            "accounts to read with --application:",
+            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there with "
+            f"ArchiveAccount={central} {formatted(TRUSTED)}, or name the accounts to read with --application:",
             *problems,
         )
     return senders
@@ -413,24 +370,32 @@ def _read_senders(
 
 def _read_region(sender: _Sender, inventory: Inventory, region: str, arns: Collection[str]) -> None:
     try:
-        filters = _filters(inventory, region, arns)
+        filters, full = _filters(inventory, region, arns)
         policies = [policy.name for policy in inventory.policies(region) if policy.destination in arns]
     except AWS_ERRORS:
         sender.unread.append(f"{region} of account {sender.account}")
         return
     if filters:
         sender.filters[region] = filters
+    sender.full += [(region, name) for name in full]
     sender.policies += [f"account {sender.account}, region {region}: the policy {name}" for name in policies]
 
 
-def _filters(inventory: Inventory, region: str, arns: Collection[str]) -> dict[str, list[Subscription]]:
-    """Return log group → its filters that lead to one of the ARNs and are not the program's own."""
-    own = own_filter_names(region)
-    found = {
-        name: [each for each in inventory.filters(region, name) if each.destination in arns and each.name not in own]
-        for name in sorted(inventory.log_groups(region))
-    }
-    return {name: filters for name, filters in found.items() if filters}
+def _filters(
+    inventory: Inventory, region: str, arns: Collection[str]
+) -> tuple[dict[str, list[Subscription]], list[str]]:
+    """Return log group → its filters that lead to one of the ARNs, but the program's own; and what has no room for one.
+
+    A log group that already has a filter of the program needs no room.
+    """
+    own, found, full = own_filter_names(region), {}, []
+    for name in sorted(inventory.log_groups(region)):
+        every = inventory.filters(region, name)
+        if filters := [each for each in every if each.destination in arns and each.name not in own]:
+            found[name] = filters
+            if len(every) >= MAX_FILTERS and not any(each.name in own for each in every):
+                full.append(name)
+    return found, full
 
 
 def whole_account(account: str, regions: Iterable[str], deployer_role: str) -> Application:

@@ -33,7 +33,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def write_import_file(file: Path, root: Path, stack: str, ids: Mapping[str, str]) -> dict[str, str]:
-    """Write what Pulumi has to import into a stack; return logical name → ID of each resource to import.
+    """Write what Pulumi still has to import into a stack; return logical name → ID of each resource to import.
 
     ``pulumi preview`` writes an import file of all resources it would create. Existing resources get their ID there;
     everything else is removed but parents and providers, which Pulumi creates during the import.
@@ -44,8 +44,11 @@ def write_import_file(file: Path, root: Path, stack: str, ids: Mapping[str, str]
         stack: the stack, which has to exist.
         ids: logical name → ID of existing resources.
 
+    Returns:
+        Nothing, and writes nothing, if the stack has all of these resources already.
+
     Raises:
-        OperatorError: the preview failed, or the stack has all of these resources already.
+        OperatorError: the preview failed.
     """
     arguments = ["preview", "--stack", stack, "--import-file", str(file), "--non-interactive", "--color", "never"]
     try:
@@ -58,7 +61,7 @@ def write_import_file(file: Path, root: Path, stack: str, ids: Mapping[str, str]
     imported = {_logical_name(each): each["id"] for each in content["resources"] if "id" in each}
     if not imported:
         file.unlink()
-        raise OperatorError(f"there is nothing to import: stack {stack} has all of these resources already")
+        return {}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return imported
 

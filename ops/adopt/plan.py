@@ -8,41 +8,26 @@ its own filters in addition, and ``ops retire`` deletes the others once those wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from accounts.inventory import Subscription
-from ops.adopt.existing_archive import ExistingArchive, Filters, Stream, admitted
+from accounts.log_groups import MAX_FILTERS
+from accounts.stream import NOT_DECOMPRESSED, Stream
+from ops.adopt.bootstrap import OWN_ROLE
+from ops.adopt.existing_archive import ExistingArchive, Filters, admitted
+from ops.adopt.leftovers import Leftover
 from ops.errors import OperatorError
-from topology.layouts import LAYOUTS
+from topology.layouts import LAYOUTS, Layout
 from topology.regions import PARTITIONS, role_arn
 from topology.settings import DEPLOYER_ROLE, Archive
 
-OWN_ROLE = "central-log-archive-sender"
-"""Name of the sender role if that of the archive has a path: the bootstrap creates roles without one."""
-
 _COMPRESSIONS = {"GZIP": "gzip", "Snappy": "snappy"}
-_NOT_DECOMPRESSED = "does not decompress records"
+_COMPRESSION_OF = {"gzip": "GZIP", "snappy": "Snappy", "none": "UNCOMPRESSED"}
 _QUALIFIED = 8  # parts of the ARN of a function's version or alias
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The adoption of an existing archive.
-
-    Attributes:
-        config: config of the stack file, without the project's namespace.
-        changes: what the first update changes for users of the archive, a line each.
-        left: what the program does not adopt, a line each.
-    """
-
-    config: dict[str, Any]
-    changes: list[str]
-    left: list[str]
-
-
-def plan_adoption(found: ExistingArchive) -> Plan:
-    """Plan the adoption of an archive.
+def stack_config(found: ExistingArchive) -> dict[str, Any]:
+    """Return the config of the stack file that adopts an archive, without the project's namespace.
 
     Raises:
         OperatorError: a stack file cannot describe its senders.
@@ -54,7 +39,7 @@ def plan_adoption(found: ExistingArchive) -> Plan:
         )
     if not (found.senders.accounts or found.senders.organizations or found.sending):
         raise OperatorError("the destinations admit no account; name the sending accounts with --application")
-    return Plan(_config(found), list(_changes(found)), list(_left(found)))
+    return _config(found)
 
 
 def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
@@ -63,8 +48,8 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
     IDs have the form that the provider documents for ``pulumi import``.
 
     Raises:
-        OperatorError: the stack file names a stream that cannot be updated in place, or no key although the bucket
-            has one.
+        OperatorError: the stack file names a stream that cannot be updated in place, a sender role that other
+            destinations use too, or no key although the bucket has one.
     """
     bucket_key = _arn_of_key(found)
     keeps_bucket = archive.existing_bucket is not None and archive.existing_bucket.name == found.stream.bucket
@@ -74,13 +59,20 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
             f"archive.key: the default key of the bucket {found.stream.bucket} is {bucket_key}, which the delivery "
             f"role may only use if the stack file names it; add {what} as objects"
         )
+    if users := [
+        f"{name} in {region}"
+        for (region, name), role in sorted(found.others.items())
+        if role == role_arn(found.region, found.account, archive.sender_role_name)
+    ]:
+        raise OperatorError(
+            f"archive.senderRoleName: other destinations use the role {archive.sender_role_name} too, and would lose "
+            f"what its permissions boundary does not allow: {', '.join(users)}; use {OWN_ROLE}, which "
+            "bootstrap/archive-account.yaml creates"
+        )
     ids = {}
     if archive.stream_name == found.stream.name:
-        if why := _why_replaced(found.stream, transformed=archive.transform is not None):
-            raise OperatorError(
-                f"archive.streamName: the stream {found.stream.name} {why}, which requires a new stream; remove "
-                "archive.streamName, so that the new stream is auto-named"
-            )
+        if problem := found.stream.problem(archive):
+            raise OperatorError(problem)
         ids["archive-stream"] = found.stream.arn
     for region, destination in found.destinations.items():
         if archive.destination_names.get(region) == destination.name:
@@ -100,11 +92,11 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         "region": found.region,
         "destinationRegions": sorted(found.destinations),
         "senders": _present(accounts=sorted(accounts), organization=next(iter(senders.organizations), None)),
-        "senderRoleName": _role_name(found),
+        "senderRoleName": OWN_ROLE,
         **_present(streamName=None if _replacement(stream) else stream.name),
         "destinationNames": {region: found.destinations[region].name for region in sorted(found.destinations)},
         "existingBucket": stream.bucket,
-        **_present(key=_keys(found), ownLogGroups=_entries(found.own_filters)),
+        **_present(key=_keys(found), ownLogGroups=_entries(found, found.account, found.region, found.own_filters)),
         "delivery": {
             "bufferMiB": stream.buffer_mib,
             "bufferSeconds": stream.buffer_seconds,
@@ -113,15 +105,11 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         },
         **_present(transform=_transform(stream)),
     }
-    applications = [
-        {
-            "account": account,
-            **deployer,
-            "regions": {region: {"logGroups": _entries(regions[region])} for region in sorted(regions)},
-        }
-        for account, regions in sorted(found.filters.items())
-        if regions
-    ]
+    applications = []
+    for account, regions in sorted(found.filters.items()):
+        entries = {region: _entries(found, account, region, regions[region]) for region in sorted(regions)}
+        if wanted := {region: {"logGroups": groups} for region, groups in entries.items() if groups}:
+            applications.append({"account": account, **deployer, "regions": wanted})
     return {"archive": archive, **_present(applications=applications)}
 
 
@@ -152,39 +140,22 @@ def _present(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - values of a sta
     return {key: value for key, value in values.items() if value}
 
 
-def _why_replaced(stream: Stream, *, transformed: bool) -> str | None:
-    """Return why the program cannot update the stream in place; None: it can.
-
-    It does not convert records. AWS can neither disable a backup (API operation UpdateDestination) nor enable
-    decompression while the stream has no function (Firehose Developer Guide, "Enable decompression on an existing
-    stream").
-
-    Args:
-        stream: the stream.
-        transformed: whether the stack file has a transform.
-    """
-    if stream.converts:
-        return "converts records"
-    if stream.backup and not transformed:
-        return "has a backup without a transform"
-    if not transformed and "Decompression" not in stream.processors:
-        return _NOT_DECOMPRESSED
-    return None
+def _is_own(stream: Stream) -> bool:
+    """Return whether an update has made the stream the program's own."""
+    return ":role/archive-delivery-role-" in stream.role
 
 
 def _replacement(stream: Stream) -> str | None:
     """Return why the stream is replaced if it keeps its function, or has none; None: it is adopted."""
-    return _why_replaced(stream, transformed="Lambda" in stream.processors)
-
-
-def _role_name(found: ExistingArchive) -> str:
-    name = found.role.rpartition("/")[2]
-    return name if found.role == role_arn(found.region, found.account, name) else OWN_ROLE
+    return stream.why_replaced(transformed="Lambda" in stream.processors, partitioned=stream.partitioned)
 
 
 def _compression(stream: Stream) -> str:
-    """Return the compression that keeps objects small: records arrive compressed, and the program decompresses them."""
-    if stream.compression == "UNCOMPRESSED" and "Decompression" in stream.processors:
+    """Return the compression that objects have, or one that keeps them small.
+
+    Records arrive compressed, so that objects are as large as before if the program decompresses them first.
+    """
+    if stream.compression == "UNCOMPRESSED" and {"Decompression", "Lambda"} & stream.processors.keys():
         return "none"
     return _COMPRESSIONS.get(stream.compression, "gzip")
 
@@ -206,8 +177,10 @@ def _transform(stream: Stream) -> dict[str, Any] | None:
     }
 
 
-def _entries(filters: Filters) -> list[Any]:
-    return [_entry(name, _first(filters[name])) for name in sorted(filters)]
+def _entries(found: ExistingArchive, account: str, region: str, filters: Filters) -> list[Any]:
+    return [
+        _entry(name, _first(filters[name])) for name in sorted(filters) if (account, region, name) not in found.full
+    ]
 
 
 def _first(filters: Iterable[Subscription]) -> Subscription:
@@ -220,62 +193,105 @@ def _entry(name: str, existing: Subscription) -> Any:  # noqa: ANN401 - a string
     return {"name": name, **options} if options else name
 
 
-def _changes(found: ExistingArchive) -> Iterator[str]:
-    """What users of the archive will notice."""
-    stream, senders = found.stream, found.senders
-    layout = LAYOUTS[_layout(stream)]
-    prefix = layout.prefix_of_transformed if "Lambda" in stream.processors else layout.prefix
-    if why := _replacement(stream):
-        yield f"a new stream replaces {stream.name}, which {why}; all destinations are pointed at it"
-    if why == _NOT_DECOMPRESSED:
-        yield (
-            f"to keep {stream.name} instead, let it decompress records first, in AWS's order, and run this command "
-            "again: add a function to it, enable decompression, remove the function"
-        )
-    if prefix != stream.prefix:
-        yield f"the prefix of new objects is {prefix} instead of {stream.prefix or 'YYYY/MM/DD/HH/'}"
-    yield from _changes_of_access(found)
-    if "CloudWatchLogProcessing" in stream.processors:
-        yield "each line of an object is a record with its owner, log group and stream instead of a bare message"
-    elif not {"Decompression", "Lambda"} & stream.processors.keys():
-        yield "objects hold decompressed records, one per line, instead of concatenated compressed ones"
-    if "Lambda" in stream.processors and layout.partitioned_by:
+def changes(found: ExistingArchive, archive: Archive) -> Iterator[str]:
+    """Yield what users of the archive will notice of the first update, a line each.
+
+    Args:
+        found: the archive as it is.
+        archive: as the stack file describes it, which may have been edited.
+    """
+    stream, senders, layout = found.stream, found.senders, LAYOUTS[archive.delivery.layout]
+    if archive.stream_name != stream.name and not _is_own(stream):
+        why = _replacement(stream)
+        which = f", which {why}" if why else ""
+        yield f"a new stream replaces {stream.name}{which}; all destinations are pointed at it"
+        if why == NOT_DECOMPRESSED:
+            yield (
+                f"to keep {stream.name} instead, let it decompress records first, in AWS's order, and run this command "
+                "again: add a function to it, enable decompression, remove the function"
+            )
+    yield from _changes_of_objects(found, archive, layout)
+    yield from _changes_of_access(found, archive)
+    if archive.transform is not None and layout.partitioned_by:
         yield f"the function has to return the partition keys {_listed(layout.partitioned_by)}"
+    admits = {*archive.sender_accounts, *filter(None, [archive.sender_organization])}
     if senders.everyone:
-        yield f"only {_listed(found.sending | senders.accounts)} can subscribe instead of every AWS account"
-    elif any(admitted([each], found.account) != senders for each in found.destinations.values()):
-        yield f"every destination admits {_listed(senders.accounts | senders.organizations)}"
-    role = role_arn(found.region, found.account, _role_name(found))
+        yield f"only {_listed(admits)} can subscribe instead of every AWS account"
+    elif any(
+        each.accounts | each.organizations != admits
+        for each in (admitted([one], found.account) for one in found.destinations.values())
+    ):
+        yield f"every destination admits {_listed(admits)}"
+    role = role_arn(found.region, found.account, archive.sender_role_name)
     if others := {each.role for each in found.destinations.values()} - {role}:
         yield f"destinations use the role {role} instead of {_listed(others)}"
 
 
-def _changes_of_access(found: ExistingArchive) -> Iterator[str]:
-    stream = found.stream
-    yield (
-        f"the stream writes with a new role instead of {stream.role}: if a policy of the bucket"
-        f"{' or of its key' if 'objects' in _keys(found) else ''} names that role, allow archive-delivery-role-… there "
-        "too"
-    )
-    if found.bucket_problem is not None and stream.object_key is None:
+def _changes_of_objects(found: ExistingArchive, archive: Archive, layout: Layout) -> Iterator[str]:
+    stream, transformed = found.stream, archive.transform is not None
+    prefix = layout.prefix_of_transformed if transformed else layout.prefix
+    compression = _COMPRESSION_OF[archive.delivery.compression]
+    recompressed = stream.compression == "UNCOMPRESSED" and not {"Decompression", "Lambda"} & stream.processors.keys()
+    if prefix != stream.prefix:
+        yield f"the prefix of new objects is {prefix} instead of {stream.prefix or 'YYYY/MM/DD/HH/'}"
+    if stream.time_zone != "UTC":
+        yield f"the times in prefixes are UTC instead of {stream.time_zone}"
+    if stream.extension:
+        yield f"new objects have the extension of their compression instead of {stream.extension}"
+    # Records that nothing decompresses are gzip already.
+    if compression != stream.compression and not (recompressed and compression == "GZIP"):
+        yield f"new objects are compressed as {archive.delivery.compression} instead of {stream.compression}"
+    if transformed:
+        return
+    if "CloudWatchLogProcessing" in stream.processors:
+        yield "each line of an object is a record with its owner, log group and stream instead of a bare message"
+    elif "Decompression" not in stream.processors:
+        yield "objects hold decompressed records, one per line, instead of concatenated compressed ones"
+    if "region" in layout.partitioned_by and _filters(found):
         yield (
-            f"the default encryption of the bucket {stream.bucket} cannot be read ({found.bucket_problem}): if its key "
-            "is yours, nothing is delivered unless archive.key.objects names it; deploy "
-            f"bootstrap/archive-account.yaml with ExistingBucket={stream.bucket} and run this command again"
+            "old filters do not have their region in their name: what they send is under region=other, until python -m "
+            "ops retire deletes them"
         )
 
 
-def _left(found: ExistingArchive) -> Iterator[str]:
-    """What stays outside Pulumi."""
-    places = [(f"account {account}, region {region}", filters) for account, regions in found.filters.items()
-              for region, filters in regions.items()]  # fmt: skip
-    places.append(("the central account", found.own_filters))
-    if count := sum(len(each) for _, filters in places for each in filters.values()):
+def _changes_of_access(found: ExistingArchive, archive: Archive) -> Iterator[str]:
+    stream = found.stream
+    if not _is_own(stream):
+        yield (
+            f"the stream writes with a new role instead of {stream.role}: if a policy of the bucket"
+            f"{' or of its key' if archive.key.objects is not None else ''} names that role, allow "
+            "archive-delivery-role-… there too"
+        )
+    if found.bucket_problem is not None and archive.key.objects is None:
+        yield (
+            f"the default encryption of the bucket {stream.bucket} cannot be read ({found.bucket_problem}): if its key "
+            "is yours, nothing is delivered unless archive.key.objects names it. Deploy "
+            f"bootstrap/archive-account.yaml with ExistingBucket={stream.bucket} and run this command again; for a "
+            f"bucket of another account, with BucketOfAnotherAccount={stream.bucket}, and name the account in "
+            "archive.existingBucket"
+        )
+
+
+def left(found: ExistingArchive, archive: Archive) -> Iterator[str]:
+    """Yield what stays outside Pulumi, a line each.
+
+    Args:
+        found: the archive as it is.
+        archive: as the stack file describes it.
+    """
+    if count := sum(len(each) for _, groups in _filters(found) for each in groups.values()):
         yield f"subscription filters, {count}: events are archived twice until python -m ops retire deletes them"
-    for place, filters in places:
-        for name, each in filters.items():
+    for (account, region), groups in _filters(found):
+        place = "the central account" if account == found.account else f"account {account}, region {region}"
+        for name, each in groups.items():
             first = _first(each)
-            if {one.filter_pattern for one in each} - {first.filter_pattern}:
+            if (account, region, name) in found.full:
+                yield (
+                    f"{place}: the log group {name} has {MAX_FILTERS} filters, and AWS allows no more: it keeps its "
+                    "old filter, and is not in the stack file; docs/adopting.md#log-groups-without-room says how to "
+                    "make room without a gap"
+                )
+            elif {one.filter_pattern for one in each} - {first.filter_pattern}:
                 yield (
                     f"{place}: filters of the log group {name} with other patterns than {first.name}, whose pattern "
                     "the stack file uses"
@@ -284,22 +300,39 @@ def _left(found: ExistingArchive) -> Iterator[str]:
         f"{policy}, which subscribes all log groups there; delete it before you use all: true"
         for policy in found.account_policies
     )
-    if _replacement(found.stream):
-        yield (
-            f"the stream {found.stream.name}, and the role {found.stream.role} that it writes with: delete both once "
-            "python -m ops retire has deleted the old filters, and the stream has then written what it buffers, which "
-            f"takes {found.stream.buffer_seconds} seconds"
-        )
-    else:
-        yield f"the role {found.stream.role}: it is no longer used"
-    if _role_name(found) == OWN_ROLE:
-        yield f"the role {found.role}: it has a path, so the bootstrap creates another one"
-    elif found.role_policies:
-        yield f"policies of the role {found.role}: {_listed(found.role_policies)}; the program adds its own"
-    if found.stream.error_log_group:
-        yield f"the log group {found.stream.error_log_group}: errors are logged in another one"
+    for it in leftovers(found, archive):
+        yield f"the {it.kind} {it.name}: python -m ops retire says when nothing uses it, and how to delete it"
     if found.unread:
         yield f"whatever is in {_listed(found.unread)}: it could not be read"
+
+
+def leftovers(found: ExistingArchive, archive: Archive) -> list[Leftover]:
+    """Return what can be deleted once nothing uses it.
+
+    Args:
+        found: the archive as it is.
+        archive: as the stack file describes it.
+    """
+    stream, own = found.stream, role_arn(found.region, found.account, archive.sender_role_name)
+    wanted = [
+        *([Leftover("stream", stream.arn)] if archive.stream_name != stream.name else []),
+        *(Leftover("role", role) for role in sorted({each.role for each in found.destinations.values()} - {own})),
+        Leftover("role", stream.role),
+        *([Leftover("log group", stream.error_log_group)] if stream.error_log_group else []),
+    ]
+    if _is_own(stream):
+        return [each for each in wanted if each.name not in (stream.arn, stream.role, stream.error_log_group)]
+    return wanted
+
+
+def _filters(found: ExistingArchive) -> list[tuple[tuple[str, str], Filters]]:
+    """Return account and region → the old filters."""
+    places = [
+        ((account, region), filters)
+        for account, regions in found.filters.items()
+        for region, filters in regions.items()
+    ]
+    return [*places, ((found.account, found.region), found.own_filters)] if found.own_filters else places
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -8,9 +8,11 @@ import typer
 
 from accounts.keys import check_given_keys
 from ops import ROOT
-from ops.adopt.existing_archive import parameters, read
+from ops.adopt.bootstrap import PRINCIPAL, commands, needed
+from ops.adopt.existing_archive import read
 from ops.adopt.import_file import write_import_file, write_stack_file
-from ops.adopt.plan import import_ids, plan_adoption
+from ops.adopt.leftovers import file_of, remember
+from ops.adopt.plan import changes, import_ids, left, leftovers, stack_config
 from ops.cli.common import AsJson, Stack, progress_bar
 from ops.errors import OperatorError
 from terminal.console import print_json, stderr, stdout
@@ -55,45 +57,46 @@ def adopt(
             stack=stack,
             on_progress=on_progress,
         )
-    plan = plan_adoption(found)
-    written = write_stack_file(file, plan.config)
+    written = write_stack_file(file, stack_config(found))
     stderr.print(f"{file.name} {'was written' if written else 'already has a config, which was kept'}")
-    archive = stack_file.read(file).archive
+    settings = stack_file.read(file)
+    archive = settings.archive
     if archive is None:
         raise OperatorError(f"{file.name} has no archive section, so the stack cannot adopt an archive")
-    bootstrap = {
-        # A stream that is not adopted is read until it has been retired.
-        "archive-account.yaml": {**archive.bootstrap_parameters, "StreamName": found.stream.name},
-        "application-account.yaml": {"ArchiveAccount": account, **archive.bootstrap_parameters_of_senders},
-    }
-    for template, values in bootstrap.items():
-        stderr.print(f"bootstrap/{template} needs {parameters(values)}")
+    bootstrap = needed(archive, settings.applications, stream=found.stream.name)
+    stderr.print(f"This needs the templates of bootstrap/, where {PRINCIPAL} is the ARN of who runs Pulumi and ops:")
+    for command in commands(bootstrap):
+        stderr.print(f"  {command}", soft_wrap=True)
     ids = import_ids(found, archive)
     keys = check_given_keys(archive, stack)
+    remember(file_of(file), leftovers(found, archive))
     stderr.print(f"previewing {stack}")
     adopted = write_import_file(imports, ROOT, stack, ids)
+    sections = {
+        "The first update changes": [*changes(found, archive)],
+        "What stays outside Pulumi": [*left(found, archive)],
+        "To do before the update": keys,
+    }
     if as_json:
         print_json(
             {
                 "stackFile": file.name,
-                "importFile": imports.name,
+                "importFile": imports.name if adopted else None,
                 "adopted": adopted,
                 "bootstrap": bootstrap,
-                "changes": plan.changes,
-                "left": plan.left,
+                "changes": sections["The first update changes"],
+                "left": sections["What stays outside Pulumi"],
                 "keys": keys,
             }
         )
         return
-    table = Table("adopted", "ID")
-    for name, resource_id in adopted.items():
-        table.add_row(name, resource_id)
-    stdout.print(table)
-    sections = {
-        "The first update changes": plan.changes,
-        "What stays outside Pulumi": plan.left,
-        "To do before the update": keys,
-    }
+    if adopted:
+        table = Table("adopted", "ID")
+        for name, resource_id in adopted.items():
+            table.add_row(name, resource_id)
+        stdout.print(table)
+    else:
+        stdout.print(f"There is nothing to import: stack {stack} has all of these resources already.")
     for title, lines in sections.items():
         if not lines:
             continue
@@ -101,8 +104,10 @@ def adopt(
         for line in lines:
             stdout.print(f"- {line}")
     stdout.print("Next:", style="bold")
+    imported = f"pulumi import -s {stack} --file {imports.name} --protect=false --generate-code=false"
     for command in (
-        f"pulumi import -s {stack} --file {imports.name} --protect=false --generate-code=false",
+        *([imported] if adopted else []),
+        f"pulumi preview -s {stack}",
         f"pulumi up -s {stack}",
         f"python -m ops verify -s {stack}",
         f"python -m ops retire -s {stack}",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.review.preview import ALL, Change, Link, Preview, Resource
 from topology.patterns import CANARIES
-from topology.policies import allowing, principals
+from topology.policies import allowing, condition_values, principals
 
 STATEFUL = (
     "aws:cloudwatch/logGroup:LogGroup",
@@ -171,10 +171,10 @@ def _senders(resource: Resource) -> frozenset[str] | None:
         return None
     found = set()
     for statement in allowing(policy):
-        organization = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:PrincipalOrgID")
-        found |= (
-            {f"organization {organization}"} if organization else {f"account {each}" for each in principals(statement)}
-        )
+        organizations = condition_values(statement, "aws:PrincipalOrgID")
+        found |= {f"organization {each}" for each in organizations} or {
+            f"account {each}" for each in principals(statement)
+        }
     return frozenset(found)
 
 

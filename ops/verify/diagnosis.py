@@ -14,7 +14,7 @@ from accounts.session import AWS_ERRORS, AssumedRole
 from components.archive_outputs import ArchiveOutputs
 from topology.names import filter_name
 from topology.patterns import CANARY
-from topology.policies import allowing, as_list, principals, regional_host
+from topology.policies import allowing, as_list, condition_values, principals, regional_host
 from topology.regions import PARTITIONS
 from topology.sender_role import trusts
 
@@ -164,9 +164,12 @@ class Diagnosis:
         policy = (self._destination_of(path) or {}).get("accessPolicy")
         for statement in allowing(policy):
             named = principals(statement)
-            organization = ((statement.get("Condition") or {}).get("StringEquals") or {}).get("aws:PrincipalOrgID")
+            organizations = condition_values(statement, "aws:PrincipalOrgID")
+            admits_everyone = "*" in named and (
+                not organizations or self._archive.admitted_organization in organizations
+            )
             if "logs:PutSubscriptionFilter" in as_list(statement["Action"]) and (
-                path.account in named or (organization in (self._archive.admitted_organization, None) and "*" in named)
+                path.account in named or admits_everyone
             ):
                 return None
         return f"it does not admit account {path.account}"

@@ -100,18 +100,27 @@ class _Inventory:
 
 
 class _Role:
-    """Stands in for an assumed role, which reads the policies of given keys and the sender role."""
+    """Stands in for an assumed role, which reads the policies of given keys, the sender role, and no stream."""
 
     def __init__(self, *_: str) -> None:
         pass
 
     def client(self, service: str, _: str) -> Any:  # noqa: ANN401 - boto3
-        assert service in ("iam", "kms")
+        assert service in ("firehose", "iam", "kms")
+        if service == "firehose":
+            return SimpleNamespace(
+                describe_delivery_stream=_raise_key_error,
+                exceptions=SimpleNamespace(ResourceNotFoundException=KeyError),
+            )
         return SimpleNamespace(
             get_key_policy=lambda **_: {"Policy": "{}"},
             get_role=lambda **_: {"Role": {}},
             exceptions=SimpleNamespace(NoSuchEntityException=KeyError),
         )
+
+
+def _raise_key_error(**parameters: str) -> None:
+    raise KeyError(*parameters.values())
 
 
 @dataclass(frozen=True)
@@ -338,6 +347,7 @@ def record(
         mock.patch("accounts.log_groups.Inventory", inventory),
         mock.patch("accounts.keys.AssumedRole", _Role),
         mock.patch("accounts.sender_role.AssumedRole", _Role),
+        mock.patch("accounts.stream.AssumedRole", _Role),
         mock.patch("accounts.sender_role.sender_role_problems", return_value=[]),
     ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables

@@ -812,22 +812,6 @@ def test_names_of_adopted_resources_are_kept_and_others_are_auto_named() -> None
     assert given == {"archive-destination-eu-west-1": None, "archive-destination-us-east-1": "waf"}
 
 
-def test_a_transform_cannot_be_removed_from_a_stream_with_a_name(archive: Graph) -> None:
-    config = {**config_of("archive")["archive"], "streamName": "waf-logs"}
-    with pytest.raises(pulumi.RunError, match=r"transform is removed.*waf-logs exists; remove archive\.streamName"):
-        record({"archive": config}, referenced={**archive.outputs, "transformed": True, "stream": "waf-logs"})
-
-
-def test_a_new_stream_with_the_name_of_the_old_one_is_rejected(archive: Graph) -> None:
-    config = {**config_of("archive")["archive"], "delivery": {"layout": "partitioned"}, "streamName": "waf-logs"}
-    with pytest.raises(pulumi.RunError, match=r"waf-logs exists; remove archive\.streamName"):
-        record({"archive": config}, referenced={**archive.outputs, "layout": "dated", "stream": "waf-logs"})
-    graph = record(
-        {"archive": config}, referenced={**archive.outputs, "layout": "dated", "stream": "archive-stream-1234567"}
-    )
-    assert graph.outputs["layout"] == "partitioned"
-
-
 def test_the_warning_of_a_replaced_stream_that_is_not_retained_mentions_the_loss_of_buffered_events(
     archive: Graph,
     caplog: pytest.LogCaptureFixture,

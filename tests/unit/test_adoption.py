@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
-from ops.adopt.existing_archive import Destination, ExistingArchive, Stream
-from ops.adopt.plan import OWN_ROLE, import_ids, plan_adoption
+from accounts.stream import Stream
+from ops.adopt.bootstrap import OWN_ROLE
+from ops.adopt.existing_archive import Destination, ExistingArchive
+from ops.adopt.leftovers import Leftover
+from ops.adopt.plan import changes, import_ids, left, leftovers, stack_config
 from ops.errors import OperatorError
 from topology.settings import Archive, load
 
@@ -24,6 +27,8 @@ STREAM = Stream(
     bucket="company-logs",
     role=f"arn:aws:iam::{CENTRAL}:role/FirehosetoS3Role",
     prefix="",
+    extension="",
+    time_zone="UTC",
     compression="UNCOMPRESSED",
     buffer_mib=5,
     buffer_seconds=300,
@@ -62,15 +67,31 @@ FOUND = ExistingArchive(
     deployer_role="central-log-archive-deployer",
     stream=STREAM,
     destinations={"eu-west-1": destination("eu-west-1", policy(SHOP))},
-    role_policies=(),
     own_filters={},
     filters={SHOP: {"eu-west-1": {"waf": [to("eu-west-1")]}}},
 )
 
 
 def archive_of(found: ExistingArchive) -> dict[str, Any]:
-    archive: dict[str, Any] = plan_adoption(found).config["archive"]
+    archive: dict[str, Any] = stack_config(found)["archive"]
     return archive
+
+
+def settings_of(found: ExistingArchive, **edited: Any) -> Archive:  # noqa: ANN401 - keys of a stack file
+    """The archive as the stack file describes it, which may have been edited; a key that is None is removed."""
+    config = stack_config(found)
+    archive = {key: value for key, value in {**config["archive"], **edited}.items() if value is not None}
+    loaded = load({key: json.dumps(value) for key, value in {**config, "archive": archive}.items()}, "test").archive
+    assert loaded is not None
+    return loaded
+
+
+def changes_of(found: ExistingArchive, **edited: Any) -> list[str]:  # noqa: ANN401 - keys of a stack file
+    return list(changes(found, settings_of(found, **edited)))
+
+
+def left_of(found: ExistingArchive, **edited: Any) -> list[str]:  # noqa: ANN401 - keys of a stack file
+    return list(left(found, settings_of(found, **edited)))
 
 
 def with_stream(**changed: Any) -> ExistingArchive:  # noqa: ANN401 - fields of a stream
@@ -78,13 +99,13 @@ def with_stream(**changed: Any) -> ExistingArchive:  # noqa: ANN401 - fields of 
 
 
 def test_the_stack_file_has_the_names_and_delivery_settings_of_the_archive() -> None:
-    assert plan_adoption(FOUND).config == {
+    assert stack_config(FOUND) == {
         "archive": {
             "account": CENTRAL,
             "region": "eu-west-1",
             "destinationRegions": ["eu-west-1"],
             "senders": {"accounts": [SHOP]},
-            "senderRoleName": "CWLtoFirehose",
+            "senderRoleName": OWN_ROLE,
             "streamName": "waf-logs",
             "destinationNames": {"eu-west-1": "waf"},
             "existingBucket": "company-logs",
@@ -109,7 +130,7 @@ def test_the_stack_file_has_the_names_and_delivery_settings_of_the_archive() -> 
 )
 def test_an_entry_matches_the_same_events_as_the_filter(filters: list[Subscription], entry: object) -> None:
     found = replace(FOUND, filters={SHOP: {"eu-west-1": {"waf": filters}}}, own_filters={"waf": filters})
-    assert plan_adoption(found).config["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
+    assert stack_config(found)["applications"][0]["regions"]["eu-west-1"]["logGroups"] == [entry]
     assert archive_of(found)["ownLogGroups"] == [entry]
 
 
@@ -118,6 +139,7 @@ def test_an_entry_matches_the_same_events_as_the_filter(filters: list[Subscripti
     [
         ("UNCOMPRESSED", {}, "gzip"),
         ("UNCOMPRESSED", {"Decompression": {}}, "none"),
+        ("UNCOMPRESSED", {"Lambda": {"LambdaArn": FUNCTION}}, "none"),
         ("GZIP", {}, "gzip"),
         ("Snappy", {"Decompression": {}}, "snappy"),
         ("ZIP", {}, "gzip"),
@@ -145,28 +167,25 @@ def test_a_function_stays_the_transform(parameters: dict[str, str], taken: dict[
 
 @pytest.mark.parametrize("processors", [{"Decompression": {}}, {"Lambda": {"LambdaArn": FUNCTION}}])
 def test_a_partitioned_stream_stays_partitioned(processors: dict[str, Any]) -> None:
-    found = with_stream(partitioned=True, processors=processors)
+    found = with_stream(partitioned=True, processors=processors, buffer_mib=64)
     assert archive_of(found)["delivery"]["layout"] == "partitioned"
     by = "Lambda" if "Lambda" in processors else "Query"
-    assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in plan_adoption(found).changes)
+    assert any(f"!{{partitionKeyFrom{by}:account}}" in line for line in changes_of(found))
 
 
 def test_another_deployer_role_is_that_of_every_account() -> None:
-    config = plan_adoption(replace(FOUND, deployer_role="deployer")).config
+    config = stack_config(replace(FOUND, deployer_role="deployer"))
     assert [each["deployerRole"] for each in (config["archive"], *config["applications"])] == ["deployer"] * 2
 
 
-NO_LONGER_USED = (
-    f"the stream waf-logs, and the role {STREAM.role} that it writes with: delete both once python -m ops retire has "
-    "deleted the old filters, and the stream has then written what it buffers, which takes 300 seconds"
-)
+SAYS_WHEN = "python -m ops retire says when nothing uses it, and how to delete it"
 
 
 @pytest.mark.parametrize("changed", [{"backup": True}, {"converts": True}, {"processors": {}}])
 def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(changed: dict[str, Any]) -> None:
     found = with_stream(**changed)
     assert "streamName" not in archive_of(found)
-    assert NO_LONGER_USED in plan_adoption(found).left
+    assert f"the stream {STREAM.arn}: {SAYS_WHEN}" in left_of(found)
     assert "archive-stream" not in adopted(found)
 
 
@@ -177,6 +196,8 @@ def test_a_stream_that_cannot_be_updated_in_place_is_replaced_by_a_new_one(chang
         ({"processors": {"Lambda": {"LambdaArn": FUNCTION}}}, {}, "does not decompress records"),
         ({"backup": True}, {}, "has a backup without a transform"),
         ({"converts": True}, {"transform": "bundled"}, "converts records"),
+        ({}, {"delivery": {"layout": "partitioned"}}, "does not partition records, unlike the layout"),
+        ({"partitioned": True}, {}, "partitions records, unlike the layout"),
         ({"processors": {}}, {"transform": "bundled"}, None),
         ({"backup": True}, {"transform": {"code": "bundled", "backup": True}}, None),
     ],
@@ -195,30 +216,31 @@ def test_a_stack_file_that_names_a_stream_which_cannot_be_updated_in_place_is_re
         import_ids(found, edited)
 
 
-def test_a_role_with_a_path_is_replaced_by_one_with_another_name() -> None:
-    role = "role/service-role/CWLtoFirehose"
-    found = replace(FOUND, destinations={"eu-west-1": destination("eu-west-1", policy(SHOP), role)})
-    assert archive_of(found)["senderRoleName"] == OWN_ROLE
-    iam = f"arn:aws:iam::{CENTRAL}"
-    assert f"destinations use the role {iam}:role/{OWN_ROLE} instead of {iam}:{role}" in plan_adoption(found).changes
-    assert "archive-sender-role" not in adopted(found)
-
-
-def test_destinations_with_several_roles_all_use_the_role_of_the_home_region() -> None:
+def test_destinations_get_a_role_of_their_own_and_the_old_ones_stay_as_they_are() -> None:
     found = replace(
         FOUND,
         destinations={
             "ap-south-1": destination("ap-south-1", policy(SHOP), "role/Other"),
-            "eu-west-1": destination("eu-west-1", policy(SHOP)),
+            "eu-west-1": destination("eu-west-1", policy(SHOP), "role/service-role/CWLtoFirehose"),
         },
-        role_policies=("Permissions",),
     )
-    assert archive_of(found)["senderRoleName"] == "CWLtoFirehose"
+    assert archive_of(found)["senderRoleName"] == OWN_ROLE
     iam = f"arn:aws:iam::{CENTRAL}:role"
-    assert f"destinations use the role {iam}/CWLtoFirehose instead of {iam}/Other" in plan_adoption(found).changes
-    assert (
-        f"policies of the role {iam}/CWLtoFirehose: Permissions; the program adds its own" in plan_adoption(found).left
-    )
+    old = [f"{iam}/Other", f"{iam}/service-role/CWLtoFirehose"]
+    assert f"destinations use the role {iam}/{OWN_ROLE} instead of {', '.join(old)}" in changes_of(found)
+    assert [f"the role {each}: {SAYS_WHEN}" for each in old] == [
+        line for line in left_of(found) if "CWL" in line or "Oth" in line
+    ]
+    assert "archive-sender-role" not in adopted(found)
+
+
+def test_a_role_that_other_destinations_use_too_is_not_taken_away_from_them() -> None:
+    shared = f"arn:aws:iam::{CENTRAL}:role/CWLtoFirehose"
+    found = replace(FOUND, others={("us-east-1", "siem"): shared, ("us-west-2", "lake"): f"{shared}2"})
+    with pytest.raises(OperatorError, match=r"use the role CWLtoFirehose too, .*: siem in us-east-1; use central-log-"):
+        import_ids(found, settings_of(found, senderRoleName="CWLtoFirehose"))
+    assert import_ids(found, settings_of(found))
+    assert import_ids(FOUND, settings_of(FOUND, senderRoleName="CWLtoFirehose"))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +265,7 @@ def test_destinations_with_several_roles_all_use_the_role_of_the_home_region() -
             {"accounts": [SHOP]},
             f"only {SHOP} can",
         ),
-        (("", ""), {"accounts": [SHOP]}, None),
+        (("", ""), {"accounts": [SHOP]}, f"every destination admits {SHOP}"),
     ],
 )
 def test_the_archive_admits_whom_its_destinations_admit(
@@ -253,10 +275,10 @@ def test_the_archive_admits_whom_its_destinations_admit(
     made = {region: destination(region, admits) for region, admits in zip(regions, policies, strict=True)}
     found = replace(FOUND, destinations=made)
     assert archive_of(found)["senders"] == senders
-    assert [line for line in plan_adoption(found).changes if "admits" in line or "can subscribe" in line] == (
-        [line for line in plan_adoption(found).changes if line.startswith(change)] if change else []
+    assert [line for line in changes_of(found) if "admits" in line or "can subscribe" in line] == (
+        [line for line in changes_of(found) if line.startswith(change)] if change else []
     )
-    assert change is None or any(line.startswith(change) for line in plan_adoption(found).changes)
+    assert change is None or any(line.startswith(change) for line in changes_of(found))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +299,7 @@ def test_the_archive_admits_whom_its_destinations_admit(
 )  # fmt: skip
 def test_an_archive_whose_senders_no_stack_file_can_describe_is_rejected(found: ExistingArchive, why: str) -> None:
     with pytest.raises(OperatorError, match=f"^{why}"):
-        plan_adoption(found)
+        stack_config(found)
 
 
 def test_what_the_program_does_not_adopt_is_reported() -> None:
@@ -286,23 +308,29 @@ def test_what_the_program_does_not_adopt_is_reported() -> None:
         account_policies=(f"account {SHOP}, region eu-west-1: the policy everything",),
         unread=("me-south-1 of the central account",),
     )
-    assert plan_adoption(found).left == [
+    assert left_of(found) == [
         "subscription filters, 1: events are archived twice until python -m ops retire deletes them",
         f"account {SHOP}, region eu-west-1: the policy everything, which subscribes all log groups there; delete it "
         "before you use all: true",
-        f"the role {STREAM.role}: it is no longer used",
-        "the log group /aws/kinesisfirehose/waf-logs: errors are logged in another one",
+        f"the role {FOUND.destinations['eu-west-1'].role}: {SAYS_WHEN}",
+        f"the role {STREAM.role}: {SAYS_WHEN}",
+        f"the log group /aws/kinesisfirehose/waf-logs: {SAYS_WHEN}",
         "whatever is in me-south-1 of the central account: it could not be read",
     ]
-    assert any(line.endswith("instead of mine/") for line in plan_adoption(found).changes)
+    assert any(line.endswith("instead of mine/") for line in changes_of(found))
 
 
+KEYS = [f"arn:aws:kms:eu-west-1:{CENTRAL}:key/{name}" for name in ("one", "two")]
 PREFIX = (
     "the prefix of new objects is logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/ instead of YYYY/MM/DD/HH/"
 )
 NEW_ROLE = (
     f"the stream writes with a new role instead of {STREAM.role}: if a policy of the bucket names that role, allow "
     "archive-delivery-role-… there too"
+)
+OWN = (
+    f"destinations use the role arn:aws:iam::{CENTRAL}:role/{OWN_ROLE} instead of "
+    f"{FOUND.destinations['eu-west-1'].role}"
 )
 DECOMPRESSED = "objects hold decompressed records, one per line, instead of concatenated compressed ones"
 BY_ACCOUNT = (
@@ -316,8 +344,18 @@ BY_ACCOUNT = (
     [
         ({}, [PREFIX, NEW_ROLE]),
         ({"prefix": "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"}, [NEW_ROLE]),
-        ({"key": "arn:key"}, [PREFIX, NEW_ROLE]),
-        ({"object_key": "arn:key"}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of its key")]),
+        ({"key": KEYS[0]}, [PREFIX, NEW_ROLE]),
+        ({"object_key": KEYS[0]}, [PREFIX, NEW_ROLE.replace("the bucket", "the bucket or of its key")]),
+        (
+            {"extension": ".json", "time_zone": "Europe/Berlin"},
+            [
+                PREFIX,
+                "the times in prefixes are UTC instead of Europe/Berlin",
+                "new objects have the extension of their compression instead of .json",
+                NEW_ROLE,
+            ],
+        ),
+        ({"compression": "ZIP"}, [PREFIX, "new objects are compressed as gzip instead of ZIP", NEW_ROLE]),
         (
             {"processors": {}},
             [
@@ -325,8 +363,8 @@ BY_ACCOUNT = (
                 "to keep waf-logs instead, let it decompress records first, in AWS's order, and run this command again:"
                 " add a function to it, enable decompression, remove the function",
                 PREFIX,
-                NEW_ROLE,
                 DECOMPRESSED,
+                NEW_ROLE,
             ],
         ),
         ({"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "backup": True}, [PREFIX, NEW_ROLE]),
@@ -334,12 +372,19 @@ BY_ACCOUNT = (
             {"processors": {"Decompression": {}, "CloudWatchLogProcessing": {}}},
             [
                 PREFIX,
-                NEW_ROLE,
                 "each line of an object is a record with its owner, log group and stream instead of a bare message",
+                NEW_ROLE,
             ],
         ),
         (
-            {"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "partitioned": True, "prefix": "mine/"},
+            {"partitioned": True, "buffer_mib": 64, "prefix": "mine/"},
+            [BY_ACCOUNT.replace("FromLambda", "FromQuery").replace("logs/", "!{partitionKeyFromQuery:root}/"),
+             "old filters do not have their region in their name: what they send is under region=other, until python -m"
+             " ops retire deletes them", NEW_ROLE],
+        ),
+        (
+            {"processors": {"Lambda": {"LambdaArn": FUNCTION}}, "partitioned": True, "buffer_mib": 64,
+             "prefix": "mine/"},
             [BY_ACCOUNT, NEW_ROLE, "the function has to return the partition keys account, region"],
         ),
         (
@@ -347,8 +392,8 @@ BY_ACCOUNT = (
             [
                 "a new stream replaces waf-logs, which converts records; all destinations are pointed at it",
                 PREFIX,
-                NEW_ROLE,
                 DECOMPRESSED,
+                NEW_ROLE,
             ],
         ),
         (
@@ -357,17 +402,76 @@ BY_ACCOUNT = (
                 "a new stream replaces waf-logs, which has a backup without a transform; all destinations are pointed "
                 "at it",
                 PREFIX,
-                NEW_ROLE,
                 DECOMPRESSED,
+                NEW_ROLE,
             ],
         ),
     ],
-)
+)  # fmt: skip
 def test_what_the_first_update_changes_is_reported(stream: dict[str, Any], changes: list[str]) -> None:
-    assert plan_adoption(with_stream(**stream)).changes == changes
+    assert changes_of(with_stream(**stream)) == [*changes, OWN]
 
 
-KEYS = [f"arn:aws:kms:eu-west-1:{CENTRAL}:key/{name}" for name in ("one", "two")]
+def test_the_report_follows_an_edited_stack_file() -> None:
+    lines = changes_of(
+        FOUND,
+        streamName=None,
+        delivery={"layout": "partitioned", "bufferMiB": 64, "compression": "snappy"},
+        senders={"accounts": [SHOP, BANK]},
+        senderRoleName="mine",
+    )
+    assert "a new stream replaces waf-logs; all destinations are pointed at it" in lines
+    assert "new objects are compressed as snappy instead of UNCOMPRESSED" in lines
+    assert f"every destination admits {SHOP}, {BANK}" in lines
+    assert any(line.startswith("the prefix of new objects is !{partitionKeyFromQuery:root}/account=") for line in lines)
+    assert any(line.startswith(f"destinations use the role arn:aws:iam::{CENTRAL}:role/mine") for line in lines)
+    assert f"the stream {STREAM.arn}: {SAYS_WHEN}" in left_of(FOUND, streamName=None)
+    assert f"the stream {STREAM.arn}: {SAYS_WHEN}" not in left_of(FOUND)
+
+
+def test_after_the_update_nothing_of_the_program_is_a_change_or_left_over() -> None:
+    own = f"arn:aws:iam::{CENTRAL}:role/archive-delivery-role-1234567"
+    layout = "logs/date=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
+    found = replace(
+        with_stream(
+            name="archive-stream-1234567", role=own, prefix=layout, error_log_group="archive-delivery-errors-1"
+        ),
+        destinations={"eu-west-1": destination("eu-west-1", policy(SHOP), f"role/{OWN_ROLE}")},
+        filters={},
+    )
+    edited = settings_of(found, streamName=None)
+    assert list(changes(found, edited)) == list(left(found, edited)) == []
+    assert leftovers(found, edited) == []
+
+
+def test_a_log_group_without_room_for_another_filter_keeps_its_own_and_is_left_out() -> None:
+    groups = {"waf": [to("eu-west-1")], "app": [to("eu-west-1")]}
+    found = replace(
+        FOUND,
+        filters={SHOP: {"eu-west-1": groups}, BANK: {"eu-west-1": {"app": [to("eu-west-1")]}}},
+        own_filters=groups,
+        full=frozenset({(SHOP, "eu-west-1", "waf"), (BANK, "eu-west-1", "app"), (CENTRAL, "eu-west-1", "app")}),
+    )
+    config = stack_config(found)
+    assert config["archive"]["ownLogGroups"] == ["waf"]
+    assert config["applications"] == [{"account": SHOP, "regions": {"eu-west-1": {"logGroups": ["app"]}}}]
+    full = [line.partition(": the log group ") for line in left_of(found) if "AWS allows no more" in line]
+    assert [(place, text.split()[0]) for place, _, text in full] == [
+        (f"account {SHOP}, region eu-west-1", "waf"),
+        (f"account {BANK}, region eu-west-1", "app"),
+        ("the central account", "app"),
+    ]
+    assert all("docs/adopting.md#log-groups-without-room" in text for _, _, text in full)
+
+
+def test_what_can_be_deleted_later_is_known_before_the_update() -> None:
+    found = with_stream(processors={}, error_log_group="errors")
+    assert leftovers(found, settings_of(found)) == [
+        Leftover("stream", STREAM.arn),
+        Leftover("role", FOUND.destinations["eu-west-1"].role),
+        Leftover("role", STREAM.role),
+        Leftover("log group", "errors"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +510,7 @@ def test_a_default_key_known_by_an_alias_only_has_to_be_added_to_the_stack_file(
 
 
 def test_a_bucket_whose_encryption_cannot_be_read_is_reported_with_what_to_do() -> None:
-    (line,) = [line for line in plan_adoption(replace(FOUND, bucket_problem="denied")).changes if "(denied)" in line]
+    (line,) = [line for line in changes_of(replace(FOUND, bucket_problem="denied")) if "(denied)" in line]
     assert f"with ExistingBucket={FOUND.stream.bucket}" in line
 
 
@@ -414,25 +518,22 @@ def test_filters_that_the_stack_file_does_not_describe_are_reported() -> None:
     several = {"waf": [to("eu-west-1", "b", "WARN"), to("eu-west-1", "a", "ERROR")]}
     found = replace(
         FOUND,
+        destinations={region: destination(region, policy(SHOP, BANK)) for region in ("eu-west-1", "us-east-1")},
         filters={SHOP: {"eu-west-1": several}, BANK: {"us-east-1": {"one": [to("us-east-1", pattern="ERROR")]}}},
         own_filters=several,
-        role_policies=("two", "one"),
     )
     text = "filters of the log group waf with other patterns than a, whose pattern the stack file uses"
-    assert plan_adoption(found).left == [
+    assert left_of(found) == [
         "subscription filters, 5: events are archived twice until python -m ops retire deletes them",
         f"account {SHOP}, region eu-west-1: {text}",
         f"the central account: {text}",
-        f"the role {STREAM.role}: it is no longer used",
-        f"policies of the role {found.role}: one, two; the program adds its own",
+        f"the role {FOUND.destinations['eu-west-1'].role}: {SAYS_WHEN}",
+        f"the role {STREAM.role}: {SAYS_WHEN}",
     ]
 
 
 def adopted(found: ExistingArchive) -> dict[str, str]:
-    config = {key: json.dumps(value) for key, value in plan_adoption(found).config.items()}
-    archive = load(config, "test").archive
-    assert archive is not None
-    return import_ids(found, archive)
+    return import_ids(found, settings_of(found))
 
 
 def test_everything_is_imported_but_a_policy_that_does_not_exist() -> None:
@@ -448,7 +549,7 @@ def test_everything_is_imported_but_a_policy_that_does_not_exist() -> None:
 
 
 def test_an_edited_stack_file_decides_what_is_imported() -> None:
-    config = plan_adoption(FOUND).config["archive"]
+    config = stack_config(FOUND)["archive"]
     config = {key: value for key, value in config.items() if key not in ("streamName", "destinationNames")}
     archive = load({"archive": json.dumps({**config, "senderRoleName": "another"})}, "test").archive
     assert archive is not None
@@ -462,6 +563,7 @@ STREAMS = st.builds(
     prefix=st.sampled_from(["", "mine/"]),
     compression=st.sampled_from(["UNCOMPRESSED", "GZIP", "ZIP", "Snappy", "HADOOP_SNAPPY"]),
     buffer_mib=st.integers(64, 128),
+    extension=st.sampled_from(["", ".json"]),
     buffer_seconds=st.integers(60, 900),
     partitioned=st.booleans(),
     backup=st.booleans(),

@@ -229,6 +229,10 @@ def test_an_account_that_cannot_be_read_is_an_error_and_no_answer(ops: Ops, acco
 
 
 RETIRE = ("retire", "-s", "dev")
+STAYS = {
+    "account": SHOP, "region": HOME, "logGroup": "c", "name": "MyFilter",
+    "reason": "the log group has no filter of the program to the same place",
+}  # fmt: skip
 DELETED = [(SHOP, HOME, "b1", "MyFilter"), (BANK, HOME, "a", "MyFilter")]
 
 
@@ -258,7 +262,10 @@ def test_retire_lists_the_superseded_filters_and_deletes_them_when_confirmed(
 ) -> None:
     done = ops(*RETIRE, *arguments, answer=answer)
     assert "Superseded filters: 2" in done.stderr
-    assert rows(done.stderr) == [["account", "region", "log group", "filter"], *map(list, DELETED)]
+    assert rows(done.stderr) == [
+        ["account", "region", "log group", "filter"], *map(list, DELETED),
+        ["account", "region", "log group", "filter", "why"], [*STAYS.values()],
+    ]  # fmt: skip
     assert deleted(old_filters) == DELETED
     assert ("\nDelete them? [y/N]" in done.stderr) is (answer is not None)
     assert {session for *_, session in old_filters.assumed()} == {"central-log-archive-dev"}
@@ -283,7 +290,7 @@ def test_retire_prints_what_was_deleted_as_json(ops: Ops) -> None:
     assert result == {"stack": "dev", "deleted": [
         {"account": account, "region": region, "logGroup": log_group, "name": name, "destination": OWN.destination}
         for account, region, log_group, name in DELETED
-    ]}  # fmt: skip
+    ], "kept": [STAYS], "left": []}  # fmt: skip
 
 
 @pytest.mark.usefixtures("accounts")
@@ -328,6 +335,8 @@ def test_a_commit_that_git_does_not_know_is_an_error(ops: Ops, tmp_path: Path) -
     assert "git diff --name-only nowhere...HEAD failed: fatal: " in ops("stacks", "--since", "nowhere", status=2).stderr
 
 
+DEPLOY = "aws cloudformation deploy --template-file bootstrap"
+PARAMETERS = "--stack-name central-log-archive --capabilities CAPABILITY_NAMED_IAM --parameter-overrides"
 ADOPT = ("adopt", "-s", "company", "--account", CENTRAL, "--region", HOME)
 IMPORTED = {"archive-stream": STREAM.arn, "archive-destination-eu-west-1": "waf"}
 
@@ -367,10 +376,12 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
     }  # fmt: skip
     assert [line for line in done.stderr.splitlines() if line] == [
         "Pulumi.company.yaml was written",
-        f"bootstrap/archive-account.yaml needs SenderRoleName=CWLtoFirehose SenderAccounts={SHOP} "
-        "ExistingBucket=company-logs "
+        "This needs the templates of bootstrap/, where PRINCIPAL is the ARN of who runs Pulumi and ops:",
+        f"  {DEPLOY}/archive-account.yaml {PARAMETERS} TrustedPrincipals=PRINCIPAL Verifiers=PRINCIPAL "
+        f"SenderRoleName=central-log-archive-sender SenderAccounts={SHOP} ExistingBucket=company-logs "
         "StreamName=waf-logs DestinationName=waf",
-        f"bootstrap/application-account.yaml needs ArchiveAccount={CENTRAL} DestinationName=waf",
+        f"  {DEPLOY}/application-account.yaml {PARAMETERS} TrustedPrincipals=PRINCIPAL Verifiers=PRINCIPAL "
+        f"ArchiveAccount={CENTRAL} DestinationName=waf",
         "previewing company",
     ]
     assert rows(done.stdout) == [["adopted", "ID"], *map(list, IMPORTED.items())]
@@ -379,10 +390,13 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
         "The first update changes:", "What stays outside Pulumi:", "To do before the update:", "Next:",
     ))  # fmt: skip
     assert all(line.startswith("- ") for line in (*after[changes + 1 : left], *after[left + 1 : before]))
-    assert f"- the role {STREAM.role}: it is no longer used" in after[left:before]
+    assert any(line.startswith(f"- the role {STREAM.role}: python -m ops retire") for line in after[left:before])
+    leftovers = json.loads((tmp_path / "leftovers-company.json").read_text(encoding="utf-8"))
+    assert [each["name"] for each in leftovers] == [FOUND.destinations[HOME].role, STREAM.role]
     assert after[before + 1 : following] == [f"- company: {KEY_PROBLEM}"]
     assert after[following + 1 :] == [
         "  pulumi import -s company --file import-company.json --protect=false --generate-code=false",
+        "  pulumi preview -s company",
         "  pulumi up -s company",
         "  python -m ops verify -s company",
         "  python -m ops retire -s company",
@@ -407,10 +421,15 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "keys": [f"company: {KEY_PROBLEM}"],
         "bootstrap": {
             "archive-account.yaml": {
-                "SenderRoleName": "CWLtoFirehose", "SenderAccounts": SHOP, "SenderOrganization": "", "KeyArn": "",
-                "ExistingBucket": "company-logs", "FunctionArn": "", "StreamName": "waf-logs", "DestinationName": "waf",
+                "TrustedPrincipals": "PRINCIPAL", "Verifiers": "PRINCIPAL",
+                "SenderRoleName": "central-log-archive-sender", "SenderAccounts": SHOP, "SenderOrganization": "",
+                "KeyArn": "", "ExistingBucket": "company-logs", "FunctionArn": "", "StreamName": "waf-logs",
+                "DestinationName": "waf",
             },
-            "application-account.yaml": {"ArchiveAccount": CENTRAL, "DestinationName": "waf"},
+            "application-account.yaml": {
+                "TrustedPrincipals": "PRINCIPAL", "Verifiers": "PRINCIPAL", "ArchiveAccount": CENTRAL,
+                "DestinationName": "waf",
+            },
         },
     }  # fmt: skip
 

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from accounts.inventory import Subscription
-from ops.adopt.existing_archive import Destination, ExistingArchive, Senders, Stream, admitted, parameters, read
+from accounts.stream import Stream, check_stream
+from ops.adopt.bootstrap import formatted
+from ops.adopt.existing_archive import Destination, ExistingArchive, Senders, admitted, read
 from ops.errors import OperatorError
 from tests.unit.fakes import Answer, Aws, Parameters, Question, Refusal, filters, log_groups, paged
 from topology.regions import PARTITIONS
+from topology.settings import Archive, SettingsError
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
 HOME, ABROAD = "us-gov-west-1", "us-gov-east-1"  # the regions of a small partition: all of them are read
@@ -48,20 +51,14 @@ def account_policy(name: str, target: str) -> dict[str, Any]:
     return {"policyName": name, "policyDocument": json.dumps({"DestinationArn": target})}
 
 
-def listed_for(role: str, answer: dict[str, Any]) -> Answer:
-    def of_role(given: Parameters) -> dict[str, Any]:
-        assert given == {"RoleName": role}
-        return answer
-
-    return of_role
-
-
 STREAM = Stream(
     name="waf-logs",
     arn=TARGET,
     bucket="company-logs",
     role=DELIVERY,
     prefix="",
+    extension="",
+    time_zone="UTC",
     compression="UNCOMPRESSED",
     buffer_mib=5,
     buffer_seconds=300,
@@ -112,10 +109,6 @@ EXISTING: dict[Question, Answer] = {
     (CENTRAL, HOME, "DescribeDestinations"): destinations(AT_HOME),
     (CENTRAL, ABROAD, "DescribeDestinations"): destinations(AWAY),
     (CENTRAL, HOME, "DescribeDeliveryStream"): describes,
-    (CENTRAL, HOME, "ListRolePolicies"): listed_for("sender", {"PolicyNames": ["inline"]}),
-    (CENTRAL, HOME, "ListAttachedRolePolicies"): listed_for(
-        "sender", {"AttachedPolicies": [{"PolicyName": "attached", "PolicyArn": "a" * 20}]}
-    ),
     (CENTRAL, HOME, "DescribeLogGroups"): log_groups("waf", "other"),
     (CENTRAL, HOME, "DescribeSubscriptionFilters"): filters(
         waf=[TO_STREAM, replace(OWN, destination=TARGET)], other=[TO_HOME]
@@ -142,7 +135,7 @@ FOUND = ExistingArchive(
     deployer_role="deployer",
     stream=STREAM,
     destinations={ABROAD: AWAY, HOME: AT_HOME},
-    role_policies=("inline", "attached"),
+    others={(HOME, "elsewhere"): SENDER, (ABROAD, "elsewhere"): SENDER},
     own_filters={"waf": [TO_STREAM]},
     filters={SHOP: {HOME: {"app": [TO_HOME], "shop": [TO_HOME]}}},
     account_policies=(
@@ -205,6 +198,7 @@ def test_regions_that_cannot_be_read_are_reported(aws: Aws) -> None:
     assert found(aws, {(CENTRAL, ABROAD, "DescribeDestinations"): DENIED}) == replace(
         FOUND,
         destinations={HOME: AT_HOME},
+        others={(HOME, "elsewhere"): SENDER},
         account_policies=FOUND.account_policies[1:],
         unread=(f"{ABROAD} of the central account",),
     )
@@ -237,9 +231,13 @@ def test_a_bucket_whose_encryption_cannot_be_read_is_no_bucket_without_a_key(aws
     assert "AccessDenied" in (archive.bucket_problem or "")
 
 
+IS_DEPLOYED = "; deploy bootstrap/archive-account.yaml there with TrustedPrincipals=PRINCIPAL Verifiers=PRINCIPAL"
+
+
 def test_of_several_streams_one_is_chosen(aws: Aws) -> None:
     two = {(CENTRAL, HOME, "DescribeDestinations"): destinations(destination(HOME, "second", OTHER_TARGET), AT_HOME)}
-    assert found(aws, two, stream="waf-logs") == FOUND
+    others = {**FOUND.others, (HOME, "second"): SENDER}
+    assert found(aws, two, stream="waf-logs") == replace(FOUND, others=others)
     with pytest.raises(OperatorError) as stopped:
         found(aws, two)
     assert str(stopped.value) == (
@@ -271,19 +269,20 @@ def test_of_several_streams_one_is_chosen(aws: Aws) -> None:
             {(CENTRAL, HOME, "AssumeRole"): DENIED},
             {},
             f"{CENTRAL} cannot be read with its deployer role {ARN}:iam::{CENTRAL}:role/deployer: An error occurred "
-            "(AccessDenied) when calling the AssumeRole operation: no",
+            f"(AccessDenied) when calling the AssumeRole operation: no{IS_DEPLOYED}",
         ),
         (
             {(CENTRAL, HOME, "DescribeDestinations"): DENIED},
             {},
             f"{CENTRAL} cannot be read with its deployer role {ARN}:iam::{CENTRAL}:role/deployer: An error occurred "
-            "(AccessDenied) when calling the DescribeDestinations operation: no",
+            f"(AccessDenied) when calling the DescribeDestinations operation: no{IS_DEPLOYED}",
         ),
         (
             {(SHOP, ABROAD, "AssumeRole"): DENIED, (BANK, ABROAD, "AssumeRole"): DENIED},
             {"applications": [SHOP, BANK]},
-            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there, or name the "
-            "accounts to read with --application:\n"
+            "some sending accounts cannot be read; deploy bootstrap/application-account.yaml there with "
+            f"ArchiveAccount={CENTRAL} TrustedPrincipals=PRINCIPAL Verifiers=PRINCIPAL, or name the accounts to read "
+            "with --application:\n"
             f"  account {SHOP}: An error occurred (AccessDenied) when calling the AssumeRole operation: no\n"
             f"  account {BANK}: An error occurred (AccessDenied) when calling the AssumeRole operation: no",
         ),
@@ -314,19 +313,66 @@ def test_an_argument_that_is_not_valid_is_rejected_before_anything_is_read(
     assert aws.calls == []
 
 
-@pytest.mark.parametrize(
-    "operation",
-    ["DescribeDeliveryStream", "ListRolePolicies", "ListAttachedRolePolicies", "DescribeLogGroups"],
-)
-def test_missing_permissions_are_reported_with_what_to_deploy(aws: Aws, operation: str) -> None:
+@pytest.mark.parametrize("operation", ["DescribeDeliveryStream", "DescribeLogGroups"])
+@pytest.mark.parametrize("organization", [None, "o-exampleorg1"])
+def test_missing_permissions_are_reported_with_everything_to_deploy(
+    aws: Aws, operation: str, organization: str | None
+) -> None:
+    admits: dict[Question, Answer] = {(CENTRAL, HOME, operation): DENIED}
+    more = ""
+    if organization is not None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalOrgID": organization}},
+        }
+        document = json.dumps({"Statement": [statement]})
+        admits[CENTRAL, HOME, "DescribeDestinations"] = destinations(replace(AT_HOME, policy=document))
+        more = " FilterRoles=true"
     with pytest.raises(OperatorError) as stopped:
-        found(aws, {(CENTRAL, HOME, operation): DENIED})
+        found(aws, admits, applications=[SHOP])
+    senders = f"SenderOrganization={organization}" if organization else f"SenderAccounts={SHOP}"
+    deploy, options = "aws cloudformation deploy --template-file bootstrap", "--stack-name central-log-archive"
+    parameters = "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides RoleName=deployer"
+    people = "TrustedPrincipals=PRINCIPAL Verifiers=PRINCIPAL"
     assert str(stopped.value) == (
-        f"the stream waf-logs and the role sender cannot be read with {ARN}:iam::{CENTRAL}:role/deployer: An error "
-        f"occurred (AccessDenied) when calling the {operation} operation: no\n"
-        "Deploy bootstrap/archive-account.yaml with SenderRoleName=sender StreamName=waf-logs DestinationName=waf*, "
-        "and bootstrap/application-account.yaml with DestinationName=waf*; then run this command again"
+        f"the stream waf-logs cannot be read with {ARN}:iam::{CENTRAL}:role/deployer: An error occurred (AccessDenied) "
+        f"when calling the {operation} operation: no\n"
+        "Deploy the templates, where PRINCIPAL is the ARN of who runs Pulumi and these commands, then run this command "
+        "again:\n"
+        f"{deploy}/archive-account.yaml {options} {parameters} {people} SenderRoleName=central-log-archive-sender "
+        f"{senders} DestinationName=waf* StreamName=waf-logs\n"
+        f"{deploy}/application-account.yaml {options} {parameters} {people} ArchiveAccount={CENTRAL} "
+        f"DestinationName=waf*{more}"
     )
+
+
+@pytest.mark.parametrize("key", ["aws:PrincipalOrgID", "aws:principalorgid"])
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike", "ForAnyValue:StringEqualsIfExists"])
+def test_the_accounts_of_an_organization_have_to_be_named(aws: Aws, key: str, operator: str) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Condition": {operator: {key: "o-exampleorg1"}}}
+    admits = {
+        (CENTRAL, HOME, "DescribeDestinations"): destinations(
+            replace(AT_HOME, policy=json.dumps({"Statement": [statement]}))
+        )
+    }
+    with pytest.raises(OperatorError, match=r"the organization o-exampleorg1, whose accounts .* with --application"):
+        found(aws, admits)
+    assert found(aws, admits, applications=[SHOP]).senders.organizations == {"o-exampleorg1"}
+
+
+def test_log_groups_that_cannot_have_another_filter_are_told_from_those_that_have_the_programs(aws: Aws) -> None:
+    others = [replace(TO_SIEM, name=f"siem-{number}") for number in range(4)]
+    both = [TO_HOME, OWN, *others[:3]]
+    answers = {
+        (SHOP, HOME, "DescribeLogGroups"): log_groups("full", "done", "room"),
+        (SHOP, HOME, "DescribeSubscriptionFilters"): filters(
+            full=[TO_HOME, *others], done=both, room=[TO_HOME, *others[:3]]
+        ),
+    }
+    archive = found(aws, answers)
+    assert archive.filters[SHOP][HOME].keys() == {"done", "full", "room"}
+    assert archive.full == {(SHOP, HOME, "full")}
 
 
 OF_ORGANIZATION = {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}}
@@ -355,16 +401,7 @@ def test_the_policies_of_destinations_admit_accounts_organizations_or_everyone(
 
 
 def test_parameters_without_a_value_are_left_out() -> None:
-    assert parameters({"A": "1", "B": "", "C": "2"}) == "A=1 C=2"
-
-
-@pytest.mark.parametrize(
-    ("regions", "role"), [((ABROAD, HOME), "role-of-home"), ((ABROAD,), "role-of-abroad"), ((HOME,), "role-of-home")]
-)
-def test_the_role_is_that_of_the_home_region_if_there_is_one(regions: tuple[str, ...], role: str) -> None:
-    roles = {HOME: "role-of-home", ABROAD: "role-of-abroad"}
-    made = {region: replace(AT_HOME, role=roles[region]) for region in regions}
-    assert replace(FOUND, destinations=made).role == role
+    assert formatted({"A": "1", "B": "", "C": "2"}) == "A=1 C=2"
 
 
 FUNCTION = f"{ARN}:lambda:{HOME}:{CENTRAL}:function:mine"
@@ -381,6 +418,8 @@ def delivers(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - as AWS spells it
         (DESCRIBED, {}),
         (delivers(S3BackupMode="Enabled", Prefix="mine/"), {"backup": True, "prefix": "mine/"}),
         (delivers(S3BackupMode="Disabled"), {}),
+        (delivers(FileExtension=".json"), {"extension": ".json"}),
+        (delivers(CustomTimeZone="Asia/Tokyo"), {"time_zone": "Asia/Tokyo"}),
         (delivers(DynamicPartitioningConfiguration={"Enabled": True}), {"partitioned": True}),
         (delivers(DataFormatConversionConfiguration={"Enabled": True}), {"converts": True}),
         (delivers(DataFormatConversionConfiguration={"Enabled": False}), {}),
@@ -409,13 +448,60 @@ def test_a_stream_is_read_as_firehose_describes_it(described: dict[str, Any], ch
     ("changed", "why"),
     [
         ({"DeliveryStreamType": "KinesisStreamAsSource"}, "is not a Direct PUT stream that writes to S3"),
-        ({"Destinations": [{"SplunkDestinationDescription": {}}]}, "is not a Direct PUT stream that writes to S3"),
+        (
+            {"Destinations": [{"DestinationId": "d", "SplunkDestinationDescription": {}}]},
+            "is not a Direct PUT stream that writes to S3",
+        ),
         (
             {"DeliveryStreamStatus": "CREATING"},
             "the status of the stream waf-logs is CREATING; wait until it is ACTIVE",
         ),
     ],
 )
-def test_a_stream_that_cannot_be_adopted_is_rejected(changed: dict[str, Any], why: str) -> None:
+def test_a_stream_that_cannot_be_adopted_is_rejected(aws: Aws, changed: dict[str, Any], why: str) -> None:
+    described = {"DeliveryStreamDescription": {**DESCRIBED, **changed}}
+    answers: dict[Question, Answer] = {(CENTRAL, HOME, "DescribeDeliveryStream"): described}
     with pytest.raises(OperatorError, match=why):
-        Stream.of({**DESCRIBED, **changed})
+        found(aws, answers)
+
+
+NAMED = {
+    "account": CENTRAL, "region": HOME, "destinationRegions": [HOME], "streamName": "waf-logs",
+    "senders": {"accounts": [SHOP]}, "transform": "bundled",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "edited", "problem"),
+    [
+        ({"DeliveryStreamDescription": DESCRIBED}, {}, None),
+        (Refusal("ResourceNotFoundException"), {"transform": None}, None),  # it will be created
+        ({"DeliveryStreamDescription": DESCRIBED}, {"streamName": None, "transform": None}, None),
+        (
+            {"DeliveryStreamDescription": {**DESCRIBED, "DeliveryStreamStatus": "CREATING"}},
+            {"delivery": {"layout": "partitioned"}},
+            "the stream waf-logs does not partition records, unlike the layout, which requires a new stream; remove",
+        ),
+        (
+            {"DeliveryStreamDescription": DESCRIBED},
+            {"transform": None},
+            "the stream waf-logs does not decompress records, which requires a new stream; remove archive.streamName",
+        ),
+        (
+            {"DeliveryStreamDescription": {**DESCRIBED, "DeliveryStreamType": "MSKAsSource"}},
+            {},
+            "archive.streamName: the stream waf-logs is not a Direct PUT stream that writes to S3",
+        ),
+        (DENIED, {}, "cannot be read .*; deploy bootstrap/archive-account.yaml with StreamName=waf-logs"),
+    ],
+)
+def test_a_stream_that_a_stack_file_names_is_checked_before_anything_is_deployed(
+    aws: Aws, answer: Answer, edited: dict[str, Any], problem: str | None
+) -> None:
+    aws.answers = {(CENTRAL, HOME, "DescribeDeliveryStream"): answer}
+    archive = Archive.model_validate({key: value for key, value in {**NAMED, **edited}.items() if value is not None})
+    if problem is None:
+        check_stream(archive, "company")
+        return
+    with pytest.raises(SettingsError, match=problem):
+        check_stream(archive, "company")

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from accounts.inventory import Subscription
-from ops.adopt.retire import Superseded, delete, superseded, superseded_of
-from tests.unit.fakes import Aws, Refusal, filters, log_groups
+from ops.adopt.retire import Kept, Superseded, delete, judge, judged
+from tests.unit.fakes import Answer, Aws, Refusal, filters, log_groups
 from topology.settings import Settings, load
 
 CENTRAL, SHOP, BANK = "111111111111", "222222222222", "333333333333"
@@ -42,27 +42,27 @@ AUTO = replace(OWN, name=f"central-log-archive.auto.{HOME}")
 def test_a_filter_is_superseded_once_the_programs_own_sends_all_its_events_to_the_same_destination(
     filters: list[Subscription], found: list[str]
 ) -> None:
-    assert [each.name for each in superseded_of(HOME, filters, lambda _: "any")] == found
+    judgments = judge(HOME, filters, lambda one, other: one == other)
+    assert [each.name for each, reason in judgments if reason is None] == found
 
 
 @pytest.mark.parametrize(
-    ("other", "pattern", "buckets", "found"),
+    ("filters", "reason"),
     [
-        ("old", "", {"old": "logs", "new": "logs"}, ["MyFilter"]),
-        ("new", "", {}, ["MyFilter"]),  # the same stream, whatever it writes to
-        ("old", "ERROR", {"old": "logs", "new": "logs"}, ["MyFilter"]),
-        ("old", "", {"old": "other", "new": "logs"}, []),
-        ("old", "", {"new": "logs"}, []),
-        ("old", "", {}, []),
+        ([to(HOME)], "the log group has no filter of the program to the same place"),
+        ([OWN, to(ABROAD)], "the log group has no filter of the program to the same place"),
+        (
+            [replace(OWN, filter_pattern="ERROR"), to(HOME)],
+            f"its pattern forwards other events than central-log-archive.{HOME}: all",
+        ),
+        (
+            [replace(OWN, filter_pattern="ERROR"), to(HOME, pattern="WARN")],
+            f"its pattern forwards other events than central-log-archive.{HOME}: WARN",
+        ),
     ],
 )
-def test_a_filter_to_another_stream_is_superseded_if_both_streams_write_to_the_same_bucket(
-    other: str, pattern: str, buckets: dict[str, str], found: list[str]
-) -> None:
-    arn = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/"
-    filters = [replace(OWN, destination=f"{arn}new"), Subscription("MyFilter", f"{arn}{other}", filter_pattern=pattern)]
-    superseded = superseded_of(HOME, filters, lambda stream: buckets.get(stream.removeprefix(arn)))
-    assert [each.name for each in superseded] == found
+def test_a_filter_that_stays_says_why(filters: list[Subscription], reason: str) -> None:
+    assert [why for _, why in judge(HOME, filters, lambda one, other: one == other)] == [reason]
 
 
 BUCKET = {
@@ -71,31 +71,38 @@ BUCKET = {
 }  # fmt: skip
 
 
+DESCRIBED = {
+    "DeliveryStreamName": "x", "DeliveryStreamARN": "arn", "DeliveryStreamStatus": "ACTIVE",
+    "DeliveryStreamType": "DirectPut", "VersionId": "1", "HasMoreDestinations": False,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("answer", "count"),
     [
         ({"ExtendedS3DestinationDescription": BUCKET}, 1),
+        (lambda given: {"DeliveryStreamDescription": {**DESCRIBED, "Destinations": [{
+            "DestinationId": "1",
+            "ExtendedS3DestinationDescription": {
+                **BUCKET, "BucketARN": f"arn:aws:s3:::{given['DeliveryStreamName']}",
+            },
+        }]}}, 0),
         ({}, 0),
         (Refusal("AccessDeniedException"), 0),
         (Refusal("ResourceNotFoundException"), 0),
     ],
-)
-def test_the_buckets_of_two_streams_of_the_central_account_are_read(
-    accounts: Aws, answer: dict[str, Any] | Refusal, count: int
+)  # fmt: skip
+def test_a_filter_to_another_stream_is_superseded_if_both_streams_write_to_the_same_bucket(
+    accounts: Aws, answer: Answer, count: int
 ) -> None:
     arn = f"arn:aws:firehose:{HOME}:{CENTRAL}:deliverystream/"
     of_central = filters(a=[replace(OWN, destination=f"{arn}new"), replace(OWN, name="old", destination=f"{arn}old")])
     accounts.answers[CENTRAL, HOME, "DescribeSubscriptionFilters"] = of_central
-    described = {
-        "DeliveryStreamName": "x", "DeliveryStreamARN": "arn", "DeliveryStreamStatus": "ACTIVE",
-        "DeliveryStreamType": "DirectPut", "VersionId": "1", "HasMoreDestinations": False,
-        "Destinations": [{"DestinationId": "1", **(answer if isinstance(answer, dict) else {})}],
-    }  # fmt: skip
-    accounts.answers[CENTRAL, HOME, "DescribeDeliveryStream"] = (
-        answer if isinstance(answer, Refusal) else {"DeliveryStreamDescription": described}
-    )
+    if isinstance(answer, dict):
+        answer = {"DeliveryStreamDescription": {**DESCRIBED, "Destinations": [{"DestinationId": "1", **answer}]}}
+    accounts.answers[CENTRAL, HOME, "DescribeDeliveryStream"] = answer
     archive = settings(ownLogGroups=[{"name": "a"}])
-    found = superseded(archive, "archive", lambda *_: None)
+    found, _ = judged(archive, "archive", lambda *_: None)
     assert len([each for each in found if each.account == CENTRAL]) == count
 
 
@@ -105,7 +112,7 @@ def test_a_stream_that_cannot_be_described_for_another_reason_stops_the_command(
     accounts.answers[CENTRAL, HOME, "DescribeSubscriptionFilters"] = of_central
     accounts.answers[CENTRAL, HOME, "DescribeDeliveryStream"] = Refusal("LimitExceededException")
     with pytest.raises(ClientError, match="LimitExceeded"):
-        superseded(settings(ownLogGroups=[{"name": "a"}]), "archive", lambda *_: None)
+        judged(settings(ownLogGroups=[{"name": "a"}]), "archive", lambda *_: None)
 
 
 def settings(**archive: object) -> Settings:
@@ -116,6 +123,10 @@ def settings(**archive: object) -> Settings:
     config = {"archive": central, "applications": applications} if archive else {"applications": applications}
     keys = {**config, **({} if archive else {"archiveStack": "archive"})}
     return load({key: value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}, "test")
+
+
+STAYS = Kept(SHOP, HOME, "c", "MyFilter", "the log group has no filter of the program to the same place")
+PLACES = ((SHOP, HOME), (SHOP, ABROAD), (BANK, HOME), (CENTRAL, HOME))
 
 
 @pytest.fixture
@@ -131,10 +142,8 @@ def accounts(aws: Aws) -> Aws:
         (BANK, HOME, "DescribeSubscriptionFilters"): filters(a=[OWN, to(HOME)]),
         (CENTRAL, HOME, "DescribeLogGroups"): log_groups("a"),
         (CENTRAL, HOME, "DescribeSubscriptionFilters"): filters(a=[OWN, to(HOME)]),
-        **{
-            (account, region, "DeleteSubscriptionFilter"): {}
-            for account, region in ((SHOP, HOME), (SHOP, ABROAD), (BANK, HOME), (CENTRAL, HOME))
-        },
+        **{(account, region, "DeleteSubscriptionFilter"): {} for account, region in PLACES},
+        **{(account, region, "DescribeAccountPolicies"): {"accountPolicies": []} for account, region in PLACES},
     }
     return aws
 
@@ -150,7 +159,7 @@ OF_APPLICATIONS = [
 
 def test_superseded_filters_are_found_in_the_order_of_the_stack_file(accounts: Aws) -> None:
     progress: list[tuple[int, int]] = []
-    assert superseded(settings(), "app-dev", lambda *state: progress.append(state)) == OF_APPLICATIONS
+    assert judged(settings(), "app-dev", lambda *state: progress.append(state)) == (OF_APPLICATIONS, [STAYS])
     assert progress == [(0, 2), (1, 2), (2, 2)]
     assert {session for *_, session in accounts.assumed()} == {"central-log-archive-app-dev"}
 
@@ -163,7 +172,7 @@ def test_superseded_filters_are_found_in_the_order_of_the_stack_file(accounts: A
 def test_the_central_account_has_some_if_it_archives_log_groups_of_its_own(
     archive: dict[str, object], of_central: list[Superseded]
 ) -> None:
-    assert superseded(settings(**archive), "archive", lambda *_: None) == [*of_central, *OF_APPLICATIONS]
+    assert judged(settings(**archive), "archive", lambda *_: None) == ([*of_central, *OF_APPLICATIONS], [STAYS])
 
 
 def test_filters_are_deleted_one_by_one_with_the_deployer_role_of_their_account(accounts: Aws) -> None:
@@ -194,3 +203,36 @@ def test_after_a_filter_that_cannot_be_deleted_the_rest_stays(accounts: Aws) -> 
         delete(OF_APPLICATIONS, settings(), "app-dev", lambda *state: progress.append(state))
     assert progress == [(1, 4), (2, 4)]
     assert len(accounts.asked("DeleteSubscriptionFilter")) == 3
+
+
+POLICY = {
+    "policyName": f"central-log-archive.{HOME}",
+    "policyDocument": json.dumps({"DestinationArn": OWN.destination}),
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "superseded"),
+    [
+        (POLICY, ["c"]),
+        ({**POLICY, "selectionCriteria": 'LogGroupName NOT IN ["a"]'}, ["c"]),
+        ({**POLICY, "selectionCriteria": 'LogGroupName NOT IN ["c"]'}, []),
+        ({**POLICY, "policyName": "mine"}, []),
+        ({**POLICY, "policyDocument": json.dumps({"DestinationArn": OWN.destination, "FilterPattern": "ERROR"})}, []),
+    ],
+)
+def test_the_account_policy_of_the_program_supersedes_a_filter_of_a_log_group_that_it_covers(
+    accounts: Aws, policy: dict[str, str], superseded: list[str]
+) -> None:
+    accounts.answers[SHOP, HOME, "DescribeAccountPolicies"] = {"accountPolicies": [policy]}
+    accounts.answers[SHOP, HOME, "DescribeSubscriptionFilters"] = filters(c=[to(HOME)])
+    found, kept = judged(settings(), "app-dev", lambda *_: None)
+    assert [each.log_group for each in found if (each.account, each.region) == (SHOP, HOME)] == superseded
+    # Of a policy with another name nothing says that it leads to the archive.
+    assert [each.log_group for each in kept] == ([] if superseded or policy["policyName"] == "mine" else ["c"])
+
+
+def test_filters_that_lead_elsewhere_are_nobodys_business(accounts: Aws) -> None:
+    accounts.answers[SHOP, HOME, "DescribeSubscriptionFilters"] = filters(a=[OWN], c=[to(ABROAD)])
+    _, kept = judged(settings(), "app-dev", lambda *_: None)
+    assert kept == []
