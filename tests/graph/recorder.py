@@ -25,7 +25,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor
 from pulumi.runtime.settings import Settings, configure
 
 from accounts.inventory import Subscription
-from topology.patterns import CANARY
+from topology.patterns import CANARIES
 from topology.regions import PARTITIONS
 from topology.settings import Application
 
@@ -158,7 +158,7 @@ class Graph:
 
     def filters(self) -> list[Resource]:
         """Return the subscription filters, without those of the canaries."""
-        return [f for f in self.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] != CANARY]
+        return [f for f in self.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] not in CANARIES]
 
     def provider_of(self, resource: Resource) -> Resource:
         """Return the explicit provider of a resource."""
