@@ -20,7 +20,7 @@ from sandbox.cloud import filter_pattern, firehose, functions, permissions
 from sandbox.cloud.patch import replace
 
 _MAX_POLICY_BYTES = 5120
-_MAX_FILTERS = 2  # per log group; AWS documents both 2 and 5, so the sandbox uses the lower one
+_MAX_FILTERS = 5  # per log group (CloudWatch Logs User Guide, "Subscriptions")
 _SERVICE = "logs.amazonaws.com"
 _NOT_ADMITTED = (
     "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your "

@@ -228,6 +228,8 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
     if service == "athena":
         return _athena_resource(parameters, region, account)
     resource = str(original(*request))
+    if service == "iam" and ":role/" in resource:
+        return _with_path(resource, parameters, account)
     if service == "lambda" and (qualifier := _listed(query.get("Qualifier", []))):
         # A call of a version or alias is decided on its ARN (Lambda Developer Guide, "Versions and policies").
         return f"{resource}:{qualifier[0]}"
@@ -238,6 +240,13 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
     if service == "logs" and ":log-group:" in resource and _operation(headers, query) not in _ON_LOG_GROUP_ITSELF:
         return f"{resource.removesuffix(':*')}:log-stream:{parameters.get('logStreamName', '')}"
     return resource
+
+
+def _with_path(role_arn: str, parameters: Mapping[str, Any], account: str) -> str:
+    """Return the ARN of a role with its path, by which permissions on it are decided (IAM User Guide, "IAM ARNs")."""
+    role = iam_service._roles.get_scoped(account, None, role_arn.rpartition("/")[2])
+    path = role["Path"] if role is not None else next(iter(_listed(parameters.get("Path", []))), "/")
+    return role_arn.replace(":role/", f":role{path}", 1)
 
 
 def conditions_of(original: Callable[..., dict[str, Any]], service: str, action: str, *request: Any) -> dict[str, Any]:  # noqa: ANN401 - the emulator's function

@@ -139,12 +139,12 @@ def test_a_log_group_of_the_infrequent_access_class_cannot_be_subscribed(cloud: 
     assert "Standard class" in error_of(sender.subscribe, archive.destination())
 
 
-def test_a_third_filter_is_rejected_and_an_existing_one_can_be_updated(cloud: Cloud) -> None:
+def test_a_sixth_filter_is_rejected_and_an_existing_one_can_be_updated(cloud: Cloud) -> None:
     archive = Archive(cloud, [account := new_account()])
     sender, arn = Sender(cloud, account), archive.destination()
-    for name in ("one", "two", "two"):
+    for name in ("one", "two", "three", "four", "five", "five"):
         sender.subscribe(arn, name=name)
-    assert "LimitExceededException" in error_of(sender.subscribe, arn, name="three")
+    assert "LimitExceededException" in error_of(sender.subscribe, arn, name="six")
 
 
 def test_an_invalid_pattern_is_rejected(cloud: Cloud) -> None:
@@ -666,6 +666,28 @@ def test_the_policy_of_a_key_that_names_a_role_allows_it_what_the_roles_own_poli
     assert "AccessDenied" in error_of(kms.describe_key, KeyId=key_for("root"))
     assert "AccessDenied" in error_of(kms.describe_key, KeyId=key_for("role/other"))
     assert kms.describe_key(KeyId=key_for("role/admin"))["KeyMetadata"]["Enabled"]
+
+
+def test_permissions_on_a_role_are_decided_by_its_arn_with_its_path(cloud: Cloud) -> None:
+    account = new_account()
+    iam = cloud.client("iam", account=account)
+    for role in ({"RoleName": "reader"}, {"RoleName": "delivery", "Path": "/service-role/"}):
+        iam.create_role(**role, AssumeRolePolicyDocument=trust_of(account))
+    reader, read = assumed(cloud, account, "reader", "iam"), {"Effect": "Allow", "Action": "iam:*"}
+
+    def allowed_on(role: str) -> None:
+        statement = {**read, "Resource": f"arn:aws:iam::{account}:role/{role}"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=policy)
+
+    allowed_on("delivery")
+    assert "AccessDenied" in error_of(reader.get_role, RoleName="delivery")
+    allowed_on("service-role/delivery")
+    assert reader.get_role(RoleName="delivery")["Role"]["Path"] == "/service-role/"
+    new = {"RoleName": "new", "AssumeRolePolicyDocument": trust_of(account)}
+    allowed_on("new")
+    assert "AccessDenied" in error_of(reader.create_role, **new, Path="/service-role/")
+    assert reader.create_role(**new)["Role"]["Path"] == "/"
 
 
 def test_the_cloud_lists_the_decision_on_every_call_of_a_role(cloud: Cloud) -> None:
