@@ -20,6 +20,8 @@ from tests.stacks import EXAMPLES_FOLDER, config_of
 HERE = Path(__file__).parent / "examples"
 UPDATE = "UPDATE_EXAMPLES"
 """Set it to update the examples."""
+NEEDS_NONE = {"sts:GetCallerIdentity"}
+"""What needs no permission."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_a_preview_with_the_preview_role_only_reads_and_an_update_rejects_it(
     calls = [
         call for call in deployed.ask("calls") if ":assumed-role/central-log-archive-previewer/" in call["principal"]
     ]
-    assert {call["action"] for call in calls} == actions("application-account.yaml", "Previewer")
+    assert {call["action"] for call in calls} - NEEDS_NONE == actions("application-account.yaml", "Previewer")
     assert all(call["allowed"] for call in calls)
     others = {call["principal"] for call in deployed.ask("calls") if tuple(call.items()) not in before}
     assert others == {call["principal"] for call in calls}
@@ -138,9 +140,7 @@ def test_a_preview_of_an_archive_with_the_preview_role_reads_log_groups_policies
     previewed("archive", {"archive": archive, "previewRole": "central-log-archive-previewer"})
     calls = [call for call in deployed.ask("calls")
              if ":111111111111:assumed-role/central-log-archive-previewer/" in call["principal"]]  # fmt: skip
-    # The official provider reads the policies of the sender role too.
-    others = {"iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"}
-    assert {call["action"] for call in calls} == actions("archive-account.yaml", "Previewer") - others
+    assert {call["action"] for call in calls} - NEEDS_NONE == actions("archive-account.yaml", "Previewer")
     assert all(call["allowed"] for call in calls)
 
 
