@@ -267,6 +267,7 @@ class _Cloud:
             "TrustedPrincipals": _TRUSTED,
             "Verifiers": _TRUSTED,
             "Previewers": _TRUSTED,
+            "Readers": _TRUSTED,
             **more,
         }
         wanted = {

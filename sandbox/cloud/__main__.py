@@ -142,6 +142,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
         "sandbox": lambda: {"sandbox": True},  # by which the program knows it from a tunnel to AWS
         "key": keys.create,  # /_sandbox/key/ACCOUNT/REGION/ID
+        "settle": keys.settle,
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

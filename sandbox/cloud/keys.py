@@ -81,6 +81,12 @@ def _counting_tags(arn: str, original: Callable[[str], dict[str, str] | None]) -
     return earlier if time.monotonic() < until else original(arn)
 
 
+def settle() -> dict[str, object]:
+    """Let the current tags of keys count for authorization, as if minutes had passed."""
+    _outdated_tags.clear()
+    return {"settled": True}
+
+
 def create(account: str, region: str, key_id: str) -> dict[str, object]:
     """Create a key with the given ID, unless it exists. No API can: it is for stack files that name an existing key."""
     with request_scope(account, region):

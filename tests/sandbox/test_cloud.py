@@ -650,6 +650,8 @@ def test_the_tag_of_a_key_does_not_count_for_authorization_until_minutes_after_i
     kms.tag_resource(KeyId=key, Tags=[{**tag, "TagValue": "them"}])
     kms.tag_resource(KeyId=key, Tags=[tag])
     assert "AccessDenied" in error_of(kms.describe_key, KeyId=key)
+    assert cloud.ask("settle") == {"settled": True}
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
 
 
 def test_the_policy_of_a_key_that_names_a_role_allows_it_what_the_roles_own_policies_do_not(cloud: Cloud) -> None:
