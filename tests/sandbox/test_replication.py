@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.prepare import prepare
+from sandbox.server import ROOT
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.test_stolen_archive_deployer import (
     ARCHIVE,
@@ -27,10 +29,10 @@ from tests.sandbox.test_stolen_archive_deployer import (
 from tests.stacks import config_of
 from topology import policies
 
-VAULT, ELSEWHERE = "666666666666", "eu-central-1"
+VAULT, ELSEWHERE, COPY = "666666666666", "eu-central-1", "log-vault"
 KEY = f"arn:aws:kms:{ELSEWHERE}:{VAULT}:key/replicas"
 ROLE = f"arn:aws:iam::{ARCHIVE}:role/central-log-archive-replication"
-REPLICA = {"bucket": "vault", "account": VAULT}
+REPLICA = {"bucket": COPY, "account": VAULT}
 METRIC = "OperationsFailedReplication"
 
 
@@ -42,6 +44,19 @@ def _bootstrap(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
     config = {"central-log-archive:archive": archive}
     file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
     prepare([file], {"AWS_ENDPOINT_URL": cloud.endpoint})
+    bucket_policy, statement = documented()
+    cloud.client("s3", account=VAULT, region=ELSEWHERE).put_bucket_policy(Bucket=COPY, Policy=json.dumps(bucket_policy))
+    owner = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{VAULT}:root"}, "Action": "kms:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [owner, statement]})
+    cloud.client("kms", account=VAULT, region=ELSEWHERE).put_key_policy(KeyId=KEY, PolicyName="default", Policy=policy)
+
+
+def documented() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The policy of the bucket, and the statement of the policy of its key, that the documentation tells its owner."""
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    section = page.partition("### A copy in another region or account\n")[2].partition("\n## ")[0]
+    bucket_policy, statement = (json.loads(each) for each in re.findall("```json\n(.*?)```", section, re.DOTALL))
+    return bucket_policy, statement
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +68,14 @@ def thief(cloud: Cloud) -> Client:
 def vault(cloud: Cloud) -> Iterator[Any]:
     """The bucket of the replicas, as its owner; afterwards as it was, and empty."""
     s3 = cloud.client("s3", account=VAULT, region=ELSEWHERE)
-    policy = s3.get_bucket_policy(Bucket="vault")["Policy"]
+    policy = s3.get_bucket_policy(Bucket=COPY)["Policy"]
     yield s3
-    s3.put_bucket_policy(Bucket="vault", Policy=policy)
-    for version in s3.list_object_versions(Bucket="vault").get("Versions", []):
-        s3.delete_object(Bucket="vault", Key=version["Key"], VersionId=version["VersionId"])
+    s3.put_bucket_policy(Bucket=COPY, Policy=policy)
+    for version in s3.list_object_versions(Bucket=COPY).get("Versions", []):
+        s3.delete_object(Bucket=COPY, Key=version["Key"], VersionId=version["VersionId"])
 
 
-def rule(bucket: str = "vault", **destination: Any) -> dict[str, Any]:  # noqa: ANN401 - of the API
+def rule(bucket: str = COPY, **destination: Any) -> dict[str, Any]:  # noqa: ANN401 - of the API
     return {
         "ID": "archive",
         "Status": "Enabled",
@@ -117,12 +132,12 @@ def test_objects_arrive_in_a_bucket_of_another_account_and_region_and_stay_when_
     s3.delete_object(Bucket=bucket, Key="logs/one")
     for each in versions:
         s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
-    replicas = vault.list_object_versions(Bucket="vault")
+    replicas = vault.list_object_versions(Bucket=COPY)
     assert "DeleteMarkers" not in replicas
     assert [(each["Key"], each["VersionId"]) for each in replicas["Versions"]] == [
         (each["Key"], each["VersionId"]) for each in versions
     ]
-    digest = vault.get_object(Bucket="vault", Key="digests/2026-05-01.0001.json")
+    digest = vault.get_object(Bucket=COPY, Key="digests/2026-05-01.0001.json")
     assert (digest["Body"].read(), digest["Metadata"]) == (b"digests/2026-05-01.0001.json", {"signature": "abc"})
 
 
@@ -135,7 +150,7 @@ def test_deletions_are_not_replicated_even_if_a_thief_asks_for_it(
     replicate(thief("s3"), bucket, {**rule(**OF_OTHERS), "DeleteMarkerReplication": {"Status": "Enabled"}})
     assert status_of_new_object(cloud, bucket) == "COMPLETED"
     cloud.client("s3", account=ARCHIVE).delete_object(Bucket=bucket, Key="logs/one")
-    assert "DeleteMarkers" not in vault.list_object_versions(Bucket="vault")
+    assert "DeleteMarkers" not in vault.list_object_versions(Bucket=COPY)
 
 
 def test_encrypted_objects_are_encrypted_with_the_key_of_the_replicas(
@@ -157,7 +172,7 @@ def test_encrypted_objects_are_encrypted_with_the_key_of_the_replicas(
     assert status_of_new_object(cloud, bucket, **encrypted) is None  # S3 does not replicate it unless asked to
     replicate(thief("s3"), bucket, WITH_KEY)
     assert status_of_new_object(cloud, bucket, **encrypted) == "COMPLETED"
-    assert vault.head_object(Bucket="vault", Key="logs/one")["SSEKMSKeyId"] == KEY
+    assert vault.head_object(Bucket=COPY, Key="logs/one")["SSEKMSKeyId"] == KEY
     kms = cloud.client("kms", account=VAULT, region=ELSEWHERE)
     admitting = kms.get_key_policy(KeyId=KEY, PolicyName="default")["Policy"]
     kms.put_key_policy(KeyId=KEY, PolicyName="default", Policy=admitting.replace(ARCHIVE, STRANGER))
@@ -174,9 +189,9 @@ def test_what_the_owner_of_the_replicas_does_not_allow_fails_and_is_counted(
     replicate(thief("s3"), bucket, rule(**OF_OTHERS))
     assert status_of_new_object(cloud, bucket) == "COMPLETED"
     assert failures(cloud, bucket) == []
-    vault.delete_bucket_policy(Bucket="vault")
+    vault.delete_bucket_policy(Bucket=COPY)
     assert status_of_new_object(cloud, bucket) == "FAILED"
-    assert failures(cloud, bucket) == [{"SourceBucket": bucket, "DestinationBucket": "vault", "RuleId": "archive"}]
+    assert failures(cloud, bucket) == [{"SourceBucket": bucket, "DestinationBucket": COPY, "RuleId": "archive"}]
 
 
 def test_a_locked_archive_is_replicated_only_into_a_bucket_with_object_lock(
@@ -188,7 +203,7 @@ def test_a_locked_archive_is_replicated_only_into_a_bucket_with_object_lock(
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
     replicate(thief("s3"), bucket, rule(**OF_OTHERS))
     assert status_of_new_object(cloud, bucket) == "FAILED"
-    vault.put_object_lock_configuration(Bucket="vault", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    vault.put_object_lock_configuration(Bucket=COPY, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
     assert status_of_new_object(cloud, bucket) == "COMPLETED"
 
 
@@ -237,7 +252,7 @@ def test_the_role_can_be_neither_changed_nor_assumed_nor_used_for_another_bucket
     other = bucket_of(cloud, "payroll")
     replicate(cloud.client("s3", account=ARCHIVE), other, rule(**OF_OTHERS))
     assert status_of_new_object(cloud, other) == "FAILED"
-    assert "Versions" not in vault.list_object_versions(Bucket="vault")
+    assert "Versions" not in vault.list_object_versions(Bucket=COPY)
 
 
 def test_the_lock_of_the_bucket_keeps_its_replication(cloud: Cloud, thief: Client) -> None:
