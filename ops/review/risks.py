@@ -236,7 +236,7 @@ _SAFEGUARDS = (
         _differs, lambda before, after: f"access would be logged to {after or 'no bucket'} instead of {before}",
     ),
     _Safeguard(
-        "replica", "aws:s3/bucketReplicationConfig:BucketReplicationConfig", _inputs_but(), None, _differs,
+        "replica", "aws:s3/bucketReplicationConfig:BucketReplicationConfig", _inputs_but("bucket"), None, _differs,
         lambda _before, after: f"would {'replicate otherwise' if after else 'no longer replicate'}",
     ),
     *(

@@ -99,7 +99,8 @@ def _replicate(bucket: str, key: str, obj: dict[str, Any], tags: Any, original: 
         with request_scope(get_account_id(), _region(source)):
             count("AWS/S3", dimensions, {"OperationsFailedReplication": 1})
     elif encrypted_with:
-        _version(key, obj)["preserved_headers"][_KEY] = replica_key
+        name, _, owner = obj["_replica"]
+        s3._buckets.get_scoped(owner, None, name)["objects"][key]["preserved_headers"][_KEY] = replica_key
 
 
 def _needed(source: str, destination: dict[str, Any], key: str, tagged: bool) -> Iterable[tuple[str, str]]:  # noqa: FBT001 - of a table
@@ -136,13 +137,6 @@ def _rename(key: str, obj: dict[str, Any], version: str) -> None:
             if each["version_id"] == former:
                 each["version_id"] = version
     obj["_replica"] = (bucket, version, owner)
-
-
-def _version(key: str, obj: dict[str, Any]) -> dict[str, Any]:
-    """Return the replica of an object."""
-    bucket, _, owner = obj["_replica"]
-    replica: dict[str, Any] = s3._buckets.get_scoped(owner, None, bucket)["objects"][key]
-    return replica
 
 
 def _region(bucket: str) -> str:
