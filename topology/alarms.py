@@ -181,6 +181,20 @@ def function_alarm() -> Alarm:
     )
 
 
+def replica_alarm() -> Alarm:
+    """Return the alarm on objects that S3 could not replicate ("S3 Replication metrics in CloudWatch")."""
+    return Alarm(
+        name="not-replicated",
+        description="S3 cannot replicate objects of the archive. Check policy, versioning and key of the bucket of the "
+        "replicas, and the role central-log-archive-replication; then replicate them with S3 Batch Replication.",
+        namespace="AWS/S3",
+        metrics={"failed": ("OperationsFailedReplication", "Sum")},
+        expression="failed",
+        comparison="GreaterThanThreshold",
+        threshold=0,
+    )
+
+
 def subscriber_alarm() -> Alarm:
     """Return the alarm on the dead-letter queue of the function that subscribes new log groups."""
     return Alarm(

@@ -120,7 +120,7 @@ class CentralLogArchive(pulumi.ComponentResource):
         }
         self.topics = make_topics(home, archive)
         if self.topics:
-            monitor_archive(home, archive, stream, function, topic=self.topics[archive.region])
+            monitor_archive(home, archive, stream, function, bucket=self.bucket, topic=self.topics[archive.region])
         self.register_outputs(
             {
                 "bucket": self.bucket,

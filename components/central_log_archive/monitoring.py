@@ -8,10 +8,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm import make_alarm
+from components.central_log_archive.bucket import REPLICATION_RULE
 from components.central_log_archive.transform import ArchiveTransform
 from components.scope import Scope, known_after
 from topology import policies
-from topology.alarms import dashboard, function_alarm, sender_alarms, stream_alarms
+from topology.alarms import dashboard, function_alarm, replica_alarm, sender_alarms, stream_alarms
 from topology.names import filter_name
 from topology.settings import Archive
 
@@ -55,6 +56,7 @@ def monitor_archive(
     stream: aws.kinesis.FirehoseDeliveryStream,
     transform: ArchiveTransform | None,
     *,
+    bucket: pulumi.Input[str],
     topic: pulumi.Input[str],
 ) -> None:
     """Create the alarms of the home region, and the dashboard of the whole archive.
@@ -64,6 +66,7 @@ def monitor_archive(
         archive: settings of the archive.
         stream: the stream.
         transform: the function that transforms events, if any.
+        bucket: name of the bucket.
         topic: ARN of the topic in the home region.
     """
     alarms = stream_alarms(
@@ -77,6 +80,13 @@ def monitor_archive(
     if transform is not None:
         alarms.append(function_alarm())
         dimensions["AWS/Lambda"] = {"FunctionName": transform.function_name}
+    if archive.bucket.replica is not None:
+        alarms.append(replica_alarm())
+        dimensions["AWS/S3"] = {
+            "SourceBucket": bucket,
+            "DestinationBucket": archive.bucket.replica.bucket,
+            "RuleId": REPLICATION_RULE,
+        }
     if archive.own_log_groups:
         alarms += sender_alarms(filter_name(archive.region))
     for alarm in alarms:

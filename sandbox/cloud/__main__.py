@@ -95,6 +95,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         partitions,
         permissions,
         protocols,
+        replication,
         simulation,
         web_identity,
     )
@@ -104,7 +105,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     guard = Guard(secret, port)
     parts = (
         alarms, firehose, functions, keys, destinations, delivery, events, glue, partitions, protocols, simulation,
-        buckets, log_groups, athena, web_identity, boundaries,
+        buckets, log_groups, athena, web_identity, boundaries, replication,
     )  # fmt: skip
     for part in parts:
         part.install()

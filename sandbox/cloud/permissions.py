@@ -121,10 +121,22 @@ def caller_may(
 
 def caller_may_in_bucket(action: str, resource: str, context: Context) -> bool:
     """Return whether the principal of the current request may perform an action of S3 on a bucket, or on an object."""
+    return caller_may(action, resource, context, *_bucket_policy_and_owner(resource))
+
+
+def role_may_in_bucket(role_arn: str, action: str, resource: str) -> bool:
+    """Return whether a role may perform an action of S3, over TLS, on a bucket of any account, or on an object."""
+    account, name = _account_and_name(role_arn)
+    request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, {})
+    request.secure_transport = True
+    return _both(request, _policies_of_role(name, account), *_bucket_policy_and_owner(resource))
+
+
+def _bucket_policy_and_owner(resource: str) -> tuple[str, str | None]:
+    """Return the policy of a bucket, given its ARN or that of an object, and the account that owns it."""
     bucket = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
     owner = s3._bucket_owner_account(bucket)
-    policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
-    return caller_may(action, resource, context, policy or "", owner)
+    return (s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None) or "", owner
 
 
 CALLS: set[tuple[str, str, str, bool]] = set()

@@ -43,19 +43,22 @@ def test_accounts_of_an_organization_send_through_filter_roles_and_other_account
     assert left_behind(stacks) == []
 
 
-def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks: Stacks) -> None:
+def test_the_bucket_has_the_lifecycle_lock_logging_and_replica_of_the_stack_file(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="111111111111")
-    s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     archive = config_of("archive")["archive"]
     config = {"archive": {**archive, "bucket": BUCKET}}
+    prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("archive", config)
-    bucket = stacks.outputs("archive")["bucket"]
+    bucket, stream = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    firehose = stacks.client("firehose", account="111111111111")
+    firehose.put_record(DeliveryStreamName=stream, Record={"Data": gzip.compress(b'{"message": "evidence"}')})
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert {each["StorageClass"]: each["Days"] for each in rule["Transitions"]} == {"STANDARD_IA": 30, "GLACIER": 90}
     assert rule["Expiration"]["Days"] == 730
     lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
     assert (lock["Mode"], lock["Days"]) == ("GOVERNANCE", 365)
     assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == "access-logs"
+    assert eventually(lambda: {"message": "evidence"} in archived(stacks, "vault", account="666666666666"))
     stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
     guarded = {"archive": {**archive, "bucket": {**BUCKET, "breakGlassRole": "guardian"}}}
@@ -68,6 +71,8 @@ def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks:
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert "Expiration" not in rule
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    with pytest.raises(ClientError, match="ReplicationConfigurationNotFoundError"):
+        s3.get_bucket_replication(Bucket=bucket)
     assert eventually(lambda: stacks.ask("idle")["idle"])
     for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # a bucket with locked objects cannot be deleted
         locked = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
@@ -76,6 +81,7 @@ def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks:
         s3.delete_object(**locked, BypassGovernanceRetention=True)
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
     s3.delete_bucket(Bucket="access-logs")
+    assert {"message": "evidence"} in archived(stacks, "vault", account="666666666666")
     assert left_behind(stacks) == []
 
 

@@ -63,6 +63,9 @@ def compare(stacks: Stacks, stack: str, config: dict[str, Any]) -> list[str]:
     return [each.resource.type_name for each in changed(parse(printed, "the comparison", stack))]
 
 
+_REPLICAS = "arn:aws:kms:eu-central-1:666666666666:key/replicas"
+
+
 @pytest.fixture(scope="module")
 def calls(stacks: Stacks) -> set[Call]:
     """Deploy, change, compare and destroy the example stacks; return the decisions on all calls of both roles."""
@@ -71,11 +74,13 @@ def calls(stacks: Stacks) -> set[Call]:
     archive = config_of("archive")["archive"]
     senders = {"accounts": [*archive["senders"]["accounts"], "555555555555"]}
     own = ["aws-waf-logs-central"]
-    admitting = {**archive, "senders": {**senders, "organization": "o-exampleorg1"}, "ownLogGroups": own}
+    replica = {"replica": {"bucket": "vault", "account": "666666666666", "key": _REPLICAS}}
+    wanted = {"ownLogGroups": own, "key": "create", "bucket": replica}
+    admitting = {**archive, "senders": {**senders, "organization": "o-exampleorg1"}, **wanted}
     prepare([stacks.write({"archive": admitting})], stacks.instance.environment())
     s3 = stacks.client("s3", account="111111111111")
     s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    kept = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}}
+    kept = {"objectLock": {"mode": "governance", "days": 1}, "accessLogs": {"bucket": "access-logs"}, **replica}
     rich = {**archive, "senders": senders, "ownLogGroups": own, "bucket": kept, "key": "create", "alarms": "create"}
     analysis = {"readers": ["arn:aws:iam::222222222222:root"], "scanLimitGiB": 1, "since": "2026-01-01"}
     stacks.up("archive", {"archive": {**rich, "transform": "bundled", "analysis": True, "integrity": True}})

@@ -408,7 +408,8 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "bootstrap": {
             "archive-account.yaml": {
                 "SenderRoleName": "CWLtoFirehose", "SenderAccounts": SHOP, "SenderOrganization": "", "KeyArn": "",
-                "ExistingBucket": "company-logs", "FunctionArn": "", "StreamName": "waf-logs", "DestinationName": "waf",
+                "ExistingBucket": "company-logs", "ReplicaBucket": "", "ReplicaKeyArn": "", "FunctionArn": "",
+                "StreamName": "waf-logs", "DestinationName": "waf",
             },
             "application-account.yaml": {"ArchiveAccount": CENTRAL, "DestinationName": "waf"},
         },
