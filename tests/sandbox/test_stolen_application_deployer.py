@@ -179,7 +179,7 @@ def test_the_rule_of_the_canary_has_no_other_target(cloud: Cloud, tmp_path_facto
         f"arn:aws:sns:{HOME}:999999999999:thief",
     ):
         assert denied(events.put_targets, Rule=CANARY, Targets=[{"Id": CANARY, "Arn": target}]), target
-        written = {"Id": CANARY, "Arn": policies.scheduled_canary_arn(HOME, account.id)}
+        written = {"Id": CANARY, "Arn": policies.log_group_arn(HOME, account.id, SCHEDULED_CANARY)}
         assert denied(events.put_targets, Rule=CANARY, Targets=[written, {"Id": "thief", "Arn": target}]), target
     events.put_targets(Rule=CANARY, Targets=[written])
 
