@@ -197,7 +197,7 @@ def test_patterns_are_as_short_as_eventbridge_wants_them_with_the_longest_names_
         ARCHIVE,
         longest,
         alarms="archive-alarm-",
-        destinations=[f"arn:aws-us-gov:logs:{region}:{ARCHIVE}:destination:{'x' * 128}"],
+        destinations=[f"arn:aws-us-gov:logs:{region}:{ARCHIVE}:destination:{'x' * 240}"],
         buckets=["b" * 63],
         streams=["s" * 64],
         functions=["f" * 64, "archive-digest-1a2b3c4"],
