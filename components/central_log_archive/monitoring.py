@@ -137,7 +137,7 @@ def watch_changes(
         digests: what signs the digests, if anything.
     """
     names: dict[str, dict[str, list[pulumi.Input[str]]]] = {
-        region: {"destinations": [destinations[region]] if region in destinations else []} for region in topics
+        region: {"destinations": [destinations[region]] if region in destinations else []} for region in archive.regions
     }
     names[scope.region] |= {
         "buckets": [bucket],
@@ -149,8 +149,8 @@ def watch_changes(
         "rules": [digests.rule] if digests is not None else [],
         "keys": [*keys.in_use, *([digests.key] if digests is not None else [])],
     }
-    for region, topic in topics.items():
-        _watch_changes(scope.in_region(region), archive, names[region], topic)
+    for region, there in names.items():
+        _watch_changes(scope.in_region(region), archive, there, topics[region])
 
 
 def _watch_changes(

@@ -128,7 +128,7 @@ def test_alarms_come_with_a_canary_that_a_schedule_writes_to_and_no_policy_of_al
         {(account, region) for account, region, _ in subscribed(config)} if "alarms" in config["archive"] else set()
     )
     filters = [f for f in graph.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] == SCHEDULED_CANARY]
-    rules = [r for r in graph.of_type("EventRule") if r.inputs["name"] == CANARY]
+    rules = [r for r in graph.of_type("EventRule") if r.inputs.get("name") == CANARY]
     targets = [t for t in graph.of_type("EventTarget") if t.inputs["rule"] == CANARY]
     policies = [p for p in graph.of_type("LogResourcePolicy") if p.inputs["policyName"] == CANARY]
     for made in (filters, rules, targets, policies):
