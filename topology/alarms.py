@@ -259,6 +259,27 @@ def silence_alarm(region: str, account: str) -> Alarm:
     )
 
 
+def change_alarm(region: str, account: str, log_group: str) -> Alarm:
+    """Return the alarm on a rule that sees what anybody but the deployer changes.
+
+    Of the metrics that EventBridge sends for a rule, it is the one that does not depend on a target (EventBridge User
+    Guide, "Monitoring Amazon EventBridge").
+    """
+    return Alarm(
+        name="changed",
+        description=f"In account {account}, {region}, somebody other than the deployer role changed or deleted what "
+        f"the archive depends on. To see who and what, query the log group {log_group} there in CloudWatch Logs "
+        "Insights: fields @timestamp, detail.userIdentity.arn, detail.eventName, detail.sourceIPAddress | filter "
+        "ispresent(detail.eventName) | sort @timestamp desc. To see what is different now, run pulumi preview "
+        "--refresh and python -m ops coverage.",
+        namespace="AWS/Events",
+        metrics={"changes": ("TriggeredRules", "Sum")},
+        expression="changes",
+        comparison="GreaterThanThreshold",
+        threshold=0,
+    )
+
+
 def dashboard(
     *,
     account: str,

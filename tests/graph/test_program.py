@@ -437,6 +437,7 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
     names = [
         "auto-delivery-errors",
         "auto-delivery-throttling",
+        "changed",
         "delivery-errors",
         "delivery-throttling",
         "not-subscribed",
@@ -445,7 +446,7 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
     assert sorted(each.name for each in alarms if each.name.endswith("eu-west-1")) == [
         f"shop-dev-alarm-{name}-eu-west-1" for name in names
     ]
-    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 3
+    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 4
     (letters,) = [each for each in alarms if "not-subscribed" in each.name]
     (metric,) = [query["metric"] for query in letters.inputs["metricQueries"] if "metric" in query]
     assert metric["dimensions"] == {"QueueName": "central-log-archive-subscriber"}
