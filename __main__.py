@@ -6,6 +6,7 @@ import pulumi
 
 from accounts.keys import check_given_keys
 from accounts.log_groups import plan_accounts
+from accounts.replication_role import check_replication_role
 from accounts.sender_role import check_sender_role
 from accounts.session import is_sandbox
 from accounts.stream import check_stream
@@ -29,6 +30,7 @@ try:
     if stack.archive is not None:
         check_sender_role(stack.archive, name)
         check_stream(stack.archive, name)
+        check_replication_role(stack.archive, name)
     key_warnings = check_given_keys(stack.archive, name) if stack.archive is not None else []
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None

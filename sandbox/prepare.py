@@ -19,7 +19,7 @@ from topology import stacks
 from topology.patterns import entries_of
 from topology.regions import PARTITIONS
 from topology.roles import GRANTS, grants
-from topology.settings import Application, Archive, RegionLogGroups, Settings
+from topology.settings import Application, Archive, RegionLogGroups, Replica, Settings
 from topology.stack_file import file_name, read
 
 _STACK = "central-log-archive"
@@ -191,6 +191,8 @@ class _Cloud:
             self._bucket(archive.existing_bucket.name, archive.bucket_owner, archive)
         if archive.bucket.access_logs is not None:
             self._bucket(archive.bucket.access_logs.bucket, archive.account, archive)
+        if archive.bucket.replica is not None:
+            self._replica(archive.bucket.replica, archive)
         for key in archive.key.given:
             self._key(key, archive)
         for arn in (archive.alarms or {}).values():
@@ -199,11 +201,24 @@ class _Cloud:
         if archive.transform is not None and archive.transform.is_arn:
             self._function(archive.transform.code, archive)
 
-    def _bucket(self, name: str, owner: str, archive: Archive) -> None:
-        s3 = self._client("s3", owner, archive.region)
-        where = {"CreateBucketConfiguration": {"LocationConstraint": archive.region}}
+    def _replica(self, replica: Replica, archive: Archive) -> None:
+        region = archive.region if replica.key is None else replica.key.split(":")[3]
+        self._bucket(replica.bucket, replica.account or archive.account, archive, region)
+        s3 = self._client("s3", replica.account or archive.account, region)
+        s3.put_bucket_versioning(Bucket=replica.bucket, VersioningConfiguration={"Status": "Enabled"})
+        if archive.bucket.object_lock is not None:
+            s3.put_object_lock_configuration(
+                Bucket=replica.bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+            )
+        if replica.key is not None:
+            self._key(replica.key, archive)
+
+    def _bucket(self, name: str, owner: str, archive: Archive, region: str | None = None) -> None:
+        region = region or archive.region
+        s3 = self._client("s3", owner, region)
+        where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-            s3.create_bucket(Bucket=name, **({} if archive.region == "us-east-1" else where))
+            s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else where))
             if owner != archive.account:
                 admitted = {
                     "Principal": _root(archive),
@@ -267,6 +282,7 @@ class _Cloud:
             "TrustedPrincipals": _TRUSTED,
             "Verifiers": _TRUSTED,
             "Previewers": _TRUSTED,
+            "Readers": _TRUSTED,
             **more,
         }
         wanted = {

@@ -38,7 +38,7 @@ def resources(template: str, given: Mapping[str, str], *, account: str = "111111
         values[name] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
     for name, resource in document["Resources"].items():
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
-            values[name] = f"arn:aws:iam::{account}:policy/{resource['Properties']['ManagedPolicyName']}"
+            values[name] = f"arn:aws:iam::{account}:policy/{resource['Properties'].get('ManagedPolicyName', name)}"
     deployment = _Deployment(values, document.get("Conditions", {}))
     resolved: dict[str, Any] = deployment.resolved(
         {

@@ -181,6 +181,20 @@ def function_alarm() -> Alarm:
     )
 
 
+def replica_alarm() -> Alarm:
+    """Return the alarm on objects that S3 could not replicate ("S3 Replication metrics in CloudWatch")."""
+    return Alarm(
+        name="not-replicated",
+        description="S3 cannot replicate objects of the archive. Check policy, versioning and key of the bucket of the "
+        "replicas, and the role central-log-archive-replication; then replicate them with S3 Batch Replication.",
+        namespace="AWS/S3",
+        metrics={"failed": ("OperationsFailedReplication", "Sum")},
+        expression="failed",
+        comparison="GreaterThanThreshold",
+        threshold=0,
+    )
+
+
 def subscriber_alarm() -> Alarm:
     """Return the alarm on the dead-letter queue of the function that subscribes new log groups."""
     return Alarm(
@@ -242,6 +256,27 @@ def silence_alarm(region: str, account: str) -> Alarm:
         threshold=1,
         period=_SILENT_SECONDS,
         missing="breaching",
+    )
+
+
+def change_alarm(region: str, account: str, log_group: str) -> Alarm:
+    """Return the alarm on a rule that sees what anybody but the deployer changes.
+
+    Of the metrics that EventBridge sends for a rule, it is the one that does not depend on a target (EventBridge User
+    Guide, "Monitoring Amazon EventBridge").
+    """
+    return Alarm(
+        name="changed",
+        description=f"In account {account}, {region}, somebody other than the deployer role changed or deleted what "
+        f"the archive depends on. To see who and what, query the log group {log_group} there in CloudWatch Logs "
+        "Insights: fields @timestamp, detail.userIdentity.arn, detail.eventName, detail.sourceIPAddress | filter "
+        "ispresent(detail.eventName) | sort @timestamp desc. To see what is different now, run pulumi preview "
+        "--refresh and python -m ops coverage.",
+        namespace="AWS/Events",
+        metrics={"changes": ("TriggeredRules", "Sum")},
+        expression="changes",
+        comparison="GreaterThanThreshold",
+        threshold=0,
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from topology.patterns import CANARY, SCHEDULED_CANARY
 from topology.regions import PARTITIONS, role_arn
 
 
@@ -65,6 +64,7 @@ _BREAK_GLASS = [
     "s3:DeleteObjectVersion", "s3:PutBucketLogging", "s3:PutBucketObjectLockConfiguration",
     "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketVersioning",
     "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutObjectLegalHold", "s3:PutObjectRetention",
+    "s3:PutReplicationConfiguration",
 ]  # fmt: skip
 
 
@@ -595,8 +595,8 @@ def log_group_created() -> str:
     return json.dumps(pattern, separators=(",", ":"))
 
 
-def scheduled_canary_policy(region: str, account: str) -> str:
-    """Let EventBridge write the events of the scheduled canary to its log group, and no other rule.
+def events_policy(region: str, account: str, *, log_group: str, rules: Iterable[str]) -> str:
+    """Let EventBridge write the events that rules match, or schedule, to a log group.
 
     The principals and actions are those of the EventBridge User Guide, "CloudWatch Logs permissions". EventBridge names
     the rule only with the events, not when it creates the log stream.
@@ -604,19 +604,19 @@ def scheduled_canary_policy(region: str, account: str) -> str:
     write = {
         "Effect": "Allow",
         "Principal": {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]},
-        "Resource": f"{scheduled_canary_arn(region, account)}:*",
+        "Resource": f"{log_group_arn(region, account, log_group)}:*",
     }
-    rule = f"arn:{PARTITIONS[region]}:events:{region}:{account}:rule/{CANARY}"
+    arns = [f"arn:{PARTITIONS[region]}:events:{region}:{account}:rule/{rule}" for rule in rules]
     return _document(
         {"Sid": "CreateLogStreams", **write, "Action": "logs:CreateLogStream"},
         {"Sid": "PutEvents", **write, "Action": "logs:PutLogEvents",
-         "Condition": {"ArnEquals": {"aws:SourceArn": rule}}},
+         "Condition": {"ArnEquals": {"aws:SourceArn": arns}}},
     )  # fmt: skip
 
 
-def scheduled_canary_arn(region: str, account: str) -> str:
-    """Return the ARN of the log group of the scheduled canary, as the target of a rule."""
-    return f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{SCHEDULED_CANARY}"
+def log_group_arn(region: str, account: str, name: str) -> str:
+    """Return the ARN of a log group, as the target of a rule."""
+    return f"arn:{PARTITIONS[region]}:logs:{region}:{account}:log-group:{name}"
 
 
 def logs_principal(region: str) -> str:

@@ -14,6 +14,9 @@ from topology.settings import Application, Archive
 FILTER_ROLE = "central-log-archive-filters"
 """Name of the role of the subscription filters in an application account."""
 
+REPLICATION_ROLE = "central-log-archive-replication"
+"""Name of the role that S3 assumes to replicate the archive, in the central account."""
+
 GRANTS = ("AccountPolicies", "Alarms", "CreatedLogGroups", "FilterRoles", "Subscriber")
 """The parameters of ``bootstrap/application-account.yaml`` that grant what only some stack files need."""
 

@@ -13,10 +13,12 @@ from accounts.log_groups import AccountPlan
 from components.alarm import make_alarm
 from components.app_account_subscription.subscriber import make_subscriber
 from components.archive_outputs import ArchiveEndpoints
+from components.change_rule import make_change_rule
 from components.scope import Scope
 from components.subscription_filter import make_subscription_filter
 from topology import policies
-from topology.alarms import Alarm, sender_alarms, silence_alarm, subscriber_alarm
+from topology.alarms import Alarm, change_alarm, sender_alarms, silence_alarm, subscriber_alarm
+from topology.changes import CHANGES, sender_changes
 from topology.names import auto_filter_name, filter_name
 from topology.patterns import CANARY, SCHEDULED_CANARY
 from topology.roles import filter_role_arn
@@ -86,6 +88,8 @@ class AppAccountSubscription(pulumi.ComponentResource):
         for region in args.application.regions if args.archive.topics is not None else ():
             self._schedule_canary(region)
             self._make_alarm(silence_alarm(region, args.application.account), region)
+            changed = change_alarm(region, args.application.account, SCHEDULED_CANARY)
+            self._make_alarm(changed, region, {"RuleName": CHANGES})
             for alarm in sender_alarms(filter_name(region)):
                 self._make_alarm(alarm, region)
             if region in queues:
@@ -145,12 +149,17 @@ class AppAccountSubscription(pulumi.ComponentResource):
         return canary
 
     def _schedule_canary(self, region: str) -> None:
-        """Let EventBridge write an event to a canary of its own, again and again: an alarm tells if none is sent."""
+        """Let EventBridge write an event to a canary of its own, again and again: an alarm tells if none is sent.
+
+        What anybody but the deployer changes is written there too, since what is in a canary is archived.
+        """
         opts, account = self._scope(region).child(delete_before_replace=True), self._args.application.account
         aws.cloudwatch.LogResourcePolicy(
             f"{self._name}-canary-policy-{region}",
             policy_name=CANARY,
-            policy_document=policies.scheduled_canary_policy(region, account),
+            policy_document=policies.events_policy(
+                region, account, log_group=SCHEDULED_CANARY, rules=[CANARY, CHANGES]
+            ),
             opts=opts,
         )
         rule = aws.cloudwatch.EventRule(
@@ -160,13 +169,18 @@ class AppAccountSubscription(pulumi.ComponentResource):
             schedule_expression=_CANARY_SCHEDULE,
             opts=opts,
         )
-        canary = self._make_canary(region, SCHEDULED_CANARY)
+        canary_arn = self._make_canary(region, SCHEDULED_CANARY).apply(
+            lambda name: policies.log_group_arn(region, account, name)
+        )
         aws.cloudwatch.EventTarget(
             f"{self._name}-canary-target-{region}",
             rule=rule.name,
             target_id=CANARY,
-            arn=canary.apply(lambda _: policies.scheduled_canary_arn(region, account)),
+            arn=canary_arn,
             opts=opts,
+        )
+        make_change_rule(
+            self._scope(region), pattern=sender_changes(self._args.application, region), log_group_arn=canary_arn
         )
 
     def _subscribe(

@@ -10,8 +10,12 @@ import pulumi_aws as aws
 
 from components.scope import Scope
 from topology import policies
-from topology.regions import role_arn
-from topology.settings import Bucket, Lifecycle
+from topology.regions import PARTITIONS, role_arn
+from topology.roles import REPLICATION_ROLE
+from topology.settings import Bucket, Lifecycle, Replica
+
+REPLICATION_RULE = "archive"
+"""ID of the rule that replicates the bucket."""
 
 
 def make_bucket(scope: Scope) -> aws.s3.Bucket:
@@ -99,6 +103,16 @@ def secure_bucket(scope: Scope, bucket: aws.s3.Bucket, settings: Bucket, *, key_
                 target_bucket=settings.access_logs.bucket,
                 target_prefix=settings.access_logs.prefix,
                 opts=part(),
+            )
+        )
+    if settings.replica is not None:
+        protection.append(
+            aws.s3.BucketReplicationConfig(
+                f"{name}-replication",
+                bucket=bucket_name,
+                role=role_arn(scope.region, scope.account, REPLICATION_ROLE),
+                rules=[_replication(scope, settings.replica)],
+                opts=part(versioning),  # replication requires versioning
             )
         )
     make_private(
@@ -234,5 +248,37 @@ def _rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
             aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                 days_after_initiation=lifecycle.abort_uploads_days
             )
+        ),
+    )
+
+
+def _replication(scope: Scope, replica: Replica) -> aws.s3.BucketReplicationConfigRuleArgs:
+    """Return the rule that replicates every new object, and no deletion, and gives replicas to the bucket's owner."""
+    owner = replica.account if replica.account not in (None, scope.account) else None
+    selection = encryption = translation = None
+    if replica.key is not None:
+        selection = aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaArgs(
+            sse_kms_encrypted_objects=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs(
+                status="Enabled"
+            )
+        )
+        encryption = aws.s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
+            replica_kms_key_id=replica.key
+        )
+    if owner is not None:
+        translation = aws.s3.BucketReplicationConfigRuleDestinationAccessControlTranslationArgs(owner="Destination")
+    return aws.s3.BucketReplicationConfigRuleArgs(
+        id=REPLICATION_RULE,
+        status="Enabled",
+        priority=1,
+        filter=aws.s3.BucketReplicationConfigRuleFilterArgs(prefix=""),
+        delete_marker_replication=aws.s3.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(status="Disabled"),
+        source_selection_criteria=selection,
+        destination=aws.s3.BucketReplicationConfigRuleDestinationArgs(
+            bucket=f"arn:{PARTITIONS[scope.region]}:s3:::{replica.bucket}",
+            account=owner,
+            access_control_translation=translation,
+            encryption_configuration=encryption,
+            metrics=aws.s3.BucketReplicationConfigRuleDestinationMetricsArgs(status="Enabled"),  # for the alarm
         ),
     )

@@ -14,7 +14,7 @@ from components.central_log_archive.bucket import make_bucket, secure_bucket
 from components.central_log_archive.destinations import make_destination, make_sender, subscribe_own_log_group
 from components.central_log_archive.existing_bucket import report_existing_bucket
 from components.central_log_archive.key import archive_keys
-from components.central_log_archive.monitoring import make_topics, monitor_archive
+from components.central_log_archive.monitoring import make_topics, monitor_archive, watch_changes
 from components.central_log_archive.stream import ERROR_LOG_GROUP, make_stream
 from components.scope import Scope
 from topology import policies
@@ -101,11 +101,12 @@ class CentralLogArchive(pulumi.ComponentResource):
             report_unread(archive)
             analysis = make_analysis(home, archive, bucket=self.bucket, results=results, keys=keys)
         self.analysis = analysis.output if analysis is not None else None
-        self.integrity = None
+        digests = None
         if archive.integrity is not None:
-            self.integrity = integrity.make_digests(
+            digests = integrity.make_digests(
                 home, archive, archive.integrity, bucket=self.bucket, bucket_arn=bucket_arn, keys=keys
             )
+        self.integrity = digests.output if digests is not None else None
         self.required_bucket_policy = None
         if archive.bucket_owner != archive.account:
             readers = analysis.readers if analysis is not None else []
@@ -120,7 +121,18 @@ class CentralLogArchive(pulumi.ComponentResource):
         }
         self.topics = make_topics(home, archive)
         if self.topics:
-            monitor_archive(home, archive, stream, function, topic=self.topics[archive.region])
+            monitor_archive(home, archive, stream, function, bucket=self.bucket, topic=self.topics[archive.region])
+            watch_changes(
+                home,
+                archive,
+                topics=self.topics,
+                destinations=self.destinations,
+                bucket=self.bucket,
+                stream=stream,
+                keys=keys,
+                transform=function,
+                digests=digests,
+            )
         self.register_outputs(
             {
                 "bucket": self.bucket,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -23,6 +24,23 @@ _MEMORY_MIB = 1024
 _TIMEOUT_SECONDS = 900  # Lambda's maximum, for lists of millions of objects
 
 
+@dataclass(frozen=True, kw_only=True)
+class Digests:
+    """What signs the digests.
+
+    Attributes:
+        output: the stack output.
+        function: name of the function.
+        rule: name of the rule that invokes it.
+        key: ARN of the key that signs.
+    """
+
+    output: dict[str, pulumi.Input[str | int]]
+    function: pulumi.Output[str]
+    rule: pulumi.Output[str]
+    key: pulumi.Output[str]
+
+
 def make_digests(
     scope: Scope,
     archive: Archive,
@@ -31,8 +49,8 @@ def make_digests(
     bucket: pulumi.Output[str],
     bucket_arn: pulumi.Output[str],
     keys: KeyArns,
-) -> dict[str, pulumi.Input[str | int]]:
-    """Create the key, the function and its schedule; return the stack output.
+) -> Digests:
+    """Create the key, the function and its schedule.
 
     Args:
         scope: the home region.
@@ -126,4 +144,5 @@ def make_digests(
         arn=function.arn,
         opts=scope.child(depends_on=[permission]),
     )
-    return {"signingKey": key.arn, "graceHours": settings.grace_hours}
+    output: dict[str, pulumi.Input[str | int]] = {"signingKey": key.arn, "graceHours": settings.grace_hours}
+    return Digests(output=output, function=function.name, rule=rule.name, key=key.arn)

@@ -27,6 +27,11 @@ class KeyArns:
     stream: pulumi.Input[str] | None
     log_groups: pulumi.Input[str] | None
 
+    @property
+    def in_use(self) -> list[pulumi.Input[str]]:
+        """The ARNs, where one key encrypts several things more than once."""
+        return [each for each in (self.objects, self.stream, self.log_groups) if each is not None]
+
 
 def archive_keys(
     scope: Scope, archive: Archive, *, bucket_arns: Sequence[pulumi.Input[str]], log_groups: Sequence[str]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from components.alarm import make_alarm
+from components.central_log_archive.bucket import REPLICATION_RULE
+from components.central_log_archive.integrity import Digests
+from components.central_log_archive.key import KeyArns
 from components.central_log_archive.transform import ArchiveTransform
+from components.change_rule import make_change_rule
 from components.scope import Scope, known_after
 from topology import policies
-from topology.alarms import dashboard, function_alarm, sender_alarms, stream_alarms
+from topology.alarms import change_alarm, dashboard, function_alarm, replica_alarm, sender_alarms, stream_alarms
+from topology.changes import CHANGES, CHANGES_LOG_GROUP, archive_changes
 from topology.names import filter_name
 from topology.settings import Archive
+
+_LOG_RETENTION_DAYS = 90
 
 
 def make_topics(scope: Scope, archive: Archive) -> dict[str, pulumi.Output[str]]:
@@ -55,6 +62,7 @@ def monitor_archive(
     stream: aws.kinesis.FirehoseDeliveryStream,
     transform: ArchiveTransform | None,
     *,
+    bucket: pulumi.Input[str],
     topic: pulumi.Input[str],
 ) -> None:
     """Create the alarms of the home region, and the dashboard of the whole archive.
@@ -64,6 +72,7 @@ def monitor_archive(
         archive: settings of the archive.
         stream: the stream.
         transform: the function that transforms events, if any.
+        bucket: name of the bucket.
         topic: ARN of the topic in the home region.
     """
     alarms = stream_alarms(
@@ -77,6 +86,13 @@ def monitor_archive(
     if transform is not None:
         alarms.append(function_alarm())
         dimensions["AWS/Lambda"] = {"FunctionName": transform.function_name}
+    if archive.bucket.replica is not None:
+        alarms.append(replica_alarm())
+        dimensions["AWS/S3"] = {
+            "SourceBucket": bucket,
+            "DestinationBucket": archive.bucket.replica.bucket,
+            "RuleId": REPLICATION_RULE,
+        }
     if archive.own_log_groups:
         alarms += sender_alarms(filter_name(archive.region))
     for alarm in alarms:
@@ -102,4 +118,76 @@ def monitor_archive(
             )
         ),
         opts=scope.child(delete_before_replace=True),
+    )
+
+
+def watch_changes(
+    scope: Scope,
+    archive: Archive,
+    *,
+    topics: Mapping[str, pulumi.Input[str]],
+    destinations: Mapping[str, pulumi.Input[str]],
+    bucket: pulumi.Input[str],
+    stream: aws.kinesis.FirehoseDeliveryStream,
+    keys: KeyArns,
+    transform: ArchiveTransform | None,
+    digests: Digests | None,
+) -> None:
+    """Create, in each region, the rule that sees what anybody but the deployer changes, and the alarm on it.
+
+    Args:
+        scope: the home region.
+        archive: settings of the archive.
+        topics: region → ARN of the topic.
+        destinations: region → ARN of the destination.
+        bucket: name of the bucket.
+        stream: the stream.
+        keys: the keys of bucket, stream and log groups.
+        transform: the function that transforms events, if any.
+        digests: what signs the digests, if anything.
+    """
+    names: dict[str, dict[str, list[pulumi.Input[str]]]] = {
+        region: {"destinations": [destinations[region]] if region in destinations else []} for region in archive.regions
+    }
+    names[scope.region] |= {
+        "buckets": [bucket],
+        "streams": [stream.name],
+        "functions": [
+            *([transform.function_name] if transform is not None else []),
+            *([digests.function] if digests is not None else []),
+        ],
+        "rules": [digests.rule] if digests is not None else [],
+        "keys": [*keys.in_use, *([digests.key] if digests is not None else [])],
+    }
+    for region, there in names.items():
+        _watch_changes(scope.in_region(region), archive, there, topics[region])
+
+
+def _watch_changes(
+    scope: Scope, archive: Archive, names: Mapping[str, Sequence[pulumi.Input[str]]], topic: pulumi.Input[str]
+) -> None:
+    """Do so in one region, given the arguments of ``archive_changes`` for what there is."""
+    name, region = scope.name, scope.region
+    opts = scope.child(delete_before_replace=True)
+    # Encrypted with a key of AWS: one of the home region cannot encrypt it in others.
+    logs = aws.cloudwatch.LogGroup(
+        f"{name}-changes-{region}", name=CHANGES_LOG_GROUP, retention_in_days=_LOG_RETENTION_DAYS, opts=opts
+    )
+    aws.cloudwatch.LogResourcePolicy(
+        f"{name}-changes-policy-{region}",
+        policy_name=CHANGES,
+        policy_document=policies.events_policy(region, scope.account, log_group=CHANGES_LOG_GROUP, rules=[CHANGES]),
+        opts=opts,
+    )
+    pattern = pulumi.Output.all(**names).apply(
+        lambda known: archive_changes(region, scope.account, archive.deployer_role, alarms=f"{name}-alarm-", **known)
+    )
+    target = logs.name.apply(lambda known: policies.log_group_arn(region, scope.account, known))
+    make_change_rule(scope, pattern=pattern, log_group_arn=target)
+    make_alarm(
+        f"{name}-alarm-changed-{region}",
+        change_alarm(region, scope.account, CHANGES_LOG_GROUP),
+        dimensions={"RuleName": CHANGES},
+        topic=topic,
+        opts=scope.child(),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from topology.roles import grants
 from topology.settings import DEPLOYER_ROLE, Application, Archive
@@ -31,7 +30,7 @@ def needed(archive: Archive, applications: Iterable[Application], *, stream: str
     for application in applications:
         for grant in grants(application, filters_have_roles=False, alarms=archive.alarms is not None):
             granted.setdefault(grant.parameter, set()).update(grant.values)
-    return {
+    parameters = {
         "archive-account.yaml": {**role, **TRUSTED, **archive.bootstrap_parameters, "StreamName": stream},
         "application-account.yaml": {
             **role,
@@ -40,6 +39,9 @@ def needed(archive: Archive, applications: Iterable[Application], *, stream: str
             **archive.bootstrap_parameters_of_senders,
             **{name: ",".join(sorted(values)) for name, values in sorted(granted.items())},
         },
+    }
+    return {
+        template: {name: value for name, value in values.items() if value} for template, values in parameters.items()
     }
 
 
@@ -52,6 +54,6 @@ def commands(parameters: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
-def formatted(parameters: Mapping[str, Any]) -> str:
-    """Format parameters for the AWS CLI; empty ones keep their default."""
-    return " ".join(f"{name}={value}" for name, value in parameters.items() if value)
+def formatted(parameters: Mapping[str, str]) -> str:
+    """Format parameters for the AWS CLI."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())

@@ -10,7 +10,7 @@ from ops import ROOT
 from ops.cli.common import AsJson, Previews, Since
 from ops.promote.stacks import changed_files
 from ops.review.preview import read
-from ops.review.report import comment, summary
+from ops.review.report import changed, comment, summary
 from ops.review.risks import of_files
 from terminal.console import print_json, stdout
 
@@ -22,15 +22,20 @@ def report(
         str, typer.Option(help="Commit of the pull request, for which the labels that accept risks hold.")
     ] = "",
     *,
+    expect_no_changes: Annotated[
+        bool, typer.Option(help="Exit with status 1 if a preview failed or would change anything.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what previews would change, as Markdown for a pull request.
 
-    Exit status: 0; 2 if a file is not a preview.
+    Exit status: 0; 1 if nothing was expected to change, but something would; 2 if a file is not a preview.
     """
     previews = [read(file) for file in files or ()]
     if as_json:
         print_json([summary(preview) for preview in previews])
     else:
-        changed = of_files(changed_files(ROOT, since)) if since is not None else []
-        stdout.print(comment(previews, changed, commit))
+        of_repository = of_files(changed_files(ROOT, since)) if since is not None else []
+        stdout.print(comment(previews, of_repository, commit))
+    if expect_no_changes and any(changed(preview) or preview.errors for preview in previews):
+        raise typer.Exit(1)

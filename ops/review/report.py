@@ -57,6 +57,11 @@ def summary(preview: Preview) -> Summary:
     )
 
 
+def changed(preview: Preview) -> list[Change]:
+    """Return what would change in an account: providers do not count, which a preview with another role changes."""
+    return [change for change in _aws_changes(preview) if change.op != "same"]
+
+
 def comment(previews: Iterable[Preview], risks_of_files: Iterable[Risk] = (), commit: str = "") -> str:
     """Return Markdown for GitHub: risks, counts, what joins and leaves the archive, and a diagram.
 
@@ -82,10 +87,7 @@ def _section(preview: Preview, commit: str) -> Iterator[str]:
     yield f"| {' | '.join(map(str, changes.counts.values()))} |\n"
     yield from _listed([f"{each} joins the archive" for each in changes.joins])
     yield from (f"- warning: {each.strip()}" for each in changes.warnings)
-    rows = sorted(
-        (change for change in _aws_changes(preview) if change.op != "same"),
-        key=lambda change: (_RANK.index(change.op), change.resource.name),
-    )
+    rows = sorted(changed(preview), key=lambda change: (_RANK.index(change.op), change.resource.name))
     if rows:
         yield "\n<details><summary>Every change</summary>\n\n| | resource | type |\n|---|---|---|"
         yield from (

@@ -235,6 +235,10 @@ _SAFEGUARDS = (
         "access-logs", "aws:s3/bucketLogging:BucketLogging", lambda resource: resource.inputs.get("targetBucket"), None,
         _differs, lambda before, after: f"access would be logged to {after or 'no bucket'} instead of {before}",
     ),
+    _Safeguard(
+        "replica", "aws:s3/bucketReplicationConfig:BucketReplicationConfig", _inputs_but("bucket"), None, _differs,
+        lambda _before, after: f"would {'replicate otherwise' if after else 'no longer replicate'}",
+    ),
     *(
         _Safeguard(
             "bucket-settings", f"aws:s3/{type_}", lambda _resource: True, None, _gone,

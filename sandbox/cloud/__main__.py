@@ -95,6 +95,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         partitions,
         permissions,
         protocols,
+        replication,
         simulation,
         web_identity,
     )
@@ -104,7 +105,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
     guard = Guard(secret, port)
     parts = (
         alarms, firehose, functions, keys, destinations, delivery, events, glue, partitions, protocols, simulation,
-        buckets, log_groups, athena, web_identity, boundaries,
+        buckets, log_groups, athena, web_identity, boundaries, replication,
     )  # fmt: skip
     for part in parts:
         part.install()
@@ -142,6 +143,7 @@ def _app(secret: str, port: int) -> Callable[..., Awaitable[None]]:
         "join": permissions.join,  # /_sandbox/join/ACCOUNT/ORGANIZATION
         "sandbox": lambda: {"sandbox": True},  # by which the program knows it from a tunnel to AWS
         "key": keys.create,  # /_sandbox/key/ACCOUNT/REGION/ID
+        "settle": keys.settle,
     }
 
     async def extended(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI

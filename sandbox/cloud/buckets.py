@@ -24,7 +24,7 @@ def install() -> None:
     """Replace functions of the emulator."""
 
     def create(name: str, body: bytes, headers: Any, endpoint_region: Any = None) -> Response:  # noqa: ANN401 - the emulator's own
-        tags = {_text(tag, "Key"): _text(tag, "Value") for tag in _elements(body, "Tag")}
+        tags = {_text(tag, "Key"): _text(tag, "Value") for tag in elements(body, "Tag")}
         if tags and not permissions.caller_may("s3:TagResource", f"arn:aws:s3:::{name}", {}):
             return s3._error("AccessDenied", "User is not authorized to perform: s3:TagResource", 403)
         response = create_bucket(name, body, headers, endpoint_region)
@@ -33,7 +33,7 @@ def install() -> None:
         return response
 
     def encrypted(headers: dict[str, str], bucket_name: str) -> Response:
-        blocked = [each.text for each in _elements(s3._bucket_encryption.get(bucket_name) or "", "EncryptionType")]
+        blocked = [each.text for each in elements(s3._bucket_encryption.get(bucket_name) or "", "EncryptionType")]
         if headers.get(_CUSTOMER_KEY) and "SSE-C" in blocked:
             return None, s3._error("AccessDenied", "SSE-C is blocked for this bucket.", 403)
         return resolve(headers, bucket_name)
@@ -47,7 +47,8 @@ def install() -> None:
     resolve = replace(s3, "_resolve_sse_write_headers", "headers bucket_name", encrypted)
 
 
-def _elements(document: bytes | str, name: str) -> list[Any]:
+def elements(document: bytes | str, name: str) -> list[Any]:
+    """Return the elements of a name in an XML document, whatever their namespace."""
     root = ET.fromstring(document) if document else None  # noqa: S314 - sent by a client on this machine
     return [] if root is None else [each for each in root.iter() if each.tag.rpartition("}")[2] == name]
 

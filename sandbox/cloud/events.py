@@ -1,37 +1,51 @@
-"""Events that CloudTrail delivers, here for new log groups, and how EventBridge delivers to functions and log groups.
+"""Events that CloudTrail delivers, and how EventBridge counts them and delivers to functions and log groups.
 
-Sources: EventBridge User Guide, "Events delivered via AWS CloudTrail" and "CloudWatch Logs permissions"; Lambda
-Developer Guide, "Invoking a function asynchronously". The emulator delivers no such events, and none to log groups, and
-never retries a function. Every region behaves as if a trail logged its management events.
+Sources: EventBridge User Guide, "AWS service events delivered via AWS CloudTrail", "Receiving read-only management
+events from AWS services", "Monitoring Amazon EventBridge" and "CloudWatch Logs permissions"; CloudTrail User Guide,
+"CloudTrail record contents" and "CloudTrail userIdentity element"; Lambda Developer Guide, "Invoking a function
+asynchronously". The emulator delivers no such events, and none to log groups, and never retries a function.
+
+Every region behaves as if a trail logged its management events, and none its data events. Simplified: only calls that
+succeed become events, without response, in the account of the caller, and immediately.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
+import ministack.app
+from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import cloudwatch, eventbridge
+from ministack.services import cloudwatch, eventbridge, kms
 from ministack.services import cloudwatch_logs as logs
 from ministack.services import lambda_svc as functions
 
-from sandbox.cloud import permissions
+from sandbox.cloud import metrics, permissions
 from sandbox.cloud.patch import replace
+
+_SERVICES = ("events", "firehose", "kms", "lambda", "logs", "monitoring", "s3")
+# Management events that a rule does not get, unless its state says so, and what else only reads.
+_NOT_DELIVERED = ("Describe", "Get", "List")
+_READS = ("Decrypt", "Encrypt", "FilterLogEvents", "GenerateDataKey", "ReEncrypt", "Sign", "Test", "Verify")
+_DATA = {"InvokeFunction", "PutEvents", "PutLogEvents", "PutMetricData", "PutRecord", "PutRecordBatch"}
+# Names of events that are not those of the permissions. Lambda's end with the version of its API.
+_NAMES = {"PutEncryptionConfiguration": "PutBucketEncryption", "PutLifecycleConfiguration": "PutBucketLifecycle"}
+_LAMBDA_VERSION = "20150331"
+_SECRET = {"Code", "ZipFile"}
+Response = tuple[int, dict[str, str], bytes]
+Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Response]]
 
 
 def install() -> None:
     """Replace functions of the emulator."""
 
-    def create(data: dict[str, Any]) -> Any:  # noqa: ANN401 - a response
-        existed = data.get("logGroupName") in logs._log_groups
-        response = original(data)
-        if not existed and data.get("logGroupName") in logs._log_groups:
-            _deliver("CreateLogGroup", data)
-        return response
-
-    original = replace(logs, "_create_log_group", "data", create)
+    for service in _SERVICES:
+        ministack.app.SERVICE_HANDLERS[service] = _recorded(service, ministack.app.SERVICE_HANDLERS[service])
     replace(eventbridge, "_dispatch_to_lambda", "arn payload", _invoke)
 
     def deliver(target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None) -> None:  # noqa: ANN401 - the emulator's own
@@ -49,6 +63,14 @@ def install() -> None:
         return await others(method, path, headers, body, query_params)
 
     others = replace(eventbridge, "handle_request", "method path headers body query_params", request)
+
+    def matches(pattern: Any, view: Any, owner: str = "rule") -> bool:  # noqa: ANN401 - the emulator's own
+        matched: bool = match(pattern, view, owner)
+        if matched and owner.startswith("rule default|"):
+            metrics.count("AWS/Events", {"RuleName": owner.partition("|")[2]}, {"TriggeredRules": 1})
+        return matched
+
+    match = replace(eventbridge, "_matches_pattern_view", "pattern_str view owner", matches)
 
 
 def _invoke(arn: str, payload: str) -> None:
@@ -90,11 +112,54 @@ def hour() -> dict[str, bool]:
     return {"passed": True}
 
 
-def _deliver(operation: str, request: dict[str, Any]) -> None:
-    """Send the event of a call to EventBridge."""
+def _recorded(service: str, handler: Handler) -> Handler:
+    """Return the handler of a service, whose calls become events."""
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        response = await handler(method, path, headers, body, query)
+        succeeded, reads = response[0] < 300, method in ("GET", "HEAD")  # noqa: PLR2004 - as HTTP has it
+        if succeeded and not reads and any(rule.get("EventPattern") for _, rule in eventbridge._rules.items()):
+            action = iam_actions.extract_iam_action(service, method, path, headers, body, query) or ""
+            _deliver(service, action.partition(":")[2], path, body)
+        return response
+
+    return handle
+
+
+def _deliver(service: str, operation: str, path: str, body: bytes) -> None:
+    """Send the event of a call to EventBridge, if it is a management event that rules get."""
+    parts = [unquote(part) for part in path.split("/") if part]
+    is_object = service == "s3" and len(parts) > 1
+    if not operation or operation.startswith(_NOT_DELIVERED) or operation in _DATA or is_object:
+        return
+    parameters = permissions.parsed(body)
+    if service == "s3":
+        parameters = {"bucketName": parts[0]}
+    if service == "lambda" and "functions" in parts[:-1]:
+        parameters["FunctionName"] = parts[parts.index("functions") + 1]
+    key = kms._resolve_key(parameters.get("KeyId")) if service == "kms" else None
     detail = {
-        "eventSource": "logs.amazonaws.com", "eventName": operation, "awsRegion": get_region(),
-        "recipientAccountId": get_account_id(), "requestParameters": request,
-    }  # fmt: skip
-    entry = {"Source": "aws.logs", "DetailType": "AWS API Call via CloudTrail", "Detail": json.dumps(detail)}
+        "eventVersion": "1.11",
+        "userIdentity": permissions.caller_identity(),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": f"{operation}{_LAMBDA_VERSION}" if service == "lambda" else _NAMES.get(operation, operation),
+        "awsRegion": get_region(),
+        "requestParameters": _spelled(parameters),
+        "readOnly": operation.startswith(_READS),
+        **({"resources": [{"accountId": get_account_id(), "type": "AWS::KMS::Key", "ARN": key["Arn"]}]} if key else {}),
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": get_account_id(),
+        "eventCategory": "Management",
+    }
+    entry = {"Source": f"aws.{service}", "DetailType": "AWS API Call via CloudTrail", "Detail": json.dumps(detail)}
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def _spelled(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return request parameters as CloudTrail spells them, without code."""
+    if isinstance(value, list):
+        return [_spelled(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key[:1].lower() + key[1:]: _spelled(each) for key, each in value.items() if key not in _SECRET}

@@ -365,7 +365,7 @@ def _delivery_error(stream: dict[str, Any], config: dict[str, Any]) -> str | Non
         default, encrypted = keys.bucket_default(bucket), keys.encrypted_arn(bucket, object_arn)
     # S3 looks for an ID or alias in the account of the requester (API operation PutBucketEncryption).
     key = configured_key or default
-    if key is not None and not keys.role_may_encrypt_objects(role, key, encrypted):
+    if key is not None and not keys.role_may(role, keys.OBJECT_ACTIONS, key, encrypted):
         return f"Access was denied to the key {key}. Ensure that the role {role} may encrypt objects with it."
     return None
 

@@ -81,6 +81,12 @@ def _counting_tags(arn: str, original: Callable[[str], dict[str, str] | None]) -
     return earlier if time.monotonic() < until else original(arn)
 
 
+def settle() -> dict[str, object]:
+    """Let the current tags of keys count for authorization, as if minutes had passed."""
+    _outdated_tags.clear()
+    return {"settled": True}
+
+
 def create(account: str, region: str, key_id: str) -> dict[str, object]:
     """Create a key with the given ID, unless it exists. No API can: it is for stack files that name an existing key."""
     with request_scope(account, region):
@@ -136,19 +142,20 @@ def encrypted_arn(bucket: str, object_arn: str) -> str:
     return object_arn.split("/", 1)[0] if with_bucket_key else object_arn
 
 
-def role_may_encrypt_objects(role_arn: str, key_name: str, encrypted: str) -> bool:
-    """Return whether a role may encrypt with a key, through S3 in the current region.
+def role_may(role_arn: str, actions: Iterable[str], key_name: str, encrypted: str) -> bool:
+    """Return whether a role may perform actions of KMS with a key, through S3 in the current region.
 
     Args:
         role_arn: ARN of the role.
+        actions: like ``OBJECT_ACTIONS``.
         key_name: ARN of the key, or its ID or alias in the current account.
         encrypted: ARN of the object, or of the bucket with a bucket key.
     """
-    return _may_use(partial(permissions.role_may, role_arn), OBJECT_ACTIONS, key_name, encrypted)
+    return _may_use(partial(permissions.role_may, role_arn), actions, key_name, encrypted)
 
 
 def caller_may(actions: Iterable[str], key_name: str, encrypted: str) -> bool:
-    """Return the same of the principal of the current request, and some actions."""
+    """Return the same of the principal of the current request."""
     return _may_use(permissions.caller_may, actions, key_name, encrypted)
 
 

@@ -119,12 +119,39 @@ def caller_may(
     return allowed
 
 
+def caller_identity() -> dict[str, Any]:
+    """Return who makes the current request, as CloudTrail describes it."""
+    arn = iam.caller_arn()
+    account, (kind, *path) = parse_arn(arn).account_id, parse_arn(arn).resource.split("/")
+    identity = {"arn": arn, "accountId": account}
+    if kind == "root":
+        return {"type": "Root", **identity}
+    if kind != "assumed-role":
+        return {"type": "IAMUser", **identity, "userName": path[-1]}
+    name = path[0]
+    role = _role(f"arn:aws:iam::{account}:role/{name}") or {"Arn": f"arn:aws:iam::{account}:role/{name}"}
+    issuer = {"type": "Role", "arn": role["Arn"], "accountId": account, "userName": name}
+    return {"type": "AssumedRole", **identity, "sessionContext": {"sessionIssuer": issuer}}
+
+
 def caller_may_in_bucket(action: str, resource: str, context: Context) -> bool:
     """Return whether the principal of the current request may perform an action of S3 on a bucket, or on an object."""
+    return caller_may(action, resource, context, *_bucket_policy_and_owner(resource))
+
+
+def role_may_in_bucket(role_arn: str, action: str, resource: str) -> bool:
+    """Return whether a role may perform an action of S3, over TLS, on a bucket of any account, or on an object."""
+    account, name = _account_and_name(role_arn)
+    request = _request(f"arn:aws:sts::{account}:assumed-role/{name}/service", account, action, resource, {})
+    request.secure_transport = True
+    return _both(request, _policies_of_role(name, account), *_bucket_policy_and_owner(resource))
+
+
+def _bucket_policy_and_owner(resource: str) -> tuple[str, str | None]:
+    """Return the policy of a bucket, given its ARN or that of an object, and the account that owns it."""
     bucket = resource.removeprefix("arn:aws:s3:::").partition("/")[0]
     owner = s3._bucket_owner_account(bucket)
-    policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
-    return caller_may(action, resource, context, policy or "", owner)
+    return (s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None) or "", owner
 
 
 CALLS: set[tuple[str, str, str, bool]] = set()
@@ -218,7 +245,7 @@ def resource_of(original: Callable[..., Any], *request: Any) -> str:  # noqa: AN
     service, _, _, headers, body, query, region, account = request
     if _operation(headers, query) in _ON_EVERY_RESOURCE:
         return "*"
-    parameters = {**query, **_parsed(body)}
+    parameters = {**query, **parsed(body)}
     if service == "events" and (rule := parameters.get("Rule") or parameters.get("Name")):
         # The ARN of a rule on the default bus does not contain it (Service Authorization Reference, "EventBridge").
         bus = parameters.get("EventBusName", "default").rpartition("/")[2]
@@ -254,13 +281,13 @@ def conditions_of(original: Callable[..., dict[str, Any]], service: str, action:
 
     Sources: Service Authorization Reference, "AWS Lambda"; EventBridge User Guide, "Using IAM policy conditions".
     """
-    keys, parameters = dict(original(service, action, *request)), _parsed(request[0])
+    keys, parameters = dict(original(service, action, *request)), parsed(request[0])
     if action == "lambda:AddPermission":
         keys["lambda:Principal"] = parameters.get("Principal")
     if action == "events:PutTargets":
         keys["events:TargetArn"] = [target["Arn"] for target in parameters["Targets"]]
     if action == "events:PutRule":
-        pattern = _parsed(parameters.get("EventPattern", "").encode())
+        pattern = parsed(parameters.get("EventPattern", "").encode())
         for field in ("source", "detail-type"):
             values = _listed(pattern.get(field, []))
             keys[f"events:{field}"] = values[0] if len(values) == 1 else values or None
@@ -302,7 +329,7 @@ def _operation(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
     return str(action[0]) if action else headers.get("x-amz-target", "").rpartition(".")[2]
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes) -> dict[str, Any]:
     """Return the parameters in a JSON body; those in a form are already in the query."""
     try:
         parsed = json.loads(body)

@@ -48,9 +48,9 @@ class AwsProvider(rpc.Provider):
         """Replace the provider when its region changes, since its resources cannot move."""
         old, new = _arguments(request.old_state), _arguments(request.new_inputs)
         changed = sorted(key for key in old.keys() | new.keys() if key != "version" and old.get(key) != new.get(key))
-        return rpc.DiffResponse(
-            changes=bool(changed), diffs=changed, replaces=[key for key in changed if key == "region"]
-        )
+        # The SDK turns True into DIFF_NONE here, and the engine then configures the provider as the state has it.
+        # Without an answer, it compares the arguments itself.
+        return rpc.DiffResponse(diffs=changed, replaces=[key for key in changed if key == "region"])
 
     async def configure(self, request: rpc.ConfigureRequest) -> rpc.ConfigureResponse:
         """Assume the roles immediately, also in previews, so that a mistake fails before anything changes."""

@@ -19,7 +19,7 @@ from accounts.session import AWS_ERRORS
 from tests.aws import roles
 from tests.aws.environment import PREFIX, Environment, run_of
 from tests.aws.topology import STACK_TAG
-from topology.patterns import CANARY, SCHEDULED_CANARY
+from topology.patterns import CANARY
 from topology.settings.archive import PIPELINE_LOG_GROUPS
 
 _SESSION = "archive-test-sweeper"
@@ -290,7 +290,9 @@ _KINDS = {
     "function": _Kind(_functions, lambda client, name: client("lambda").delete_function(FunctionName=name)),
     "queue": _Kind(_queues, lambda client, name: client("sqs").delete_queue(QueueUrl=name)),
     "log group of the tests": _Kind(_log_groups(PREFIX), _remove_log_group, by_tester=True),
-    "log group": _Kind(_log_groups(*PIPELINE_LOG_GROUPS, "central-log-archive-", SCHEDULED_CANARY), _remove_log_group),
+    "log group": _Kind(
+        _log_groups(*PIPELINE_LOG_GROUPS, "central-log-archive-", "/aws/events/central-log-archive-"), _remove_log_group
+    ),
     "destination": _Kind(_destinations, lambda client, name: client("logs").delete_destination(destinationName=name)),
     "stream": _Kind(_streams, lambda client, name: client("firehose").delete_delivery_stream(DeliveryStreamName=name)),
     "topic": _Kind(_topics, lambda client, name: client("sns").delete_topic(TopicArn=name)),

@@ -349,6 +349,7 @@ def record(
         mock.patch("accounts.sender_role.AssumedRole", _Role),
         mock.patch("accounts.stream.AssumedRole", _Role),
         mock.patch("accounts.sender_role.sender_role_problems", return_value=[]),
+        mock.patch("accounts.replication_role.check_replication_role"),
     ):
         contextvars.copy_context().run(run)  # the SDK keeps its state in context variables
     return graph

@@ -143,6 +143,7 @@ BUCKET = {
     },
     "objectLock": {"mode": "governance", "days": 365},
     "accessLogs": {"bucket": "access-logs"},
+    "replica": {"bucket": "vault", "account": "666666666666"},
 }
 
 
@@ -161,7 +162,60 @@ def test_the_bucket_has_the_settings_of_the_stack_file() -> None:
     assert graph.one("BucketVersioning").urn in lock.dependencies
     logging = graph.one("BucketLogging").inputs
     assert (logging["targetBucket"], logging["targetPrefix"]) == ("access-logs", "central-log-archive/")
-    assert all(graph.one(part).retain_on_delete for part in ("BucketObjectLockConfiguration", "BucketLogging"))
+    parts = ("BucketObjectLockConfiguration", "BucketLogging", "BucketReplicationConfig")
+    assert all(graph.one(part).retain_on_delete for part in parts)
+
+
+def replication_of(**archive: Any) -> dict[str, Any]:  # noqa: ANN401 - of the stack file
+    """The rule by which an archive with these settings is replicated."""
+    graph = record({"archive": {**config_of("archive")["archive"], **archive}})
+    replication = graph.one("BucketReplicationConfig")
+    assert replication.inputs["role"] == "arn:aws:iam::111111111111:role/central-log-archive-replication"
+    assert graph.one("BucketVersioning").urn in replication.dependencies
+    (rule,) = replication.inputs["rules"]
+    return dict(rule)
+
+
+def test_the_whole_bucket_is_replicated_but_no_deletion() -> None:
+    assert replication_of(bucket={"replica": {"bucket": "vault"}}) == {
+        "id": "archive",
+        "status": "Enabled",
+        "priority": 1,
+        "filter": {"prefix": ""},
+        "deleteMarkerReplication": {"status": "Disabled"},
+        "destination": {"bucket": "arn:aws:s3:::vault", "metrics": {"status": "Enabled"}},
+    }
+
+
+def test_replicas_in_another_account_belong_to_it() -> None:
+    destination = replication_of(bucket={"replica": {"bucket": "vault", "account": "666666666666"}})["destination"]
+    assert (destination["account"], destination["accessControlTranslation"]) == (
+        "666666666666",
+        {"owner": "Destination"},
+    )
+    own = replication_of(bucket={"replica": {"bucket": "vault", "account": "111111111111"}})["destination"]
+    assert own.keys() == {"bucket", "metrics"}
+
+
+def test_replicas_of_encrypted_objects_have_a_key_of_their_own() -> None:
+    key = "arn:aws:kms:us-east-1:111111111111:key/1"
+    rule = replication_of(key="create", bucket={"replica": {"bucket": "vault", "key": key}})
+    assert rule["sourceSelectionCriteria"] == {"sseKmsEncryptedObjects": {"status": "Enabled"}}
+    assert rule["destination"]["encryptionConfiguration"] == {"replicaKmsKeyId": key}
+
+
+def test_an_alarm_says_that_objects_are_not_replicated() -> None:
+    archive = {**config_of("archive")["archive"], "alarms": "create"}
+    graph = record({"archive": {**archive, "bucket": {"replica": {"bucket": "vault"}}}})
+    (alarm,) = (each for each in graph.of_type("MetricAlarm") if each.name == "archive-alarm-not-replicated")
+    (metric, _) = sorted(alarm.inputs["metricQueries"], key=lambda query: "metric" not in query)
+    assert metric["metric"]["metricName"] == "OperationsFailedReplication"
+    assert metric["metric"]["dimensions"] == {
+        "SourceBucket": "archive-bucket-1234567",
+        "DestinationBucket": "vault",
+        "RuleId": "archive",
+    }
+    assert not [each for each in record({"archive": archive}).of_type("MetricAlarm") if "replicated" in each.name]
 
 
 def test_without_a_break_glass_role_a_preview_warns_that_the_deployer_role_can_shorten_the_archive(
@@ -188,7 +242,7 @@ def test_the_policy_that_locks_the_bucket_comes_after_all_its_other_settings() -
     policy = graph.one("BucketPolicy")
     others = {each.urn for each in graph.resources if each.type.startswith("aws:s3/bucket") and each is not policy}
     first = graph.one("BucketOwnershipControls").urn  # before the public access block
-    assert len(others) == 8
+    assert len(others) == 9
     assert first in graph.one("BucketPublicAccessBlock").dependencies
     assert policy.dependencies >= others - {first}
     assert is_locked(policy.inputs["policy"])
@@ -383,6 +437,7 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
     names = [
         "auto-delivery-errors",
         "auto-delivery-throttling",
+        "changed",
         "delivery-errors",
         "delivery-throttling",
         "not-subscribed",
@@ -391,7 +446,7 @@ def test_a_function_has_alarms_if_the_stack_has_alarms(archive: Graph) -> None:
     assert sorted(each.name for each in alarms if each.name.endswith("eu-west-1")) == [
         f"shop-dev-alarm-{name}-eu-west-1" for name in names
     ]
-    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 3
+    assert len([each for each in alarms if each.name.endswith("us-east-1")]) == 4
     (letters,) = [each for each in alarms if "not-subscribed" in each.name]
     (metric,) = [query["metric"] for query in letters.inputs["metricQueries"] if "metric" in query]
     assert metric["dimensions"] == {"QueueName": "central-log-archive-subscriber"}

@@ -24,8 +24,9 @@ from tests.graph.boundary import boundary_of, exceeding, policies_of_roles, send
 from tests.graph.recorder import Graph, Resource
 from tests.graph.test_policy import facts_of
 from tests.graph.topologies import broken_stacks, keys_of, one_graph_stacks, organization_of, split
+from topology.changes import CHANGES, CHANGES_LOG_GROUP
 from topology.layouts import LAYOUTS
-from topology.patterns import CANARY, SCHEDULED_CANARY
+from topology.patterns import CANARIES, CANARY, SCHEDULED_CANARY
 
 _EXAMPLES = settings(max_examples=40)
 _SEED = 0 if os.environ.get("CI") else random.randrange(2**32)  # noqa: S311 - no secret
@@ -129,13 +130,43 @@ def test_alarms_come_with_a_canary_that_a_schedule_writes_to_and_no_policy_of_al
     filters = [f for f in graph.of_type("LogSubscriptionFilter") if f.inputs["logGroup"] == SCHEDULED_CANARY]
     rules = [r for r in graph.of_type("EventRule") if r.inputs.get("name") == CANARY]
     targets = [t for t in graph.of_type("EventTarget") if t.inputs["rule"] == CANARY]
-    for made in (filters, rules, targets, graph.of_type("LogResourcePolicy")):
+    policies = [p for p in graph.of_type("LogResourcePolicy") if p.inputs["policyName"] == CANARY]
+    for made in (filters, rules, targets, policies):
         assert Counter(map(graph.place_of, made)) == Counter(wanted)
     for target in targets:
         account, region = graph.place_of(target)
         assert target.inputs["arn"].endswith(f":logs:{region}:{account}:log-group:{SCHEDULED_CANARY}")
     for policy in graph.of_type("LogAccountPolicy"):
         assert (SCHEDULED_CANARY in policy.inputs["selectionCriteria"]) is (graph.place_of(policy) in wanted)
+
+
+@topologies
+def test_alarms_come_with_a_rule_that_sees_in_each_place_what_anybody_else_changes_there(
+    config: dict[str, Any],
+) -> None:
+    graph, archive = record(config), config["archive"]
+    account, senders = archive["account"], {(account, region) for account, region, _ in subscribed(config)}
+    own = {(account, region) for region in {archive["region"], *(region for _, region in senders)}}
+    wanted = own | senders if "alarms" in archive else set()
+    rules = {graph.place_of(r): r.inputs for r in graph.of_type("EventRule") if r.inputs.get("name") == CHANGES}
+    targets = {graph.place_of(t): t.inputs for t in graph.of_type("EventTarget") if t.inputs["rule"] == CHANGES}
+    assert rules.keys() == targets.keys() == wanted
+    groups = {(graph.place_of(group), group.inputs.get("name")) for group in graph.of_type("LogGroup")}
+    allowed = {graph.place_of(policy): policy.inputs["policyDocument"] for policy in graph.of_type("LogResourcePolicy")}
+    kinds = ("Bucket", "FirehoseDeliveryStream", "Function", "Key", "LogDestination")
+    others = ("archive-dashboard", "archive-results")
+    named: dict[tuple[str, str], set[str]] = {place: set() for place in own}
+    for made in (each for kind in kinds for each in graph.of_type(kind)):
+        if graph.place_of(made) in own and not made.name.startswith(others):
+            named[graph.place_of(made)].add(made.inputs.get("name") or f"{made.name}-1234567")
+    named[account, archive["region"]] |= {key.rpartition("/")[2] for key in keys_of(config).values() if key}
+    for place in wanted:
+        pattern, group = rules[place]["eventPattern"], CHANGES_LOG_GROUP if place in own else SCHEDULED_CANARY
+        assert targets[place]["arn"].endswith(f":log-group:{group}")
+        assert (place, group) in groups
+        assert f"rule/{CHANGES}" in allowed[place]
+        assert len(pattern) <= 2048
+        assert all(name in pattern for name in named.get(place, ())), named[place]
 
 
 @topologies
@@ -301,7 +332,7 @@ def test_only_log_groups_with_create_are_created(config: dict[str, Any]) -> None
     made = {
         (*graph.place_of(g), g.inputs["name"], g.inputs["retentionInDays"])
         for g in graph.of_type("LogGroup")
-        if graph.place_of(g)[0] != archive and g.inputs["name"] != CANARY
+        if graph.place_of(g)[0] != archive and g.inputs["name"] not in CANARIES
     }
     assert made == created
 
@@ -410,7 +441,11 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
         assert not graph.of_type("Topic")
         return
     places = Counter(graph.place_of(alarm) for alarm in alarms)
-    assert {place: number for place, number in places.items() if place != home} == dict.fromkeys(senders, 3)
+    abroad = {(archive["account"], region) for _, region in senders} - {home}
+    assert {place: number for place, number in places.items() if place != home} == {
+        **dict.fromkeys(abroad, 1),
+        **dict.fromkeys(senders, 4),
+    }
     topics = {region: f"arn:aws:sns:{region}:{archive['account']}:archive-alarms-{region}-1234567"
               for region in {region for _, region in senders} | {archive["region"]}}  # fmt: skip
     for alarm in alarms:
@@ -420,7 +455,7 @@ def test_every_account_and_region_that_sends_has_alarms_that_notify_the_topic_of
     transform, delivery = archive.get("transform"), archive.get("delivery", {})
     backup = isinstance(transform, dict) and transform.get("backup", False)
     assert of_archive == (
-        {"late", "not-written", "throttled", "near-limit"}
+        {"late", "not-written", "throttled", "near-limit", f"changed-{archive['region']}"}
         | ({"not-transformed", "function"} if transform else {"not-unpacked"})
         | ({"too-many-partitions"} if LAYOUTS[delivery.get("layout", "dated")].partitioned_by else set())
         | ({"key"} if keys_of(config)["stream"] else set())
@@ -490,10 +525,13 @@ def test_each_key_encrypts_what_the_stack_file_says_and_each_role_may_use_that_o
     assert len(rules) == ("existingBucket" not in config["archive"])
     assert {rule["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId") for rule in rules} <= {keys["objects"]}
     assert {rule["bucketKeyEnabled"] for rule in rules} <= {keys["objects"] is not None}
-    assert {group.inputs.get("kmsKeyId") for group in groups} == {keys["logGroups"]}
+    encrypted = [group for group in groups if group.inputs.get("name") != CHANGES_LOG_GROUP]  # which any region has
+    assert {group.inputs.get("kmsKeyId") for group in encrypted} == {keys["logGroups"]}
     used = {
         policy.name: [
-            s["Resource"] for s in json.loads(policy.inputs["policy"])["Statement"] if "kms:" in str(s["Action"])
+            s["Resource"]
+            for s in json.loads(policy.inputs["policy"])["Statement"]
+            if "kms:" in str(s["Action"]) and "kms:Sign" not in s["Action"]
         ]
         for policy in graph.of_type("RolePolicy")
         if policy.name.startswith("archive-")
@@ -505,7 +543,7 @@ def test_each_key_encrypts_what_the_stack_file_says_and_each_role_may_use_that_o
     }
     for name, resources in used.items():
         assert set(resources) == ({key} if (key := keys[of_role.get(name, "objects")]) else set())
-    made = graph.of_type("Key")
+    made = [key for key in graph.of_type("Key") if key.name != "archive-signing-key"]
     assert len(made) == any(str(key).endswith("archive-key-1234567") for key in keys.values())
     assert all(each.inputs["enableKeyRotation"] for each in made)
 

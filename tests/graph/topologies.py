@@ -74,6 +74,7 @@ _buckets = st.fixed_dictionaries(
             {"mode": st.sampled_from(["governance", "compliance"]), "days": st.integers(1, 365)}
         ),
         "accessLogs": st.just({"bucket": "access-logs"}),
+        "replica": st.sampled_from([{"bucket": "replicas"}, {"bucket": "replicas", "account": "999999999999"}]),
     },
 )
 _deliveries = st.fixed_dictionaries(
@@ -121,7 +122,7 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     ]
     delivery = {"delivery": draw(_deliveries)} if draw(st.booleans()) else {}
     own = {"ownLogGroups": draw(_own_log_groups)} if draw(st.booleans()) else {}
-    bucket = draw(
+    bucket: dict[str, Any] = draw(
         st.one_of(
             st.just({}),
             _buckets.map(lambda bucket: {"bucket": bucket}),
@@ -132,6 +133,9 @@ def one_graph_stacks(draw: st.DrawFn) -> dict[str, Any]:
     )
     region = draw(st.sampled_from(REGIONS))
     key = draw(_keys(region, archive))
+    if (key if isinstance(key, str) else (key or {}).get("objects")) and "replica" in bucket.get("bucket", {}):
+        replica = {**bucket["bucket"]["replica"], "key": f"arn:aws:kms:{region}:{archive}:key/replicas"}
+        bucket = {"bucket": {**bucket["bucket"], "replica": replica}}
     transform = draw(_transforms(region, archive))
     used = {place for application in applications for place in application["regions"]} | {region}
     topics = {place: f"arn:aws:sns:{place}:{archive}:given" for place in used}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from sandbox.server import ROOT
@@ -11,16 +13,24 @@ class _Template(yaml.SafeLoader):
     """Reads the short form of a CloudFormation function as its argument."""
 
 
-_Template.add_multi_constructor("!", lambda _, __, node: node.value)
+def _argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return node.value
+
+
+_Template.add_multi_constructor("!", _argument)
 
 
 def actions(template: str, role: str = "Deployer") -> set[str]:
     """Return the actions that a template allows one of its roles."""
     document = yaml.load((ROOT / "bootstrap" / template).read_text(encoding="utf-8"), _Template)  # noqa: S506 - safe
     resources = document["Resources"]
-    attached = [each["Properties"] for each in resources.values() if each["Properties"].get("Roles", [None])[0] == role]
+    properties = [each["Properties"] for each in resources.values()]
+    managed = [resources[each]["Properties"] for each in resources[role]["Properties"].get("ManagedPolicyArns", [])]
+    attached = [each for each in properties if any(role in (given, *given) for given in each.get("Roles", []))]
     allowed: set[str] = set()
-    for policy in [*resources[role]["Properties"].get("Policies", []), *attached]:
+    for policy in [*resources[role]["Properties"].get("Policies", []), *managed, *attached]:
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Deny":
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.sandbox.ops_command import coverage
 from tests.sandbox.stacks import EXAMPLES, Stacks, archived, left_behind, write
 from tests.stacks import EXAMPLES_FOLDER, config_of
 from topology import policies
+from topology.changes import CHANGES_LOG_GROUP
 from topology.patterns import CANARY, SCHEDULED_CANARY
 
 
@@ -43,19 +45,22 @@ def test_accounts_of_an_organization_send_through_filter_roles_and_other_account
     assert left_behind(stacks) == []
 
 
-def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks: Stacks) -> None:
+def test_the_bucket_has_the_lifecycle_lock_logging_and_replica_of_the_stack_file(stacks: Stacks) -> None:
     s3 = stacks.client("s3", account="111111111111")
-    s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     archive = config_of("archive")["archive"]
     config = {"archive": {**archive, "bucket": BUCKET}}
+    prepare([stacks.write(config)], stacks.instance.environment())
     stacks.up("archive", config)
-    bucket = stacks.outputs("archive")["bucket"]
+    bucket, stream = (stacks.outputs("archive")[key] for key in ("bucket", "stream"))
+    firehose = stacks.client("firehose", account="111111111111")
+    firehose.put_record(DeliveryStreamName=stream, Record={"Data": gzip.compress(b'{"message": "evidence"}')})
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert {each["StorageClass"]: each["Days"] for each in rule["Transitions"]} == {"STANDARD_IA": 30, "GLACIER": 90}
     assert rule["Expiration"]["Days"] == 730
     lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
     assert (lock["Mode"], lock["Days"]) == ("GOVERNANCE", 365)
     assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == "access-logs"
+    assert eventually(lambda: {"message": "evidence"} in archived(stacks, "vault", account="666666666666"))
     stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", "archive", config=config)
     stacks.pulumi("preview", "--expect-no-changes", "-s", "archive", config=config)
     guarded = {"archive": {**archive, "bucket": {**BUCKET, "breakGlassRole": "guardian"}}}
@@ -68,6 +73,8 @@ def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks:
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert "Expiration" not in rule
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    with pytest.raises(ClientError, match="ReplicationConfigurationNotFoundError"):
+        s3.get_bucket_replication(Bucket=bucket)
     assert eventually(lambda: stacks.ask("idle")["idle"])
     for version in s3.list_object_versions(Bucket=bucket)["Versions"]:  # a bucket with locked objects cannot be deleted
         locked = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
@@ -76,6 +83,7 @@ def test_the_bucket_has_the_lifecycle_lock_and_logging_of_the_stack_file(stacks:
         s3.delete_object(**locked, BypassGovernanceRetention=True)
     stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", "archive")
     s3.delete_bucket(Bucket="access-logs")
+    assert {"message": "evidence"} in archived(stacks, "vault", account="666666666666")
     assert left_behind(stacks) == []
 
 
@@ -371,31 +379,49 @@ class OnCall:
         return any(one == account and name.startswith(alarm) and now == "ALARM" for one, name, now in self.messages)
 
 
-def silent(stacks: Stacks, config: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return the accounts and regions of which an alarm says that they send nothing."""
+def raised(stacks: Stacks, alarm: str, config: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the accounts and regions of which an alarm is raised, given the end of its name without a suffix."""
+    places = {(each["account"], region) for each in config["applications"] for region in each["regions"]}
+    places |= {("111111111111", region) for region in config_of("archive")["archive"]["destinationRegions"]}
     return {
-        (application["account"], region)
-        for application in config["applications"]
-        for region in application["regions"]
-        for alarm in stacks.client("cloudwatch", account=application["account"], region=region).describe_alarms(
-            AlarmNames=["central-log-archive-silent"]
-        )["MetricAlarms"]
-        if alarm["StateValue"] == "ALARM"
+        (account, region)
+        for account, region in places
+        for each in stacks.client("cloudwatch", account=account, region=region).describe_alarms(StateValue="ALARM")[
+            "MetricAlarms"
+        ]
+        if each["AlarmName"].startswith((f"central-log-archive-{alarm}", f"archive-alarm-{alarm}-"))
     }
 
 
-def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: Stacks) -> None:
-    archive = {**config_of("archive")["archive"], "alarms": "create"}
-    monitored = {**config_of("app-dev"), "alarms": True}
-    monitored["applications"] += config_of("app-prod")["applications"]
-    prepare([stacks.write({**monitored, "archive": archive, "archiveStack": ""})], stacks.instance.environment())
+@dataclass(frozen=True)
+class Monitored:
+    """A topology with alarms.
+
+    Attributes:
+        applications: config of the stack of the applications.
+        outputs: outputs of the stack of the archive.
+        on_call: is notified by the topic of the home region.
+    """
+
+    applications: dict[str, Any]
+    outputs: dict[str, Any]
+    on_call: OnCall
+
+
+@pytest.fixture(scope="module")
+def monitored(stacks: Stacks) -> Iterator[Monitored]:
+    """Deploy a topology with alarms, and destroy it after the tests."""
+    archive = {**config_of("archive")["archive"], "alarms": "create", "key": "create"}
+    applications = {**config_of("app-dev"), "alarms": True}
+    applications["applications"] += config_of("app-prod")["applications"]
+    prepare([stacks.write({**applications, "archive": archive, "archiveStack": ""})], stacks.instance.environment())
     stacks.up("archive")
-    printed = stacks.pulumi("preview", "-s", "app-dev", config=monitored, ok=False)
+    printed = stacks.pulumi("preview", "-s", "app-dev", config=applications, ok=False)
     assert (
         "alarms: the archive has no topics for alarms to notify; set archive.alarms in Pulumi.archive.yaml" in printed
     )
     stacks.up("archive", {"archive": archive})
-    stacks.up("app-dev", monitored)
+    stacks.up("app-dev", applications)
     outputs = stacks.outputs("archive")
     sqs, sns = (stacks.client(service, account="111111111111") for service in ("sqs", "sns"))
     queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
@@ -408,35 +434,92 @@ def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: 
     }
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [admit]})})
     sns.subscribe(TopicArn=outputs["topics"]["eu-west-1"], Protocol="sqs", Endpoint=arn)
-    on_call = OnCall(sqs, queue)
-    for stack, config in (("archive", {"archive": archive}), ("app-dev", monitored)):
+    for stack, config in (("archive", {"archive": archive}), ("app-dev", applications)):
         stacks.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "-s", stack, config=config)
         stacks.pulumi("preview", "--expect-no-changes", "-s", stack, config=config)
+    yield Monitored(applications, outputs, OnCall(sqs, queue))
+    sqs.delete_queue(QueueUrl=queue)
+    for stack, config in (("app-dev", applications), ("archive", {"archive": archive})):
+        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
+    assert left_behind(stacks) == []
+
+
+def test_what_anybody_but_the_deployer_changes_raises_an_alarm_there_and_is_written_down(
+    stacks: Stacks, monitored: Monitored
+) -> None:
+    assert raised(stacks, "changed", monitored.applications) == set()  # not even by the updates
+    logs = stacks.client("logs", account="222222222222")
+    firehose = stacks.client("firehose", account="111111111111")
+    logs.delete_subscription_filter(logGroupName="/aws/lambda/checkout", filterName="central-log-archive.eu-west-1")
+    assert raised(stacks, "changed", monitored.applications) == {("222222222222", "eu-west-1")}
+    assert eventually(lambda: monitored.on_call.is_notified("222222222222", "central-log-archive-changed"))
+    seen = [r"\"eventName\": \"DeleteSubscriptionFilter\"", r"\"arn\": \"arn:aws:iam::222222222222:root\""]
+    assert eventually(lambda: all(each in json.dumps(archived(stacks, monitored.outputs["bucket"])) for each in seen))
+    described = firehose.describe_delivery_stream(DeliveryStreamName=monitored.outputs["stream"])[
+        "DeliveryStreamDescription"
+    ]
     stacks.ask("hour")
-    assert silent(stacks, monitored) == set()
+    assert raised(stacks, "changed", monitored.applications) == set()
+    admin = {each: stacks.client(each, account="111111111111") for each in ("cloudwatch", "kms", "logs", "s3")}
+    destination = admin["logs"].describe_destinations()["destinations"][0]
+    stranger = destination["accessPolicy"].replace('"222222222222"', '"222222222222","999999999999"')
+    key = described["DeliveryStreamEncryptionConfiguration"]["KeyARN"]
+    alarms = [each["AlarmName"] for each in admin["cloudwatch"].describe_alarms(AlarmNamePrefix="archive-alarm-late")[
+        "MetricAlarms"]]  # fmt: skip
+    attacks: dict[str, Callable[[], object]] = {
+        "PutDestinationPolicy": lambda: admin["logs"].put_destination_policy(
+            destinationName=destination["destinationName"], accessPolicy=stranger
+        ),
+        "UpdateDestination": lambda: firehose.update_destination(
+            DeliveryStreamName=monitored.outputs["stream"],
+            CurrentDeliveryStreamVersionId=described["VersionId"],
+            DestinationId=described["Destinations"][0]["DestinationId"],
+            ExtendedS3DestinationUpdate={"Prefix": "nowhere/"},
+        ),
+        "PutBucketVersioning": lambda: admin["s3"].put_bucket_versioning(
+            Bucket=monitored.outputs["bucket"], VersioningConfiguration={"Status": "Suspended"}
+        ),
+        "DeleteAlarms": lambda: admin["cloudwatch"].delete_alarms(AlarmNames=alarms),
+        "DisableKey": lambda: admin["kms"].disable_key(KeyId=key),
+        "EnableKey": lambda: admin["kms"].enable_key(KeyId=key),
+    }
+    for name, attack in attacks.items():
+        attack()
+        assert raised(stacks, "changed", monitored.applications) == {("111111111111", "eu-west-1")}, name
+        stacks.ask("hour")
+        assert raised(stacks, "changed", monitored.applications) == set()
+    assert eventually(lambda: monitored.on_call.is_notified("111111111111", "archive-alarm-changed-eu-west-1-"))
+    written = admin["logs"].filter_log_events(logGroupName=CHANGES_LOG_GROUP)["events"]
+    assert [json.loads(each["message"])["detail"]["eventName"] for each in written] == list(attacks)
+
+
+def test_alarms_of_senders_and_archive_notify_the_topic_of_their_region(stacks: Stacks, monitored: Monitored) -> None:
+    stacks.ask("hour")
+    assert raised(stacks, "silent", monitored.applications) == set()
     logs = stacks.client("logs", account="222222222222")
     logs.delete_subscription_filter(logGroupName=SCHEDULED_CANARY, filterName="central-log-archive.eu-west-1")
     stacks.ask("hour")
-    assert silent(stacks, monitored) == {("222222222222", "eu-west-1")}
-    assert eventually(lambda: on_call.is_notified("222222222222", "central-log-archive-silent"))
+    assert raised(stacks, "silent", monitored.applications) == {("222222222222", "eu-west-1")}
+    assert eventually(lambda: monitored.on_call.is_notified("222222222222", "central-log-archive-silent"))
     stacks.client("logs", account="333333333333").delete_resource_policy(policyName=CANARY)
     stacks.ask("hour")
-    assert silent(stacks, monitored) == {("222222222222", "eu-west-1"), ("333333333333", "eu-west-1")}
+    assert raised(stacks, "silent", monitored.applications) == {
+        ("222222222222", "eu-west-1"),
+        ("333333333333", "eu-west-1"),
+    }
     dashboards = stacks.client("cloudwatch", account="111111111111").list_dashboards()["DashboardEntries"]
     assert [each["DashboardName"] for each in dashboards] == ["archive-eu-west-1"]
     firehose = stacks.client("firehose", account="111111111111")
-    described = firehose.describe_delivery_stream(DeliveryStreamName=outputs["stream"])["DeliveryStreamDescription"]
+    described = firehose.describe_delivery_stream(DeliveryStreamName=monitored.outputs["stream"])[
+        "DeliveryStreamDescription"
+    ]
     role = described["Destinations"][0]["ExtendedS3DestinationDescription"]["RoleARN"].rsplit("/", 1)[-1]
     iam = stacks.client("iam", account="111111111111")
     (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     iam.delete_role_policy(RoleName=role, PolicyName=policy)
     write(stacks, "cannot be written")
-    assert eventually(lambda: on_call.is_notified("111111111111", "archive-alarm-not-written-"))
+    assert eventually(lambda: monitored.on_call.is_notified("111111111111", "archive-alarm-not-written-"))
     (sender,) = iam.list_role_policies(RoleName="CWLtoKinesisFirehoseRole")["PolicyNames"]
     iam.delete_role_policy(RoleName="CWLtoKinesisFirehoseRole", PolicyName=sender)
     write(stacks, "cannot be sent")
-    assert eventually(lambda: on_call.is_notified("222222222222", "central-log-archive-delivery-errors"))
-    sqs.delete_queue(QueueUrl=queue)
-    for stack, config in (("app-dev", monitored), ("archive", {"archive": archive})):
-        stacks.pulumi("destroy", "--yes", "--skip-preview", "-s", stack, config=config)
-    assert left_behind(stacks) == []
+    assert eventually(lambda: monitored.on_call.is_notified("222222222222", "central-log-archive-delivery-errors"))

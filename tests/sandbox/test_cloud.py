@@ -650,6 +650,8 @@ def test_the_tag_of_a_key_does_not_count_for_authorization_until_minutes_after_i
     kms.tag_resource(KeyId=key, Tags=[{**tag, "TagValue": "them"}])
     kms.tag_resource(KeyId=key, Tags=[tag])
     assert "AccessDenied" in error_of(kms.describe_key, KeyId=key)
+    assert cloud.ask("settle") == {"settled": True}
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
 
 
 def test_the_policy_of_a_key_that_names_a_role_allows_it_what_the_roles_own_policies_do_not(cloud: Cloud) -> None:
@@ -712,3 +714,50 @@ def test_glue_returns_no_description_where_none_was_given(cloud: Cloud) -> None:
     assert "Description" not in glue.get_database(Name="without")["Database"]
     assert "Description" not in glue.get_table(DatabaseName="with", Name="t")["Table"]
     assert [each.get("Description") for each in glue.get_databases()["DatabaseList"]] == [None, "Logs"]
+
+
+def test_calls_become_events_of_cloudtrail_in_their_account_and_region(cloud: Cloud) -> None:
+    account = new_account()
+    logs, events, kms = (cloud.client(service, account=account) for service in ("logs", "events", "kms"))
+    rule, group = "seen", "/aws/events/seen"
+    logs.create_log_group(logGroupName=group)
+    arn = f"arn:aws:logs:{HOME}:{account}:log-group:{group}"
+    principal = {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]}
+    write = {"Effect": "Allow", "Principal": principal, "Action": "logs:*", "Resource": f"{arn}:*"}
+    logs.put_resource_policy(policyName=rule, policyDocument=json.dumps({"Statement": [write]}))
+    pattern = {"source": [{"prefix": "aws."}], "detail-type": ["AWS API Call via CloudTrail"]}
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=rule, Targets=[{"Id": rule, "Arn": arn}])
+    iam = cloud.client("iam", account=account)
+    iam.create_role(RoleName="thief", AssumeRolePolicyDocument=trust_of(account))
+    everything = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="thief", PolicyName="all", PolicyDocument=json.dumps(everything))
+    key = kms.create_key()["KeyMetadata"]
+    s3 = cloud.client("s3", account=account)
+    s3.create_bucket(Bucket=f"bucket-{account}", CreateBucketConfiguration={"LocationConstraint": HOME})
+    s3.put_object(Bucket=f"bucket-{account}", Key="data", Body=b"")
+    s3.put_bucket_versioning(Bucket=f"bucket-{account}", VersioningConfiguration={"Status": "Suspended"})
+    s3.get_bucket_versioning(Bucket=f"bucket-{account}")
+    kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256")
+    error_of(logs.delete_log_group, logGroupName="none")
+    cloud.client("logs", account=account, region="us-east-1").create_log_group(logGroupName="elsewhere")
+    assumed(cloud, account, "thief", "cloudwatch").delete_alarms(AlarmNames=["watch"])
+    seen = [json.loads(each["message"])["detail"] for each in logs.filter_log_events(logGroupName=group)["events"]]
+    assert {(each["eventSource"].partition(".")[0], each["eventName"], each["readOnly"]) for each in seen} == {
+        ("events", "PutTargets", False), ("kms", "CreateKey", False), ("s3", "CreateBucket", False),
+        ("s3", "PutBucketVersioning", False), ("kms", "GenerateDataKey", True), ("monitoring", "DeleteAlarms", False),
+    }  # fmt: skip
+    by_name = {each["eventName"]: each for each in seen}
+    assert by_name["PutBucketVersioning"]["requestParameters"] == {"bucketName": f"bucket-{account}"}
+    assert by_name["PutBucketVersioning"]["userIdentity"]["type"] == "Root"
+    assert by_name["GenerateDataKey"]["resources"][0]["ARN"] == key["Arn"]
+    assert by_name["DeleteAlarms"]["requestParameters"] == {"alarmNames": ["watch"]}
+    identity = by_name["DeleteAlarms"]["userIdentity"]
+    assert (identity["type"], identity["sessionContext"]["sessionIssuer"]["arn"]) == (
+        "AssumedRole",
+        f"arn:aws:iam::{account}:role/thief",
+    )
+    counted = cloud.client("cloudwatch", account=account).list_metrics(Namespace="AWS/Events")["Metrics"]
+    assert [(each["MetricName"], each["Dimensions"]) for each in counted] == [
+        ("TriggeredRules", [{"Name": "RuleName", "Value": rule}])
+    ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ops.review.report import MARK
+from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.server import ROOT
 from tests.sandbox.checkout import Checkout
 from tests.sandbox.stacks import EXAMPLES, Stacks
@@ -35,6 +36,8 @@ def checkout(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Promot
     for stack in EXAMPLES:
         checkout.init(stack)
     checkout.commit(touch=False)
+    (checkout.folder / ".venv").symlink_to(ROOT / ".venv")
+    (checkout.folder / ".git/info/exclude").write_text(".venv\npreviews\n", encoding="utf-8")
     return checkout
 
 
@@ -165,9 +168,7 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
         folder = checkout.folder / "previews"
         return (folder / "report.md").read_text(encoding="utf-8"), (folder / "gate.txt").read_text(encoding="utf-8")
 
-    (checkout.folder / ".venv").symlink_to(ROOT / ".venv")
     checkout.git("config", "core.excludesFile", str(ROOT / ".gitignore"))
-    (checkout.folder / ".git/info/exclude").write_text(".venv\npreviews\n", encoding="utf-8")
     base = checkout.git("rev-parse", "HEAD")
     assert previewed(base) == (f"{MARK}\n# What this would change\n\nNo stack is affected.\n", UNCHANGED)
     file = checkout.folder / "Pulumi.app-dev.yaml"
@@ -208,12 +209,38 @@ def test_a_pull_request_gets_a_report_of_the_stacks_that_it_affects_and_a_gate(c
     checkout.git("checkout", "--quiet", base)
 
 
-def test_drift_fails_the_nightly_check(checkout: Promoted) -> None:
-    check = ("preview", "--refresh", "--expect-no-changes", "-s", "app-dev")
-    checkout.stacks.pulumi(*check)
+def may_assume(stacks: Stacks, role: str) -> dict[str, str]:
+    """Return the variables of a role that may assume one role of ``bootstrap/`` in each account, and nothing else."""
+    iam, sts = (stacks.client(service, account=MANAGEMENT_ACCOUNT) for service in ("iam", "sts"))
+    principal = {"AWS": f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"}
+    trust = {"Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}}
+    arn = iam.create_role(RoleName="drift", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::*:role/{role}"}
+    iam.put_role_policy(RoleName="drift", PolicyName="p", PolicyDocument=json.dumps({"Statement": allowed}))
+    given = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+
+
+def test_drift_fails_the_nightly_check_which_assumes_the_reader_roles_only(checkout: Promoted) -> None:
+    environment = {**checkout.stacks.environment, **may_assume(checkout.stacks, "central-log-archive-reader")}
+
+    def compared(status: int) -> str:
+        done = subprocess.run(
+            [".github/drift.sh", "app-dev", "pulumi"],
+            cwd=checkout.folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    assert "| 0 | 0 | 0 | 0 |" in compared(0)
     logs = checkout.stacks.client("logs", account="222222222222")
     logs.delete_subscription_filter(logGroupName="aws-waf-logs-shop", filterName="central-log-archive.eu-west-1")
-    assert "no changes were expected" in checkout.stacks.pulumi(*check, ok=False)
+    assert "| created | `shop-dev-filter-aws-waf-logs-shop-eu-west-1` | LogSubscriptionFilter |" in compared(1)
+    assert checkout.git("status", "--porcelain") == ""
 
 
 def test_stacks_are_listed_in_the_order_of_promotion_or_only_those_that_a_change_affects(checkout: Promoted) -> None:

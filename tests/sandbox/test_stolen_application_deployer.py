@@ -18,6 +18,7 @@ from sandbox.prepare import prepare
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import HOME, new_account
 from topology import policies
+from topology.changes import CHANGES
 from topology.patterns import CANARY, SCHEDULED_CANARY, SUBSCRIBER
 from topology.roles import FILTER_ROLE
 
@@ -167,21 +168,22 @@ def test_the_function_can_have_no_other_caller_and_no_other_role(subscribed: Acc
     assert decision == "implicitDeny"
 
 
-def test_the_rule_of_the_canary_has_no_other_target(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_rules_of_the_canary_have_no_other_target(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
     archive = {"account": new_account(), "region": HOME, "alarms": "create"}
     account = Account(cloud, tmp_path_factory.mktemp("stack"), {"logGroups": ["/payroll"]}, archive=archive)
     events = account.thief("events")
-    events.put_rule(Name=CANARY, EventPattern=json.dumps({"account": [account.id]}))
-    for target in (
-        f"arn:aws:lambda:{HOME}:{account.id}:function:thief",
-        f"arn:aws:logs:{HOME}:{account.id}:log-group:/aws/events/thief",
-        f"arn:aws:logs:{HOME}:999999999999:log-group:{SCHEDULED_CANARY}",
-        f"arn:aws:sns:{HOME}:999999999999:thief",
-    ):
-        assert denied(events.put_targets, Rule=CANARY, Targets=[{"Id": CANARY, "Arn": target}]), target
-        written = {"Id": CANARY, "Arn": policies.scheduled_canary_arn(HOME, account.id)}
-        assert denied(events.put_targets, Rule=CANARY, Targets=[written, {"Id": "thief", "Arn": target}]), target
-    events.put_targets(Rule=CANARY, Targets=[written])
+    for rule in (CANARY, CHANGES):
+        events.put_rule(Name=rule, EventPattern=json.dumps({"account": [account.id]}))
+        for target in (
+            f"arn:aws:lambda:{HOME}:{account.id}:function:thief",
+            f"arn:aws:logs:{HOME}:{account.id}:log-group:/aws/events/thief",
+            f"arn:aws:logs:{HOME}:999999999999:log-group:{SCHEDULED_CANARY}",
+            f"arn:aws:sns:{HOME}:999999999999:thief",
+        ):
+            assert denied(events.put_targets, Rule=rule, Targets=[{"Id": rule, "Arn": target}]), target
+            written = {"Id": rule, "Arn": policies.log_group_arn(HOME, account.id, SCHEDULED_CANARY)}
+            assert denied(events.put_targets, Rule=rule, Targets=[written, {"Id": "thief", "Arn": target}]), target
+        events.put_targets(Rule=rule, Targets=[written])
 
 
 WANTED = {"logGroups": [{"name": "/shop/audit", "create": True, "retentionDays": 30}, "/payroll"]}

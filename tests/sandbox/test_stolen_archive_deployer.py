@@ -16,6 +16,7 @@ from sandbox.server import ROOT
 from tests.sandbox.conftest import Cloud
 from tests.stacks import EXAMPLES_FOLDER
 from topology import policies
+from topology.changes import CHANGES, CHANGES_LOG_GROUP
 from topology.sender_role import trusts
 
 ARCHIVE, STRANGER, HOME = "111111111111", "999999999999", "eu-west-1"
@@ -321,3 +322,16 @@ def test_nobody_but_cloudwatch_logs_for_the_senders_assumes_the_sender_role(clou
     for account in (STRANGER, ARCHIVE):
         with pytest.raises(ClientError, match="AccessDenied"):
             session(cloud, account, name)
+
+
+def test_the_rule_that_sees_changes_has_no_other_target(thief: Client) -> None:
+    events, written = thief("events"), policies.log_group_arn(HOME, ARCHIVE, CHANGES_LOG_GROUP)
+    events.put_rule(Name=CHANGES, EventPattern=json.dumps({"account": [ARCHIVE]}))
+    for target in (
+        f"arn:aws:sns:{HOME}:{STRANGER}:thief",
+        f"arn:aws:lambda:{HOME}:{ARCHIVE}:function:archive-digest-x",
+    ):
+        assert refused(events.put_targets, Rule=CHANGES, Targets=[{"Id": "thief", "Arn": target}]), target
+    events.put_targets(Rule=CHANGES, Targets=[{"Id": CHANGES, "Arn": written}])
+    events.remove_targets(Rule=CHANGES, Ids=[CHANGES])
+    events.delete_rule(Name=CHANGES)

@@ -9,8 +9,10 @@ import pytest
 
 from topology.alarms import (
     Alarm,
+    change_alarm,
     dashboard,
     function_alarm,
+    replica_alarm,
     sender_alarms,
     silence_alarm,
     stream_alarms,
@@ -47,14 +49,17 @@ def test_the_options_of_a_stream_decide_which_alarms_it_has(option: str, added: 
 
 
 def test_every_expression_uses_all_its_metrics_and_no_other() -> None:
-    for alarm in [*by_name(**EVERYTHING).values(), *by_name().values(), function_alarm()]:
+    more = [function_alarm(), replica_alarm(), change_alarm("r", "a", "g")]
+    for alarm in [*by_name(**EVERYTHING).values(), *by_name().values(), *more]:
         words = "".join(c if c.isalnum() else " " for c in alarm.expression).split()
         assert {word for word in words if word.islower() and not word.isdigit()} == alarm.metrics.keys()
 
 
 def test_names_are_unique_and_every_description_has_a_remedy() -> None:
     alarms = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
+    alarms.append(replica_alarm())
     alarms.append(silence_alarm("us-east-1", "222222222222"))
+    alarms.append(change_alarm("us-east-1", "222222222222", "/aws/events/canary"))
     assert len({alarm.name for alarm in alarms}) == len(alarms)
     assert all(len(alarm.description) <= 1024 and ". " in alarm.description for alarm in alarms)
 
@@ -77,6 +82,7 @@ def test_only_silence_is_an_alarm_although_there_is_no_data() -> None:
     )
     assert "Account 222222222222 has sent nothing to the archive from us-east-1" in silent.description
     others = [*by_name(**EVERYTHING).values(), function_alarm(), *sender_alarms("filters"), subscriber_alarm()]
+    others.append(replica_alarm())
     assert {alarm.missing for alarm in others} == {"notBreaching"}
 
 

@@ -422,9 +422,8 @@ def test_adopt_reads_with_its_options_and_prints_json(ops: Ops, existing: dict[s
         "bootstrap": {
             "archive-account.yaml": {
                 "TrustedPrincipals": "PRINCIPAL", "Verifiers": "PRINCIPAL",
-                "SenderRoleName": "central-log-archive-sender", "SenderAccounts": SHOP, "SenderOrganization": "",
-                "KeyArn": "", "ExistingBucket": "company-logs", "FunctionArn": "", "StreamName": "waf-logs",
-                "DestinationName": "waf",
+                "SenderRoleName": "central-log-archive-sender", "SenderAccounts": SHOP,
+                "ExistingBucket": "company-logs", "StreamName": "waf-logs", "DestinationName": "waf",
             },
             "application-account.yaml": {
                 "TrustedPrincipals": "PRINCIPAL", "Verifiers": "PRINCIPAL", "ArchiveAccount": CENTRAL,

@@ -11,7 +11,6 @@ import pytest
 
 from accounts.inventory import Subscription
 from accounts.stream import Stream, check_stream
-from ops.adopt.bootstrap import formatted
 from ops.adopt.existing_archive import Destination, ExistingArchive, Senders, admitted, read
 from ops.errors import OperatorError
 from tests.unit.fakes import Answer, Aws, Parameters, Question, Refusal, filters, log_groups, paged
@@ -398,10 +397,6 @@ def test_the_policies_of_destinations_admit_accounts_organizations_or_everyone(
     document = json.dumps({"Statement": [{"Effect": "Allow", **each} for each in statements]})
     found = [replace(AT_HOME, policy=document), replace(AWAY, policy="")]
     assert admitted(found, CENTRAL) == Senders(frozenset(accounts), frozenset(organizations), everyone)
-
-
-def test_parameters_without_a_value_are_left_out() -> None:
-    assert formatted({"A": "1", "B": "", "C": "2"}) == "A=1 C=2"
 
 
 FUNCTION = f"{ARN}:lambda:{HOME}:{CENTRAL}:function:mine"

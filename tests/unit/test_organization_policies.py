@@ -52,6 +52,7 @@ ATTACKS = [
     ("KeepItsSettings", ADMINISTRATOR, "s3:PutLifecycleConfiguration", BUCKET, {}),
     ("KeepItsSettings", ADMINISTRATOR, "s3:PutBucketPolicy", BUCKET, {}),
     ("KeepItsSettings", ADMINISTRATOR, "s3:PutBucketVersioning", BUCKET, {}),
+    ("KeepItsSettings", ADMINISTRATOR, "s3:PutReplicationConfiguration", BUCKET, {}),
     ("KeepTheKey", ADMINISTRATOR, "kms:ScheduleKeyDeletion", KEY, OURS),
     ("KeepThePath", ADMINISTRATOR, "firehose:UpdateDestination", STREAM, {}),
     ("KeepThePath", ADMINISTRATOR, "firehose:DeleteDeliveryStream", STREAM, {}),
@@ -85,6 +86,10 @@ ATTACKS = [
     ),
     (
         "OnlyServicesDeliver", role("stranger", "777777777777"), "sts:AssumeRole", role("archive-delivery-role-x"),
+        {"aws:principalisawsservice": "false"},
+    ),
+    (
+        "OnlyServicesDeliver", ADMINISTRATOR, "sts:AssumeRole", role("central-log-archive-replication"),
         {"aws:principalisawsservice": "false"},
     ),
     (

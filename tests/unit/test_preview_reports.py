@@ -197,6 +197,29 @@ def test_the_comment_of_a_failed_preview_has_its_errors_only(tmp_path: Path) -> 
     assert comment([failed]).endswith("\n## app-dev\n\n**The preview failed:**\n\n```\none\ntwo\n```")
 
 
+@pytest.mark.parametrize(
+    ("op", "of", "status"),
+    [
+        ("same", subscription(A, "us-east-1", "stays"), 0),
+        ("update", provider(A, "eu-west-1"), 0),  # it assumes another role than in the state
+        ("update", subscription(A, "us-east-1", "diverted"), 1),
+        ("create", subscription(A, "us-east-1", "deleted"), 1),
+        ("delete", subscription(A, "us-east-1", "left"), 1),
+    ],
+)
+def test_where_no_changes_are_expected_a_change_in_an_account_fails(
+    tmp_path: Path, op: str, of: dict[str, Any], status: int
+) -> None:
+    file = str(written(tmp_path, step("same", provider(A, "us-east-1")), step(op, of)))
+    assert CliRunner().invoke(app, ["report", "--expect-no-changes", file]).exit_code == status
+    assert CliRunner().invoke(app, ["report", file]).exit_code == 0
+
+
+def test_where_no_changes_are_expected_a_failed_preview_fails(tmp_path: Path) -> None:
+    file = str(written(tmp_path, diagnostics=[{"message": "error: AccessDenied\n", "severity": "error"}]))
+    assert CliRunner().invoke(app, ["report", "--expect-no-changes", "--json", file]).exit_code == 1
+
+
 def test_a_replacement_is_one_change_whatever_its_steps(tmp_path: Path) -> None:
     bucket = state("aws:s3/bucket:Bucket", "archive-bucket")
     for steps in (

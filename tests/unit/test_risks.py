@@ -22,6 +22,7 @@ LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 STREAM = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 SENDERS = "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 FUNCTION = "aws:lambda/function:Function"
 
 Inputs = dict[str, Any] | None
@@ -99,6 +100,11 @@ WEAKER = [
         "access-logs", "aws:s3/bucketLogging:BucketLogging", {"targetBucket": "a"}, {"targetBucket": "b"},
         "access would be logged to b instead of a",
     ),
+    ("replica", REPLICATION, {"rules": [{"status": "Enabled"}]}, None, "would no longer replicate"),
+    (
+        "replica", REPLICATION, {"rules": [{"status": "Enabled"}]}, {"rules": [{"status": "Disabled"}]},
+        "would replicate otherwise",
+    ),
     (
         "versioning", "aws:s3/bucketVersioning:BucketVersioning", {"versioningConfiguration": {"status": "Enabled"}},
         {"versioningConfiguration": {"status": "Suspended"}}, "versioning would be Suspended",
@@ -151,6 +157,7 @@ def test_what_is_weakened_is_named_first_and_in_bold_and_stops_at_the_gate_until
         (LOCK, None, locked("GOVERNANCE", days=1)),
         (LOCK, locked("GOVERNANCE", days=1), locked("COMPLIANCE", years=1)),
         ("aws:s3/bucketLogging:BucketLogging", None, {"targetBucket": "a"}),
+        (REPLICATION, None, {"rules": [{"status": "Enabled"}]}),
         (ALARM, None, {"threshold": 1}),
         (ALARM, {"threshold": 1}, {"threshold": 1, "alarmDescription": "in other words"}),
         (FILTER, {"filterPattern": "x"}, {"filterPattern": ""}),

@@ -270,6 +270,35 @@ MISTAKES: dict[str, tuple[dict[str, object], str]] = {
         "archive.bucket.breakGlassRole: archive-analyst-role-guardian is the deployer role, or one that it may create, "
         "so it would keep nothing from it; name another role",
     ),
+    "a replica of encrypted objects without a key": (
+        {"archive": {**ARCHIVE, "key": "create", "bucket": {"replica": {"bucket": "vault"}}}},
+        "archive: bucket.replica.key: is required, since key encrypts the objects; name a KMS key in the region of "
+        "vault",
+    ),
+    "a key for replicas of objects that have none": (
+        with_bucket({"replica": {"bucket": "vault", "key": "arn:aws:kms:us-east-1:111111111111:key/1"}}),
+        "archive: bucket.replica.key: the objects have no KMS key, and neither have replicas; remove it",
+    ),
+    "a key for replicas in another partition": (
+        {
+            "archive": {
+                **ARCHIVE,
+                "key": "create",
+                "bucket": {"replica": {"bucket": "vault", "key": "arn:aws-cn:kms:cn-north-1:111111111111:key/1"}},
+            }
+        },
+        "archive.bucket.replica.key: arn:aws-cn:kms:cn-north-1:111111111111:key/1 is in another partition than "
+        "eu-west-1, and S3 replicates within a partition only; use a key and a bucket in aws",
+    ),
+    "a key for replicas that is to be created": (
+        with_bucket({"replica": {"bucket": "vault", "key": "create"}}),
+        'archive.bucket.replica.key: "create" is not a KMS key; allowed: the ARN of a key (not of an alias)',
+    ),
+    "a replica in a bucket of the deployer role": (
+        with_bucket({"replica": {"bucket": "archive-bucket-us", "account": "111111111111"}}),
+        "archive.bucket.replica.bucket: archive-bucket-us is a bucket that the deployer role may change, so it would "
+        "keep nothing from it; use a name that does not begin with archive-bucket- or archive-results-",
+    ),
     "access logs to an ARN": (
         with_bucket({"accessLogs": {"bucket": "arn:aws:s3:::logs"}}),
         (
@@ -674,8 +703,8 @@ def test_permissions_on_destinations_are_limited_to_their_names(
         "SenderAccounts": "222222222222",
         "SenderOrganization": "",
     }
-    others = {**senders, "KeyArn": "", "ExistingBucket": "", "FunctionArn": ""}
-    assert archive.bootstrap_parameters == {**others, "StreamName": "waf-logs", **parameters}
+    existing = {"KeyArn": "", "ExistingBucket": "", "ReplicaBucket": "", "ReplicaKeyArn": "", "FunctionArn": ""}
+    assert archive.bootstrap_parameters == {**senders, **existing, "StreamName": "waf-logs", **parameters}
 
 
 def test_a_bare_key_encrypts_everything_and_an_object_names_a_key_for_each() -> None:
@@ -689,6 +718,15 @@ def test_a_bare_key_encrypts_everything_and_an_object_names_a_key_for_each() -> 
     assert keys_of("create") == (["create"] * 3, "")
     assert keys_of(one) == ([one] * 3, one)
     assert keys_of({"objects": other, "stream": one}) == ([other, one, None], f"{one},{other}")
+
+
+def test_the_role_that_replicates_is_limited_to_the_bucket_and_key_of_the_stack_file() -> None:
+    key = "arn:aws:kms:eu-central-1:666666666666:key/1"
+    replica = {"bucket": "vault", "account": "666666666666", "key": key}
+    archive = loaded(archive={**ARCHIVE, "key": "create", "bucket": {"replica": replica}}).archive
+    assert archive is not None
+    parameters = archive.bootstrap_parameters
+    assert (parameters["ReplicaBucket"], parameters["ReplicaKeyArn"]) == ("vault", key)
 
 
 def test_previews_assume_the_preview_role_instead_of_every_deployer_role() -> None:

@@ -24,6 +24,7 @@ from topology.settings.archive import (
     ExistingBucket,
     Keys,
     Lifecycle,
+    Replica,
     Transform,
 )
 from topology.settings.checks import unserved
@@ -53,6 +54,7 @@ __all__ = [
     "LogGroup",
     "LogGroupFilter",
     "RegionLogGroups",
+    "Replica",
     "Section",
     "Settings",
     "SettingsError",

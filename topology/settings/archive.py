@@ -27,6 +27,7 @@ from topology.settings.types import (
     DestinationName,
     Distinct,
     HandlerName,
+    KeyArn,
     KeyChoice,
     LogGroupPattern,
     OrganizationId,
@@ -160,6 +161,22 @@ class AccessLogs(Section):
     prefix: str = Field(default="central-log-archive/", description="prefix of the log objects")
 
 
+class Replica(Section):
+    """A bucket that S3 replicates each new object to, and no deletion. It is not created here."""
+
+    bucket: BucketName = Field(
+        description="name of an existing bucket, in any region, with versioning, and Object Lock if the archive has it"
+    )
+    account: AccountId | None = Field(
+        default=None, description="ID of its account, in quotes; default: the archive's account"
+    )
+    key: KeyArn | None = Field(
+        default=None,
+        description="ARN of the KMS key of the replicas, in the region of the bucket; required if the archive's "
+        "objects have a key",
+    )
+
+
 class Bucket(Section):
     """How long the archive keeps events, and what protects them."""
 
@@ -171,6 +188,7 @@ class Bucket(Section):
         description="name of a role of the central account, then the only one that may delete the bucket and its "
         "objects, or change these settings; default: whoever has the permission, the deployer role included",
     )
+    replica: Replica | None = Field(default=None, description="a bucket that S3 replicates objects to; default: none")
 
     @property
     def fingerprint(self) -> str:
@@ -494,12 +512,15 @@ class Archive(Account):
             bucket = {"BucketOfAnotherAccount": self.existing_bucket.name}
         elif self.existing_bucket is not None:
             bucket = {"ExistingBucket": self.existing_bucket.name}
+        replica = self.bucket.replica
         return {
             "SenderRoleName": self.sender_role_name,
             "SenderAccounts": ",".join(sorted(self.sender_accounts)),
             "SenderOrganization": self.sender_organization or "",
             "KeyArn": ",".join(self.key.given),
             **bucket,
+            "ReplicaBucket": replica.bucket if replica is not None else "",
+            "ReplicaKeyArn": (replica.key if replica is not None else None) or "",
             "FunctionArn": self.transform.code if self.transform is not None and self.transform.is_arn else "",
             **({"StreamName": self.stream_name} if self.stream_name is not None else {}),
             **self.bootstrap_parameters_of_senders,
@@ -531,6 +552,20 @@ class Archive(Account):
     def _an_existing_bucket_is_not_changed(self) -> Self:
         if self.existing_bucket is not None and "bucket" in self.model_fields_set:
             raise problem("existingBucket: the settings of an existing bucket are not changed; remove bucket")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_are_encrypted_as_objects_are(self) -> Self:
+        # S3 replicates no object with a KMS key unless it is given one for the replica (S3 User Guide, "Replicating
+        # encrypted objects"); without, it encrypts the replica itself, as it does the object.
+        replica = self.bucket.replica
+        if replica is not None and replica.key is None and self.key.objects is not None:
+            raise problem(
+                "bucket.replica.key: is required, since key encrypts the objects; name a KMS key in the region of "
+                f"{replica.bucket}"
+            )
+        if replica is not None and replica.key is not None and self.key.objects is None:
+            raise problem("bucket.replica.key: the objects have no KMS key, and neither have replicas; remove it")
         return self
 
     @model_validator(mode="after")

@@ -44,6 +44,7 @@ def inconsistencies(given: Mapping[str, object], settings: Settings, file: str) 
             if not value:
                 yield f"archive.{key}: is required in a stack without applications to derive it from"
     yield from _undeletable(archive, retain=settings.retain)
+    yield from _wrong_replica(archive)
     if archive.alarms is None and settings.alarms:
         yield "alarms: the archive of this stack has none; set archive.alarms, or remove alarms"
     yield from _unused_names(archive)
@@ -151,6 +152,24 @@ def _undeletable(archive: Archive, *, retain: bool) -> Iterator[str]:
         yield (
             f"archive.bucket.breakGlassRole: {bucket.break_glass_role} is the deployer role, or one that it may "
             "create, so it would keep nothing from it; name another role"
+        )
+
+
+def _wrong_replica(archive: Archive) -> Iterator[str]:
+    replica = archive.bucket.replica
+    if replica is None:
+        return
+    changeable = ("archive-bucket-", "archive-results-")
+    if replica.bucket.startswith(changeable) and replica.account in (None, archive.account):
+        yield (
+            f"archive.bucket.replica.bucket: {replica.bucket} is a bucket that the deployer role may change, so it "
+            f"would keep nothing from it; use a name that does not begin with {' or '.join(changeable)}"
+        )
+    partition = PARTITIONS[archive.region]
+    if replica.key is not None and replica.key.split(":")[1] != partition:
+        yield (
+            f"archive.bucket.replica.key: {replica.key} is in another partition than {archive.region}, and S3 "
+            f"replicates within a partition only; use a key and a bucket in {partition}"
         )
 
 

@@ -37,8 +37,9 @@ class Settings(Section):
     )
     preview_role: RoleName | None = Field(
         default=None,
-        description="name of a read-only role to assume in every account instead of its `deployerRole`, for previews; "
-        "`pulumi up` rejects it",
+        description="name of a role that only reads, to assume in every account instead of its `deployerRole`, for "
+        "previews: `central-log-archive-previewer`, or with a refresh, `central-log-archive-reader`; `pulumi up` "
+        "rejects it",
     )
     retain: bool = Field(
         default=True,

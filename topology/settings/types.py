@@ -151,8 +151,9 @@ OrganizationId = Annotated[str, matching("the ID of an organization", r"o-[a-z0-
                                          "o- and 10 to 32 lowercase letters and digits")]  # fmt: skip
 BucketName = Annotated[str, matching("the name of a bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
                                      "3 to 63 lowercase letters, digits, dots and hyphens, no ARN")]  # fmt: skip
-KEY = ("a KMS key", r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+",
-       "create, or the ARN of a key (not of an alias)")  # fmt: skip
+_KEY_ARN, _ALLOWED_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+", "the ARN of a key (not of an alias)"
+KeyArn = Annotated[str, matching("a KMS key", _KEY_ARN, _ALLOWED_KEY)]
+KEY = ("a KMS key", rf"create|{_KEY_ARN}", f"create, or {_ALLOWED_KEY}")
 """What ``matching`` needs to accept a key."""
 KeyChoice = Annotated[str, matching(*KEY)]
 TopicArn = Annotated[str, matching("the ARN of an SNS topic", r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]{1,256}",

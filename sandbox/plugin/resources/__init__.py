@@ -39,6 +39,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": s3.BucketOwnershipControls(),
     "aws:s3/bucketPolicy:BucketPolicy": s3.BucketPolicy(),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": s3.BucketPublicAccessBlock(),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": s3.BucketReplicationConfig(),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
         s3.BucketServerSideEncryptionConfiguration()
     ),

@@ -200,3 +200,17 @@ class BucketLogging(_PermanentBucketSetting):
 
     def properties(self, found: Values) -> Values | None:
         return found.get("loggingEnabled")
+
+
+class BucketReplicationConfig(_BucketSetting):
+    arguments = sdk.s3.BucketReplicationConfigArgs
+    inputs = frozenset({"bucket", "role", "rules"})
+    create_operation = "put_bucket_replication"
+    read_operation = "get_bucket_replication"
+    delete_operation = "delete_bucket_replication"
+
+    def parameters(self, inputs: Values) -> Values:
+        return {"replicationConfiguration": super().parameters(inputs)}
+
+    def properties(self, found: Values) -> Values:
+        return dict(found["replicationConfiguration"])
