@@ -31,7 +31,8 @@ def actions(template: str, role: str = "Deployer") -> set[str]:
     attached = [each for each in properties if any(role in (given, *given) for given in each.get("Roles", []))]
     allowed: set[str] = set()
     for policy in [*resources[role]["Properties"].get("Policies", []), *managed, *attached]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        for given in policy["PolicyDocument"]["Statement"]:
+            statement = given[1] if isinstance(given, list) else given  # a list has a condition of the template first
             if statement["Effect"] == "Deny":
                 continue
             listed = statement["Action"]

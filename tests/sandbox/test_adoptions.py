@@ -150,7 +150,7 @@ def deploy(central: Central, command: str, accounts: tuple[str, ...]) -> None:
     words = shlex.split(command)
     template = words[words.index("--template-file") + 1]
     given = [word.replace("PRINCIPAL", PERSON) for word in words[words.index("--parameter-overrides") + 1 :]]
-    stack = {
+    stack: dict[str, Any] = {
         "StackName": words[words.index("--stack-name") + 1],
         "TemplateBody": (ROOT / template).read_text(encoding="utf-8"),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
@@ -199,7 +199,7 @@ class Adoption:
         for command in asked:
             deploy(self.central, command, self.central.senders)
         for template, values in json.loads(self.adopt())["bootstrap"].items():
-            parameters = " ".join(f"{name}={value}" for name, value in values.items() if value)
+            parameters = " ".join(f"{name}={value}" for name, value in values.items())
             deploy(self.central, f"{_DEPLOY}/{template} {_WITH} {parameters}", self.central.senders)
         said: dict[str, Any] = json.loads(self.adopt())
         return said

@@ -106,17 +106,3 @@ def test_the_role_decrypts_with_keys_of_the_archive_only() -> None:
     (decrypt,) = [each for each in policy_of(given)["Statement"] if each["Action"] == "kms:Decrypt"]
     assert decrypt["Resource"] == ["arn:aws:kms:*:111111111111:key/*", given["key"]]
     assert decrypt["Condition"]["StringLike"]["kms:EncryptionContext:aws:s3:arn"] == "arn:aws:s3:::archive-bucket-*"
-
-
-def test_the_deployer_role_fits_into_the_quota_of_inline_policies_whatever_is_replicated() -> None:
-    keys = ",".join(f"arn:aws-us-gov:kms:us-gov-east-1:111111111111:key/{'k' * 36}" for _ in range(3))
-    longest = {
-        "KeyArn": keys, "ReplicaBucket": "r" * 63, "ReplicaKeyArn": keys.partition(",")[0],
-        "SenderRoleName": "s" * 64, "StreamName": "t" * 64, "DestinationName": "d" * 64,
-    }  # fmt: skip
-    template = resources("archive-account.yaml", longest)
-    documents = [each["PolicyDocument"] for each in template["Deployer"]["Properties"]["Policies"]]
-    attached = [each["Properties"] for each in template.values() if "Deployer" in each["Properties"].get("Roles", [])]
-    documents += [each["PolicyDocument"] for each in attached]
-    text = "".join(json.dumps(each, separators=(",", ":")) for each in documents).replace("arn:aws:", "arn:aws-us-gov:")
-    assert len(text) <= 10_240
