@@ -63,6 +63,7 @@ class _Deployment:
             "!If": lambda given: self.resolved(given[1] if self.condition(given[0]) else given[2]),
             "!Join": lambda given: given[0].join(self.resolved(given[1])),
             "!Not": lambda given: not self.resolved(given[0]),
+            "!Or": lambda each: any(map(self.resolved, each)),
             "!Ref": lambda name: self._values.get(name, name),
             "!Split": lambda given: self.resolved(given[1]).split(given[0]),
             "!Sub": self._substituted,

@@ -8,6 +8,7 @@ Guide, "Encrypt log data in CloudWatch Logs using AWS KMS"; API operation StartD
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -38,8 +39,8 @@ Response = Any
 def install() -> None:
     """Replace functions of the emulator."""
     create = replace(logs, "_create_log_group", "data", lambda data: _create_log_group(data, create))
-    start = replace(firehose, "_start_delivery_stream_encryption", "data", lambda data: _start_encryption(data, start))
-    firehose._HANDLERS["StartDeliveryStreamEncryption"] = firehose._start_delivery_stream_encryption
+    for operation in ("CreateDeliveryStream", "StartDeliveryStreamEncryption"):
+        _grant_at(operation)
     read = replace(tagging, "resource_tags", "arn", lambda arn: _counting_tags(arn, read))
     for operation in ("_create_key", "_tag_resource", "_untag_resource"):
         _note_changes_of_tags(operation)
@@ -215,7 +216,14 @@ def _denied(data: dict[str, Any]) -> Response | None:
     return error_response_json("AccessDeniedException", message, 400)
 
 
-def _start_encryption(data: dict[str, Any], original: Callable[..., Any]) -> Response:
+def _grant_at(operation: str) -> None:
+    """Let an operation of Firehose that encrypts a stream create a grant on its key."""
+    function = "_" + re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+    original = replace(firehose, function, "data", lambda data: _with_grant(data, original))
+    firehose._HANDLERS[operation] = getattr(firehose, function)
+
+
+def _with_grant(data: dict[str, Any], original: Callable[..., Any]) -> Response:
     """Create the grant that lets Firehose use the key, on behalf of the caller."""
     arn = data.get("DeliveryStreamEncryptionConfigurationInput", {}).get("KeyARN")
     if arn is None:

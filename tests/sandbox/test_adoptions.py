@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.adopt.bootstrap import OWN_ROLE
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.server import ROOT
 from tests.sandbox.checkout import Checkout
@@ -107,7 +108,7 @@ class Central:
         if self.organization is not None:
             # Written in lower case by hand: AWS does not care.
             within = {"StringEquals": {"aws:principalorgid": self.organization}}
-            admit |= {"Principal": "*", "Condition": within}
+            admit |= {"Principal": {"AWS": "*"}, "Condition": within}
         else:
             admit |= {"Principal": {"AWS": list(senders)}}
         logs.put_destination_policy(destinationName=name, accessPolicy=document(admit))
@@ -299,9 +300,12 @@ def test_whoever_shares_roles_with_the_archive_loses_nothing(stacks: Stacks, che
     with events(stacks, ("200000000001", "/app"), ("200000000009", "/siem")) as count:
         said = steps.prepare()
         assert "a new stream replaces waf-logs, which does not decompress records" in said["changes"][0]
+        steps.edit(senderRoleName="CWLtoFirehose")
+        assert "other destinations use the role CWLtoFirehose too" in steps.adopt(status=2)
+        steps.edit(senderRoleName=OWN_ROLE)
         steps.bring_in()
         steps.update()
-        left = {each["name"].rpartition("/")[2]: each["used_by"] for each in steps.retire()}
+        left = {each["name"].rpartition("/")[2]: each["usedBy"] for each in steps.retire()}
         assert left == {
             "CWLtoFirehose": ["destination siem in eu-west-1"],
             "FirehosetoS3Role": ["stream siem"],
@@ -310,8 +314,6 @@ def test_whoever_shares_roles_with_the_archive_loses_nothing(stacks: Stacks, che
         assert eventually(lambda: count().total() > retired.total() + 20)
     assert_nothing_lost(central, mine(count(), "200000000001"))
     assert_nothing_lost(central, mine(count(), "200000000009"), siem)
-    steps.edit(senderRoleName="CWLtoFirehose")
-    assert "other destinations use the role CWLtoFirehose too" in steps.adopt(status=2)
 
 
 DECOMPRESSED = {"Enabled": True, "Processors": [DECOMPRESSION, DELIMITER]}
@@ -399,7 +401,7 @@ def test_an_adoption_edited_between_its_steps_says_what_follows_and_loses_nothin
         steps.bring_in()
         partitioned = {"layout": "partitioned", "bufferMiB": 64, "bufferSeconds": 60, "compression": "gzip"}
         steps.edit(delivery=partitioned)
-        rejected = stacks.pulumi("-C", str(checkout.folder), "preview", "-s", steps.stack, ok=False)
+        rejected = checkout.pulumi("preview", "-s", steps.stack, ok=False)
         text = "the stream waf-logs does not partition records, unlike the layout, which requires a new stream"
         assert text in rejected
         assert text in steps.adopt(status=2)
