@@ -73,7 +73,8 @@ class ExistingArchive:
         others: region and name of the account's other destinations → ARN of the role of each.
         bucket_key: the KMS key of the bucket's default encryption, as the bucket names it; None: a key that AWS owns or
             manages, or unknown.
-        bucket_problem: why the bucket's default encryption could not be read, if so.
+        bucket_account: ID of the account that owns the bucket.
+        bucket_problem: why the default encryption of a bucket of another account could not be read, if so.
         own_filters: filters of the central account's log groups, in the home region.
         filters: account → region → filters of its log groups.
         full: account, region and name of the log groups that cannot have another filter.
@@ -91,6 +92,7 @@ class ExistingArchive:
     others: Mapping[tuple[str, str], str] = field(default_factory=dict)
     full: frozenset[tuple[str, str, str]] = frozenset()
     bucket_key: str | None = None
+    bucket_account: str | None = None
     bucket_problem: str | None = None
     account_policies: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ def read(
     *,
     stream: str | None,
     applications: Collection[str],
+    bucket_account: str | None,
     deployer_role: str,
     stack: str,
     on_progress: OnProgress,
@@ -123,6 +126,7 @@ def read(
         region: home region.
         stream: name of the stream; required if destinations lead to several streams.
         applications: IDs of the application accounts; empty: those that the destinations admit by ID.
+        bucket_account: ID of the account that owns the bucket; None: the central account.
         deployer_role: name of the role to assume in every account.
         stack: the stack the accounts are read for; CloudTrail shows its name.
         on_progress: called as application accounts are done.
@@ -130,7 +134,8 @@ def read(
     Raises:
         OperatorError: an argument is not valid, an account cannot be read, or there is no such archive.
     """
-    own, *_ = [_validated(each, region, deployer_role) for each in (account, *applications)]
+    bucket_account = bucket_account or account
+    own, *_ = [_validated(each, region, deployer_role) for each in (account, bucket_account, *applications)]
     arn = role_arn(region, account, deployer_role)
     try:
         home = AssumedRole(arn, region, stack)
@@ -161,6 +166,13 @@ def read(
     )
     archived = _active(described)
     bucket_key, bucket_problem = _default_key(home, region, archived.bucket)
+    if bucket_problem is not None and bucket_account == account:
+        raise OperatorError(
+            f"the default encryption of the bucket {archived.bucket} cannot be read with {arn}: {bucket_problem}",
+            "If it belongs to another account, name that with --bucket-account; otherwise deploy the template again and "
+            "run this command again:",
+            *commands({"archive-account.yaml": {"ExistingBucket": archived.bucket}}),
+        )
     adopted = {destination.arn for destination in destinations.values()}
     return ExistingArchive(
         account=account,
@@ -168,6 +180,7 @@ def read(
         deployer_role=deployer_role,
         stream=archived,
         bucket_key=bucket_key,
+        bucket_account=bucket_account,
         bucket_problem=bucket_problem,
         destinations=destinations,
         others={

@@ -84,6 +84,7 @@ def import_ids(found: ExistingArchive, archive: Archive) -> dict[str, str]:
 
 def _config(found: ExistingArchive) -> dict[str, Any]:
     stream, senders = found.stream, found.senders
+    is_own_bucket = found.bucket_account in (None, found.account)
     deployer = {} if found.deployer_role == DEPLOYER_ROLE else {"deployerRole": found.deployer_role}
     accounts = senders.accounts if senders.organizations else senders.accounts | found.sending
     archive = {
@@ -95,7 +96,7 @@ def _config(found: ExistingArchive) -> dict[str, Any]:
         "senderRoleName": OWN_ROLE,
         **_present(streamName=None if _replacement(stream) else stream.name),
         "destinationNames": {region: found.destinations[region].name for region in sorted(found.destinations)},
-        "existingBucket": stream.bucket,
+        "existingBucket": stream.bucket if is_own_bucket else {"name": stream.bucket, "account": found.bucket_account},
         **_present(key=_keys(found), ownLogGroups=_entries(found, found.account, found.region, found.own_filters)),
         "delivery": {
             "bufferMiB": stream.buffer_mib,
@@ -264,11 +265,9 @@ def _changes_of_access(found: ExistingArchive, archive: Archive) -> Iterator[str
         )
     if found.bucket_problem is not None and archive.key.objects is None:
         yield (
-            f"the default encryption of the bucket {stream.bucket} cannot be read ({found.bucket_problem}): if its key "
-            "is yours, nothing is delivered unless archive.key.objects names it. Deploy "
-            f"bootstrap/archive-account.yaml with ExistingBucket={stream.bucket} and run this command again; for a "
-            f"bucket of another account, with BucketOfAnotherAccount={stream.bucket}, and name the account in "
-            "archive.existingBucket"
+            f"the default encryption of the bucket {stream.bucket} of account {found.bucket_account} cannot be read "
+            f"({found.bucket_problem}): if it is a KMS key, nothing is delivered unless archive.key.objects names that "
+            "key"
         )
 
 

@@ -35,6 +35,9 @@ def adopt(
             "multiple times."
         ),
     ] = None,
+    bucket_account: Annotated[
+        str | None, typer.Option(help="ID of the account that owns the bucket. Defaults to the central account.")
+    ] = None,
     deployer_role: Annotated[str, typer.Option(help="Name of the role to assume in every account.")] = DEPLOYER_ROLE,
     *,
     as_json: AsJson = False,
@@ -53,6 +56,7 @@ def adopt(
             region,
             stream=stream,
             applications=application or (),
+            bucket_account=bucket_account,
             deployer_role=deployer_role,
             stack=stack,
             on_progress=on_progress,

@@ -199,6 +199,8 @@ class Adoption:
         ]  # fmt: skip
         for command in asked:
             deploy(self.central, command, self.central.senders)
+        for command in COMMAND.findall(self.adopt(status=2)):  # whose bucket it is was not known before
+            deploy(self.central, command, self.central.senders)
         for template, values in json.loads(self.adopt())["bootstrap"].items():
             parameters = " ".join(f"{name}={value}" for name, value in values.items())
             deploy(self.central, f"{_DEPLOY}/{template} {_WITH} {parameters}", self.central.senders)

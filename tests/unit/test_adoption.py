@@ -509,9 +509,13 @@ def test_a_default_key_known_by_an_alias_only_has_to_be_added_to_the_stack_file(
         import_ids(found, Archive.model_validate(config))
 
 
-def test_a_bucket_whose_encryption_cannot_be_read_is_reported_with_what_to_do() -> None:
-    (line,) = [line for line in changes_of(replace(FOUND, bucket_problem="denied")) if "(denied)" in line]
-    assert f"with ExistingBucket={FOUND.stream.bucket}" in line
+def test_a_bucket_of_another_account_whose_encryption_cannot_be_read_is_reported_with_what_to_do() -> None:
+    found = replace(FOUND, bucket_account=BANK, bucket_problem="denied")
+    assert archive_of(found)["existingBucket"] == {"name": "company-logs", "account": BANK}
+    assert settings_of(found).bootstrap_parameters["BucketOfAnotherAccount"] == "company-logs"
+    (line,) = [line for line in changes_of(found) if "(denied)" in line]
+    assert line.startswith(f"the default encryption of the bucket company-logs of account {BANK} cannot be read")
+    assert line.endswith("unless archive.key.objects names that key")
 
 
 def test_filters_that_the_stack_file_does_not_describe_are_reported() -> None:

@@ -372,6 +372,7 @@ def test_adopt_writes_both_files_and_prints_what_to_do_next(ops: Ops, existing: 
     done = ops(*ADOPT)
     assert existing == {
         "account": CENTRAL, "region": HOME, "stream": None, "applications": (), "stack": "company",
+        "bucket_account": None,
         "deployer_role": "central-log-archive-deployer",
     }  # fmt: skip
     assert [line for line in done.stderr.splitlines() if line] == [

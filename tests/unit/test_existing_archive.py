@@ -133,6 +133,7 @@ FOUND = ExistingArchive(
     region=HOME,
     deployer_role="deployer",
     stream=STREAM,
+    bucket_account=CENTRAL,
     destinations={ABROAD: AWAY, HOME: AT_HOME},
     others={(HOME, "elsewhere"): SENDER, (ABROAD, "elsewhere"): SENDER},
     own_filters={"waf": [TO_STREAM]},
@@ -149,6 +150,7 @@ def found(
     answers: dict[Question, Answer],
     *,
     applications: Sequence[str] = (),
+    bucket_account: str | None = None,
     account: str = CENTRAL,
     region: str = HOME,
     stream: str | None = None,
@@ -160,6 +162,7 @@ def found(
         region,
         stream=stream,
         applications=applications,
+        bucket_account=bucket_account,
         deployer_role="deployer",
         stack="company",
         on_progress=lambda *state: None if progress is None else progress.append(state),
@@ -225,8 +228,18 @@ def test_the_default_key_of_the_bucket_is_read_unless_aws_manages_it(aws: Aws, a
 
 
 def test_a_bucket_whose_encryption_cannot_be_read_is_no_bucket_without_a_key(aws: Aws) -> None:
-    archive = found(aws, {(CENTRAL, HOME, "GetBucketEncryption"): Refusal("AccessDenied")})
-    assert archive.bucket_key is None
+    denied: dict[Question, Answer] = {(CENTRAL, HOME, "GetBucketEncryption"): DENIED}
+    with pytest.raises(OperatorError) as stopped:
+        found(aws, denied)
+    text = str(stopped.value)
+    assert "the default encryption of the bucket company-logs cannot be read with" in text
+    assert "name that with --bucket-account" in text
+    assert text.endswith(
+        "archive-account.yaml --stack-name central-log-archive --capabilities CAPABILITY_NAMED_IAM "
+        "--parameter-overrides ExistingBucket=company-logs"
+    )
+    archive = found(aws, denied, bucket_account=BANK)
+    assert (archive.bucket_key, archive.bucket_account) == (None, BANK)
     assert "AccessDenied" in (archive.bucket_problem or "")
 
 
