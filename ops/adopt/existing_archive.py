@@ -169,8 +169,8 @@ def read(
     if bucket_problem is not None and bucket_account == account:
         raise OperatorError(
             f"the default encryption of the bucket {archived.bucket} cannot be read with {arn}: {bucket_problem}",
-            "If it belongs to another account, name that with --bucket-account. Otherwise deploy this, and run the command "
-            "again:",
+            "If it belongs to another account, name that with --bucket-account. Otherwise deploy this, and run the "
+            "command again:",
             *commands({"archive-account.yaml": {"ExistingBucket": archived.bucket}}),
         )
     adopted = {destination.arn for destination in destinations.values()}
