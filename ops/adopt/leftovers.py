@@ -69,8 +69,8 @@ def recall(file: Path) -> list[Leftover]:
     return [Leftover(**each) for each in json.loads(file.read_text(encoding="utf-8"))] if file.exists() else []
 
 
-def usages(leftovers: Iterable[Leftover], archive: Archive, stack: str) -> list[Usage]:
-    """Return what still uses each resource that exists.
+def usages(leftovers: Iterable[Leftover], archive: Archive, stack: str) -> tuple[list[Usage], tuple[str, ...]]:
+    """Return what still uses each resource that exists, and the regions that could not be looked at.
 
     Looked at are all destinations of the account, the subscription filters of its log groups in the regions of the
     archive, and all streams of the home region.
@@ -85,10 +85,10 @@ def usages(leftovers: Iterable[Leftover], archive: Archive, stack: str) -> list[
     """
     leftovers = list(leftovers)
     if not leftovers:
-        return []
+        return [], ()
     home = AssumedRole(roles.role_arn(archive, archive.region), archive.region, stack)
     streams = _streams(home, archive.region)
-    every, _ = destinations_of(home, archive.region)
+    every, unread = destinations_of(home, archive.region)
     subscriptions = _subscriptions(archive, stack)
 
     def used_by(leftover: Leftover) -> Iterator[str]:
@@ -107,7 +107,7 @@ def usages(leftovers: Iterable[Leftover], archive: Archive, stack: str) -> list[
             continue  # it has been deleted
         users = list(used_by(each))
         found.append(Usage(each.kind, each.name, users, "" if users else _delete(each, archive.region)))
-    return found
+    return found, unread
 
 
 def _leads_to(destination: Destination, name: str) -> bool:

@@ -44,9 +44,9 @@ def retire(
     with progress_bar("deleting filters") as on_progress:
         delete(filters, settings, stack, on_progress)
     leftovers = recall(file_of(ROOT / file_name(stack)))
-    left = usages(leftovers, settings.archive, stack) if settings.archive is not None else []
+    left, unread = usages(leftovers, settings.archive, stack) if settings.archive is not None else ([], ())
     if as_json:
-        print_json({"stack": stack, "deleted": filters, "kept": kept, "left": left})
+        print_json({"stack": stack, "deleted": filters, "kept": kept, "left": left, "unread": unread})
         return
     stdout.print(f"deleted {len(filters)} filters")
     if left:
@@ -54,3 +54,5 @@ def retire(
         for found in left:
             table.add_row(found.name, ", ".join(found.used_by) or "nothing", found.delete)
         stdout.print(table)
+        if unread:
+            stdout.print(f"Could not be looked at, not enabled or denied: {', '.join(unread)}")

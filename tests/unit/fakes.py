@@ -134,10 +134,11 @@ def filters(**by_group: Sequence[Subscription]) -> Answer:
     def answer(parameters: Parameters) -> dict[str, Any]:
         return {
             "subscriptionFilters": [
-                {"filterName": each.name, "destinationArn": each.destination, "filterPattern": each.filter_pattern}
+                {"filterName": each.name, "destinationArn": each.destination, "filterPattern": each.filter_pattern,
+                 **({"roleArn": each.role} if each.role else {})}
                 for each in by_group.get(parameters["logGroupName"], ())
             ]
-        }
+        }  # fmt: skip
 
     return answer
 

@@ -290,7 +290,7 @@ def test_retire_prints_what_was_deleted_as_json(ops: Ops) -> None:
     assert result == {"stack": "dev", "deleted": [
         {"account": account, "region": region, "logGroup": log_group, "name": name, "destination": OWN.destination}
         for account, region, log_group, name in DELETED
-    ], "kept": [STAYS], "left": []}  # fmt: skip
+    ], "kept": [STAYS], "left": [], "unread": []}  # fmt: skip
 
 
 @pytest.mark.usefixtures("accounts")
