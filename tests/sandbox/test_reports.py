@@ -134,7 +134,9 @@ def test_a_preview_of_an_archive_with_the_preview_role_reads_log_groups_policies
     deployed: Stacks,
     previewed: Any,  # noqa: ANN401 - as above
 ) -> None:
-    given = {"existingBucket": "existing", "key": "arn:aws:kms:eu-west-1:111111111111:key/given"}
+    given = {
+        "existingBucket": "existing", "key": "arn:aws:kms:eu-west-1:111111111111:key/given", "streamName": "existing",
+    }  # fmt: skip
     archive = {**config_of("archive")["archive"], "ownLogGroups": ["aws-waf-logs-*"], **given}
     prepare([deployed.write({"archive": archive})], deployed.instance.environment())
     previewed("archive", {"archive": archive, "previewRole": "central-log-archive-previewer"})
