@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 
 from topology.roles import grants
@@ -55,5 +56,5 @@ def commands(parameters: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def formatted(parameters: Mapping[str, str]) -> str:
-    """Format parameters for the AWS CLI."""
-    return " ".join(f"{name}={value}" for name, value in parameters.items())
+    """Format parameters for the AWS CLI, as a shell takes them: ``$LATEST`` is no variable, ``*`` no file."""
+    return shlex.join(f"{name}={value}" for name, value in parameters.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.inventory import Subscription
 from accounts.stream import Stream
-from ops.adopt.bootstrap import OWN_ROLE
+from ops.adopt.bootstrap import OWN_ROLE, commands, needed
 from ops.adopt.existing_archive import Destination, ExistingArchive
 from ops.adopt.leftovers import Leftover
 from ops.adopt.plan import changes, import_ids, left, leftovers, stack_config
@@ -601,3 +602,10 @@ def test_the_stack_file_of_any_archive_is_valid(data: st.DataObject) -> None:
     adoptable = in_place and not found.stream.converts
     assert adopted(found).keys() >= {f"archive-destination-{region}" for region in regions}
     assert ("archive-stream" in adopted(found)) is adoptable
+
+
+def test_a_shell_changes_nothing_in_what_is_printed() -> None:
+    archive = settings_of(with_stream(processors={"Lambda": {"LambdaArn": FUNCTION}}))
+    first, _ = commands(needed(archive, [], stream="waf-logs"))
+    done = subprocess.run(["sh", "-c", f"printf '%s\\n' {first}"], capture_output=True, text=True, check=True)
+    assert f"FunctionArn={FUNCTION}:$LATEST" in done.stdout.splitlines()

@@ -353,9 +353,9 @@ def test_missing_permissions_are_reported_with_everything_to_deploy(
         "Deploy the templates, where PRINCIPAL is the ARN of who runs Pulumi and these commands, then run this command "
         "again:\n"
         f"{deploy}/archive-account.yaml {options} {parameters} {people} SenderRoleName=central-log-archive-sender "
-        f"{senders} DestinationName=waf* StreamName=waf-logs\n"
+        f"{senders} 'DestinationName=waf*' StreamName=waf-logs\n"
         f"{deploy}/application-account.yaml {options} {parameters} {people} ArchiveAccount={CENTRAL} "
-        f"DestinationName=waf*{more}"
+        f"'DestinationName=waf*'{more}"
     )
 
 
