@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from queries.athena import wait
 from sandbox.prepare import prepare
+from tests.sandbox.assumed_role import assumed
 from tests.sandbox.stacks import EXAMPLES, Stacks, left_behind
 from tests.sandbox.test_permissions import without
 from tests.stacks import config_of
@@ -107,16 +107,7 @@ class Analyst:
         return {**of, "UploadId": begun["UploadId"]}
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3
-        sts = self._stacks.client("sts", account=ACCOUNT)
-        credentials = sts.assume_role(RoleArn=self.role, RoleSessionName="test")["Credentials"]
-        return boto3.client(
-            service,
-            region_name="eu-west-1",
-            endpoint_url=self._stacks.instance.environment()["AWS_ENDPOINT_URL"],
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-        )
+        return assumed(self._stacks.instance.environment()["AWS_ENDPOINT_URL"], self.role, service, by=ACCOUNT)
 
     def invoke(self) -> None:
         body = self._stacks.client("cloudwatch", account=ACCOUNT).get_dashboard(DashboardName=self.dashboard)

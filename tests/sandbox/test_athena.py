@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sandbox.assumed_role import assumed
 from tests.sandbox.conftest import Cloud
 from topology import policies
 
@@ -154,16 +154,8 @@ class Analysis:
         self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
         policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **each} for each in statements]}
         self.iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=json.dumps(policy))
-        credentials = self.cloud.client("sts", account=self.account).assume_role(
-            RoleArn=f"arn:aws:iam::{self.account}:role/{name}", RoleSessionName="test"
-        )["Credentials"]
-        return boto3.client(
-            service,
-            endpoint_url=self.cloud.endpoint,
-            region_name=REGION,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
+        return assumed(
+            self.cloud.endpoint, f"arn:aws:iam::{self.account}:role/{name}", service, by=self.account, region=REGION
         )
 
     def run(self, sql: str, *parameters: str, client: Any = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3

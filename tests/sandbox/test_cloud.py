@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import cramjam
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sandbox.assumed_role import assumed as assumed_role
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import DECOMPRESSION, DELIMITER, HOME, Archive, Sender, eventually, new_account
 from topology import policies
@@ -47,17 +47,7 @@ def trust_of(account: str) -> str:
 
 def assumed(cloud: Cloud, account: str, role: str, service: str) -> Any:  # noqa: ANN401 - boto3
     """Return a client with the permissions of a role."""
-    credentials = cloud.client("sts", account=account).assume_role(
-        RoleArn=f"arn:aws:iam::{account}:role/{role}", RoleSessionName="test"
-    )["Credentials"]
-    return boto3.client(
-        service,
-        endpoint_url=cloud.endpoint,
-        region_name=HOME,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    return assumed_role(cloud.endpoint, f"arn:aws:iam::{account}:role/{role}", service, by=account, region=HOME)
 
 
 def test_events_of_two_accounts_and_regions_arrive_in_one_bucket_with_one_document_per_line(cloud: Cloud) -> None:

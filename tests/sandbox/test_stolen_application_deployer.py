@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.prepare import prepare
+from tests.sandbox.assumed_role import assumed
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.existing_archive import HOME, new_account
 from topology import policies
@@ -49,16 +49,11 @@ class Account:
 
     def thief(self, service: str) -> Any:  # noqa: ANN401 - boto3
         """Return a client with the permissions of the deployer role."""
-        credentials = self._cloud.client("sts", account=MANAGEMENT_ACCOUNT).assume_role(
-            RoleArn=f"arn:aws:iam::{self.id}:role/central-log-archive-deployer", RoleSessionName="thief"
-        )["Credentials"]
-        return boto3.client(
+        return assumed(
+            self._cloud.endpoint,
+            f"arn:aws:iam::{self.id}:role/central-log-archive-deployer",
             service,
-            endpoint_url=self._cloud.endpoint,
-            region_name=HOME,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
+            by=MANAGEMENT_ACCOUNT,
         )
 
     def decision(self, role: str, action: str, resource: str) -> str:

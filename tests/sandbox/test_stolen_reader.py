@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 
 from sandbox.instance import MANAGEMENT_ACCOUNT
 from sandbox.prepare import prepare
+from tests.sandbox.assumed_role import assumed
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.templates import actions
 from tests.sandbox.test_stolen_archive_deployer import bucket_of, refused, version_of
@@ -41,17 +41,7 @@ def _bootstrap(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def thief(cloud: Cloud, account: str, service: str) -> Any:  # noqa: ANN401 - boto3
     """Return a client with the permissions of the reader role of an account."""
-    credentials = cloud.client("sts", account=MANAGEMENT_ACCOUNT).assume_role(
-        RoleArn=f"arn:aws:iam::{account}:role/{READER}", RoleSessionName="thief"
-    )["Credentials"]
-    return boto3.client(
-        service,
-        endpoint_url=cloud.endpoint,
-        region_name=HOME,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    return assumed(cloud.endpoint, f"arn:aws:iam::{account}:role/{READER}", service, by=MANAGEMENT_ACCOUNT)
 
 
 def decision(cloud: Cloud, account: str, action: str, resource: str) -> str:
